@@ -1,0 +1,42 @@
+/*
+ * setSubreaper(on), PR_SET_CHILD_SUBREAPER of prctl(2); mountSetattrErrno(attrSet), which tells a known
+ * MOUNT_ATTR_* flag from an unknown one.
+ */
+#include "values.h"
+
+#include <cerrno>
+#include <climits>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static Napi::Value set_subreaper(const Napi::CallbackInfo &info)
+{
+	Napi::Env env = info.Env();
+
+	if (prctl(PR_SET_CHILD_SUBREAPER, info[0].ToBoolean().Value() ? 1UL : 0UL, 0UL, 0UL, 0UL) < 0)
+		return throw_errno(env, "prctl", errno);
+	return env.Undefined();
+}
+
+/*
+ * mount_setattr(2) checks the flags before it looks at the two bad descriptors: EINVAL is an unknown flag, EBADF a
+ * known one, EPERM a caller that may not mount at all. Nothing is ever changed.
+ */
+static Napi::Value mount_setattr_errno(const Napi::CallbackInfo &info)
+{
+	struct mount_attr attr = {};
+
+	attr.attr_set = u32_at(info, 0);
+	attr.userns_fd = INT_MAX;
+	long ret = syscall(SYS_mount_setattr, -1, "", AT_EMPTY_PATH, &attr, sizeof(attr));
+	return Napi::Number::New(info.Env(), ret < 0 ? errno : 0);
+}
+
+void register_process(Napi::Env env, Napi::Object exports)
+{
+	exports.Set("setSubreaper", Napi::Function::New(env, set_subreaper, "setSubreaper"));
+	exports.Set("mountSetattrErrno", Napi::Function::New(env, mount_setattr_errno, "mountSetattrErrno"));
+}

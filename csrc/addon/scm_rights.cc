@@ -1,0 +1,89 @@
+/*
+ * sendFd(socket, fd, bytes) and receiveFd(socket): one message with one descriptor, SCM_RIGHTS of unix(7). The OCI
+ * console socket and supervise speak this. Both block.
+ */
+#include "values.h"
+
+#include <cerrno>
+#include <cstring>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* unix(7) wants at least one byte beside the descriptor; an OCI console message holds the terminal's name. */
+static constexpr size_t TEXT_MAX = 4096;
+
+union control {
+	struct cmsghdr header;
+	char space[CMSG_SPACE(sizeof(int))];
+};
+
+static Napi::Value send_fd(const Napi::CallbackInfo &info)
+{
+	Napi::Env env = info.Env();
+	int fd = int_at(info, 1);
+	std::string text = string_at(info, 2);
+	union control control = {};
+	struct iovec iov = { text.data(), text.size() };
+	struct msghdr message = {};
+	ssize_t n;
+
+	if (text.empty())
+		return throw_type(env, "sendFd: a message needs at least one byte");
+	message.msg_iov = &iov;
+	message.msg_iovlen = 1;
+	message.msg_control = control.space;
+	message.msg_controllen = sizeof(control.space);
+	control.header.cmsg_level = SOL_SOCKET;
+	control.header.cmsg_type = SCM_RIGHTS;
+	control.header.cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	do {
+		n = sendmsg(int_at(info, 0), &message, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return throw_errno(env, "sendmsg", errno);
+	return env.Undefined();
+}
+
+/* The descriptor of the message, or -1: there is room for exactly one, the kernel closes any more. */
+static int take_fd(const struct msghdr *message)
+{
+	const struct cmsghdr *header = CMSG_FIRSTHDR(message);
+	int fd = -1;
+
+	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+	    header->cmsg_len >= CMSG_LEN(sizeof(int)))
+		memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+	return fd;
+}
+
+static Napi::Value receive_fd(const Napi::CallbackInfo &info)
+{
+	Napi::Env env = info.Env();
+	char text[TEXT_MAX];
+	union control control = {};
+	struct iovec iov = { text, sizeof(text) };
+	struct msghdr message = {};
+	ssize_t n;
+
+	message.msg_iov = &iov;
+	message.msg_iovlen = 1;
+	message.msg_control = control.space;
+	message.msg_controllen = sizeof(control.space);
+	do {
+		n = recvmsg(int_at(info, 0), &message, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return throw_errno(env, "recvmsg", errno);
+	int fd = take_fd(&message);
+	Napi::Object received = Napi::Object::New(env);
+	received.Set("fd", fd < 0 ? env.Null() : Napi::Number::New(env, fd).As<Napi::Value>());
+	received.Set("bytes", Napi::Buffer<char>::Copy(env, text, static_cast<size_t>(n)));
+	return received;
+}
+
+void register_scm_rights(Napi::Env env, Napi::Object exports)
+{
+	exports.Set("sendFd", Napi::Function::New(env, send_fd, "sendFd"));
+	exports.Set("receiveFd", Napi::Function::New(env, receive_fd, "receiveFd"));
+}

@@ -1,0 +1,25 @@
+/* The executor's own command line: `tsrun-executor VERB --flag value …`, written by src/exec/executor.ts. */
+#ifndef TSRUN_ARGS_H
+#define TSRUN_ARGS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct args {
+	const char *root;	    /* directory of all state directories, absolute */
+	const char *id;		    /* container id, one path component */
+	const char *pid_file;	    /* absolute, or NULL */
+	const char *console_socket; /* absolute, or NULL */
+	int plan_fd;
+	int status_fd; /* -1: no records wanted */
+	int console_fd;
+	int preserve_fds; /* fds 3 .. 2 + preserve_fds are the program's */
+	int signal;
+	pid_t pid;
+	bool force;
+};
+
+/* 0, or -1 for an unknown flag, a missing value or one that is no number. */
+int args_parse(int argc, char **argv, struct args *ret_args);
+
+#endif

@@ -1,0 +1,125 @@
+/* The sync socket: see channel.h. */
+#include "channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "io.h"
+
+struct message {
+	uint32_t kind;
+	uint32_t value;
+	struct failure record; /* sent with MESSAGE_RECORD only */
+};
+
+#define SHORT_MESSAGE offsetof(struct message, record)
+
+int channel_open(struct context *ctx, struct failure *reterr)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return FAIL(reterr, "socketpair");
+	ctx->sync_fd = pair[0];
+	ctx->peer_fd = pair[1];
+	return 0;
+}
+
+static int send_message(struct context *ctx, const struct message *message, size_t size)
+{
+	ssize_t sent;
+
+	do
+		sent = send(ctx->sync_fd, message, size, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -1 : 0;
+}
+
+int channel_send_value(struct context *ctx, enum message_kind kind, uint32_t value, struct failure *reterr)
+{
+	struct message message = { .kind = kind, .value = value };
+
+	return send_message(ctx, &message, SHORT_MESSAGE) < 0 ? FAIL(reterr, "send") : 0;
+}
+
+void channel_send_record(struct context *ctx, const struct failure *record)
+{
+	struct message message = { .kind = MESSAGE_RECORD, .record = *record };
+
+	(void)send_message(ctx, &message, sizeof(message));
+}
+
+/* The other side closed the socket without a word: it was killed. Was it for memory? */
+static int peer_died(struct context *ctx, struct failure *reterr)
+{
+	char events[512];
+	const char *kills;
+
+	errno = 0;
+	if (ctx->cgroup_fd >= 0 && read_file_at(ctx->cgroup_fd, "memory.events", events, sizeof(events)) > 0) {
+		kills = strstr(events, "oom_kill ");
+		if (kills != NULL && atoi(kills + strlen("oom_kill ")) > 0)
+			return FAIL_AS(reterr, PROBLEM_OOM_KILLED, "recv");
+	}
+	errno = 0;
+	return FAIL_AS(reterr, PROBLEM_INIT_DIED, "recv");
+}
+
+/* 1: a message, 0: the socket is closed, -1: *reterr. */
+static int receive(struct context *ctx, struct message *ret_message, struct failure *reterr)
+{
+	ssize_t got;
+
+	do
+		got = recv(ctx->sync_fd, ret_message, sizeof(*ret_message), 0);
+	while (got < 0 && errno == EINTR);
+	if (got < 0 && errno != ECONNRESET)
+		return FAIL(reterr, "recv");
+	if (got <= 0)
+		return 0;
+	if (ret_message->kind != MESSAGE_RECORD)
+		return 1;
+	if (ret_message->record.kind == KIND_WARNING) {
+		report_warning(ctx, &ret_message->record);
+		return 1;
+	}
+	*reterr = ret_message->record;
+	return -1;
+}
+
+int channel_expect(struct context *ctx, enum message_kind kind, uint32_t value, uint32_t *ret_value,
+		   struct failure *reterr)
+{
+	struct message message;
+
+	while (kind != MESSAGE_PHASE || ctx->phase < value) {
+		int got = receive(ctx, &message, reterr);
+
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			return peer_died(ctx, reterr);
+		if (message.kind == MESSAGE_PHASE)
+			ctx->phase = message.value;
+		if (message.kind == kind && kind != MESSAGE_PHASE) {
+			*ret_value = message.value;
+			return 0;
+		}
+	}
+	return 0;
+}
+
+int channel_drain(struct context *ctx, struct failure *reterr)
+{
+	struct message message;
+	int got;
+
+	do
+		got = receive(ctx, &message, reterr);
+	while (got > 0);
+	return got;
+}

@@ -1,0 +1,40 @@
+/* The container's init, from the clone to execve(2): see container.h. */
+#include "container.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "cleanup.h"
+#include "io.h"
+
+/* What only the host side uses must not even exist in here. */
+static void drop_host_fds(struct context *ctx)
+{
+	int status_fd = ctx->args->status_fd;
+	int plan_fd = ctx->args->plan_fd;
+
+	close_fd(&ctx->root_fd);
+	close_fd(&ctx->state_fd);
+	close_fd(&ctx->proc_fd);
+	close_fd(&ctx->target_pidfd);
+	close_fd(&ctx->init_pidfd);
+	close_fd(&status_fd);
+	close_fd(&plan_fd);
+}
+
+_Noreturn void container_main(struct context *ctx)
+{
+	struct failure failure = { 0 };
+
+	drop_host_fds(ctx);
+	/* Mount points and device nodes get the modes the plan says; UMASK sets the program's. */
+	(void)umask(0);
+	if (run_list(ctx, LIST_INIT, &failure) == 0)
+		_exit(0); /* a config without process: nothing to run */
+	if (ctx->start_fd >= 0)
+		(void)write_all(ctx->start_fd, &failure, sizeof(failure));
+	else
+		channel_send_record(ctx, &failure);
+	_exit(1);
+}

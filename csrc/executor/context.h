@@ -1,0 +1,112 @@
+/*
+ * What the handlers share: the plan being run, the descriptors held, and who this process is.
+ *
+ * create and exec, drawn (E: executor on the host side, S: stage, only when namespaces are joined,
+ * I: container init; the order inside each column is the plan's, not this file's):
+ *
+ *   E setup …
+ *   E spawn ──── STAGE ───▶ S  JOIN_NAMESPACE … CLONE ───▶ I (child of E by CLONE_PARENT)
+ *     (or CLONE directly)   S ── SPAWNED{pid} ──▶ E         I AWAIT MAPPED
+ *   E RECORD_INIT ID_MAPS RLIMIT … NOTIFY MAPPED ─────────▶ I mounts, devices …
+ *   E AWAIT ROOTFS ◀──────────────────────── NOTIFY ROOTFS  I AWAIT HOOKED
+ *   E prestart, createRuntime hooks, NOTIFY HOOKED ───────▶ I createContainer hooks, pivot_root …
+ *   E AWAIT READY ◀────────────────────────── NOTIFY READY  I WAIT_START (create) or EXEC (exec)
+ *   E PID_FILE, verdict
+ *
+ * A side that fails sends its record over the same socket; one that dies closes it.
+ */
+#ifndef TSRUN_CONTEXT_H
+#define TSRUN_CONTEXT_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "args.h"
+#include "failure.h"
+#include "plan.h"
+
+#define CONTEXT_SLOTS 512
+#define NO_SLOT 0xffffffffu
+#define HOME_MAX 4096
+#define EXECUTOR_NAME "tsrun-executor" /* of the sealed memfd it runs from */
+
+enum role {
+	ROLE_HOST,  /* E, and the verbs on a state directory */
+	ROLE_STAGE, /* S */
+	ROLE_INIT,  /* I */
+};
+
+/* Every fd is -1 while it is not held; all are close-on-exec. */
+struct context {
+	const struct args *args;
+	struct plan plan;
+	enum role role;
+
+	int root_fd;	 /* <root>, O_PATH */
+	int state_fd;	 /* <root>/<id>, locked with flock(2) */
+	int fifo_fd;	 /* O_PATH of exec.fifo */
+	int cgroup_fd;	 /* the container's cgroup directory */
+	int console_fd;	 /* connected console socket */
+	int sync_fd;	 /* this side's end of the sync socket */
+	int peer_fd;	 /* the other end, until the clone */
+	int proc_fd;	 /* root of the private procfs */
+	int rootfs_fd;	 /* SafeRoot: every path below the rootfs is resolved in it */
+	int mask_fd;	 /* the one read-only tmpfs that masks directories */
+	int target_pidfd; /* exec: the container's init */
+	int init_pidfd;
+	int start_fd;	 /* exec.fifo, open for writing: from WAIT_START on failures go there */
+	int slots[CONTEXT_SLOTS];
+
+	pid_t init_pid;
+	uint64_t init_start;	/* of init_pid, clock ticks after boot: with the pid it names one process for ever */
+	uint64_t created_ns; /* CLOCK_REALTIME at STATE_CREATE */
+	uint64_t namespaces; /* CLONE_NEW* of CLONE */
+	uint32_t cgroup_dirs_made; /* leading directories of the path that create had to make, leaf included */
+	uint32_t phase;		   /* last phase the other side notified */
+	uint32_t list;		   /* where run_list() is, for the record */
+	uint32_t index;
+	uint32_t deferred[8];	   /* slots that JOIN_NAMESPACE tries again after the user namespace */
+	uint32_t deferred_count;
+	bool root_made;		   /* <root> itself was missing */
+	bool state_made;	   /* STATE_CREATE succeeded: a failure must be undone */
+	bool console_ready;	   /* OPEN_CONSOLE made stdio the pty */
+	bool signals_ready;	   /* signals are as the program gets them: a filter may forbid to change them later */
+	bool in_cwd;		   /* the first CHDIR worked */
+
+	char program[PATH_MAX];		  /* FIND_PROGRAM's answer */
+	char home[sizeof("HOME=") + HOME_MAX]; /* "HOME=…", empty until HOME ran */
+};
+
+void context_init(struct context *ctx, const struct args *args);
+
+/* A handler returns 0, -1 with *reterr written, or 1: this process is done with the list. */
+typedef int (*op_handler)(struct context *ctx, const void *op, struct failure *reterr);
+
+#define DECLARE_HANDLER(NAME, name) int op_##name(struct context *ctx, const struct op_##name *op, struct failure *reterr);
+FOR_EACH_OP(DECLARE_HANDLER)
+#undef DECLARE_HANDLER
+
+/* Runs a list op by op; on failure *reterr also says list, index and opcode. */
+int run_list(struct context *ctx, enum plan_list list, struct failure *reterr);
+
+/* Runs one op of a list. */
+int run_list_op(struct context *ctx, enum plan_list list, uint32_t index, struct failure *reterr);
+
+/* The same; a failure is reported as a warning. 0 or -1. */
+int run_op_as_warning(struct context *ctx, enum plan_list list, uint32_t index);
+
+/*
+ * Reports something that is worth a line in the log but no failure (an ambient capability that
+ * cannot be raised, a poststop hook that failed). In I it travels through E.
+ */
+void report_warning(struct context *ctx, const struct failure *warning);
+
+/*
+ * Replaces the slots of text (0x01 and a letter) by their values. Returns the length written to
+ * buffer without NUL, or -1 when it does not fit. status: enum status_value.
+ */
+long expand_slots(const struct context *ctx, const char *text, uint32_t status, char *buffer, size_t size);
+
+#endif

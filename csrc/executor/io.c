@@ -1,0 +1,81 @@
+/* Whole reads and writes: see io.h. */
+#include "io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+
+int write_all(int fd, const void *bytes, size_t size)
+{
+	const char *at = bytes;
+
+	while (size > 0) {
+		ssize_t written = write(fd, at, size);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return -1;
+		at += written;
+		size -= (size_t)written;
+	}
+	return 0;
+}
+
+ssize_t read_upto(int fd, void *buffer, size_t size)
+{
+	size_t length = 0;
+
+	while (length < size) {
+		ssize_t got = read(fd, (char *)buffer + length, size - length);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		length += (size_t)got;
+	}
+	return (ssize_t)length;
+}
+
+int write_file_at(int dirfd, const char *path, const char *text, int flags)
+{
+	cleanup_fd int fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | flags);
+	size_t size = strlen(text);
+	ssize_t written;
+
+	if (fd < 0)
+		return -1;
+	/* Kernel files take a value in one write(2); a second one would be a second value. */
+	do
+		written = write(fd, text, size);
+	while (written < 0 && errno == EINTR);
+	if (written >= 0 && (size_t)written != size) {
+		errno = EIO;
+		return -1;
+	}
+	return written < 0 ? -1 : 0;
+}
+
+ssize_t read_file_at(int dirfd, const char *path, char *buffer, size_t size)
+{
+	cleanup_fd int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	ssize_t length;
+
+	if (fd < 0)
+		return -1;
+	length = read_upto(fd, buffer, size);
+	if (length < 0)
+		return -1;
+	if ((size_t)length == size) {
+		errno = EFBIG;
+		return -1;
+	}
+	buffer[length] = '\0';
+	return length;
+}

@@ -1,0 +1,20 @@
+/* Whole reads and writes: EINTR and short counts are handled here, once. */
+#ifndef TSRUN_IO_H
+#define TSRUN_IO_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* 0, or -1 with errno. */
+int write_all(int fd, const void *bytes, size_t size);
+
+/* Bytes read (less than size only at end of file), or -1 with errno. */
+ssize_t read_upto(int fd, void *buffer, size_t size);
+
+/* Opens path below dirfd, writes text in one write(2) as kernel files want it. 0, or -1 with errno. */
+int write_file_at(int dirfd, const char *path, const char *text, int flags);
+
+/* Reads a small file below dirfd into buffer and terminates it. Length, or -1 with errno (EFBIG: too long). */
+ssize_t read_file_at(int dirfd, const char *path, char *buffer, size_t size);
+
+#endif

@@ -1,0 +1,131 @@
+/*
+ * tsrun-executor: takes plans and state directories, makes the system calls, reports one record.
+ *
+ * Single-threaded, static, no heap after the plan is mapped, no text for people. The code that faces a
+ * container runs from a sealed memfd, so that nothing inside can overwrite the file on disk
+ * (CVE-2019-5736).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "io.h"
+#include "sys.h"
+#include "verbs.h"
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+#define ALL_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+struct verb {
+	const char *name;
+	int (*run)(struct context *ctx, struct failure *reterr);
+	bool sealed; /* spawns processes that a container can see */
+};
+
+static const struct verb VERBS[] = {
+	{ "create", verb_create, true }, { "exec", verb_exec, true },	{ "start", verb_start, false },
+	{ "kill", verb_kill, false },	 { "state", verb_state, false }, { "delete", verb_delete, false },
+};
+
+static int sealed_memfd(struct failure *reterr)
+{
+	/* Kernels before 6.3 do not know MFD_EXEC; later ones may refuse to execute without it. */
+	int fd = memfd_create(EXECUTOR_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create(EXECUTOR_NAME, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	return fd < 0 ? FAIL(reterr, "memfd_create") : fd;
+}
+
+/* Returns only on failure, or when this process already runs from a sealed copy. */
+static int run_from_sealed_copy(char **argv, struct failure *reterr)
+{
+	cleanup_fd int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	cleanup_fd int copy = -1;
+	struct stat st;
+	off_t at = 0;
+
+	if (self < 0)
+		return FAIL(reterr, "open");
+	if (fcntl(self, F_GET_SEALS) == ALL_SEALS)
+		return 0;
+	if (fstat(self, &st) < 0)
+		return FAIL(reterr, "fstat");
+	copy = sealed_memfd(reterr);
+	if (copy < 0)
+		return -1;
+	while (at < st.st_size)
+		if (sendfile(copy, self, &at, (size_t)(st.st_size - at)) <= 0)
+			return FAIL(reterr, "sendfile");
+	if (fcntl(copy, F_ADD_SEALS, ALL_SEALS) < 0)
+		return FAIL(reterr, "fcntl");
+	(void)syscall(SYS_execveat, copy, "", argv, environ, AT_EMPTY_PATH);
+	return FAIL(reterr, "execveat");
+}
+
+/* Whatever the caller leaked in: from now on only stdio and the preserved descriptors survive an execve(2). */
+static void keep_nothing_on_exec(const struct args *args)
+{
+	(void)sys_close_range(3 + (unsigned int)args->preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC);
+}
+
+static void write_verdict(const struct context *ctx, int result, struct failure *verdict)
+{
+	if (result == 0)
+		*verdict = (struct failure){ .pid = ctx->init_pid };
+	verdict->magic = FAILURE_MAGIC;
+	verdict->kind = KIND_VERDICT;
+	if (ctx->args->status_fd >= 0)
+		(void)write_all(ctx->args->status_fd, verdict, sizeof(*verdict));
+}
+
+static int run_verb(const struct verb *verb, struct context *ctx, char **argv)
+{
+	static struct failure verdict;
+	int result = 0;
+
+	if (verb->sealed)
+		result = run_from_sealed_copy(argv, &verdict);
+	keep_nothing_on_exec(ctx->args);
+	if (result == 0)
+		result = verb->run(ctx, &verdict);
+	write_verdict(ctx, result, &verdict);
+	return result < 0 ? 1 : 0;
+}
+
+static int run_supervise(struct context *ctx)
+{
+	struct failure verdict = { 0 };
+	int status = 1;
+	int result = verb_supervise(ctx, &status, &verdict);
+
+	write_verdict(ctx, result, &verdict);
+	return result < 0 && status == 0 ? 1 : status;
+}
+
+int main(int argc, char **argv)
+{
+	static struct context ctx;
+	static struct args args;
+
+	if (argc < 2 || args_parse(argc, argv, &args) < 0)
+		return 2;
+	context_init(&ctx, &args);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (strcmp(argv[1], "supervise") == 0) {
+		keep_nothing_on_exec(&args);
+		return run_supervise(&ctx);
+	}
+	for (size_t i = 0; i < sizeof(VERBS) / sizeof(VERBS[0]); i++)
+		if (strcmp(argv[1], VERBS[i].name) == 0)
+			return args.root == NULL || args.id == NULL ? 2 : run_verb(&VERBS[i], &ctx, argv);
+	return 2;
+}

@@ -1,0 +1,42 @@
+/*
+ * What the mount ops share: mounts are made detached, configured by descriptor, and attached to a
+ * descriptor of their target (open_tree(2), move_mount(2), mount_setattr(2)). No path of the container
+ * is ever given to mount(2).
+ */
+#ifndef TSRUN_MOUNTING_H
+#define TSRUN_MOUNTING_H
+
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "context.h"
+
+/* The kernel's id of the mount fd is on. 0, or -1 with errno. */
+int mount_id(int fd, uint64_t *ret_id);
+
+/* Does fd refer to the root of a mount? 1, 0, or -1 with errno. */
+int mount_is_root(int fd);
+
+/* A detached clone of the tree at fd or of the host path; flags: 0 or AT_RECURSIVE. fd, or -1 with errno. */
+int mount_clone(int fd, unsigned int flags);
+int mount_clone_path(const char *path, unsigned int flags);
+
+/*
+ * mount_setattr on the mount fd is the root of. attr_set and attr_clr are MOUNT_ATTR_*; propagation is
+ * 0 or one of MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE; MS_REC in it, or recursive, takes in
+ * the mounts below. Attributes that are not named stay as they are, those a user namespace locks too.
+ */
+int mount_set_attr(int fd, uint64_t attr_set, uint64_t attr_clr, bool recursive, struct failure *reterr);
+int mount_set_propagation(int fd, uint64_t propagation, bool recursive, struct failure *reterr);
+
+/*
+ * Attaches the mount to target_fd, a descriptor got inside the root, then looks dest up again: if
+ * that is not this mount, dest was changed meanwhile and the mount is moved there (CVE-2021-30465).
+ * EXDEV when dest keeps changing.
+ */
+int mount_attach(const struct context *ctx, int mount_fd, int target_fd, const char *dest, struct failure *reterr);
+
+/* Hands the descriptor in a slot over, or -1 with *reterr written. */
+int take_slot(struct context *ctx, uint32_t slot, struct failure *reterr);
+
+#endif

@@ -1,0 +1,209 @@
+/*
+ * Joining and making namespaces: setns(2), clone3(2), user_namespaces(7).
+ *
+ * The executor itself never changes a namespace: hooks of the runtime's side run from it. Joining is
+ * done by a stage process whose child, by CLONE_PARENT, is a child of the executor.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/nsfs.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+
+#include "../channel.h"
+#include "../cleanup.h"
+#include "../container.h"
+#include "../context.h"
+#include "../sys.h"
+
+#define NSFS_MAGIC 0x6e736673
+
+int op_open_namespace(struct context *ctx, const struct op_open_namespace *op, struct failure *reterr)
+{
+	cleanup_fd int fd = -1;
+	struct statfs fs;
+
+	if (op->slot >= CONTEXT_SLOTS) {
+		errno = ERANGE;
+		return FAIL_AS(reterr, PROBLEM_BAD_PLAN, "slot");
+	}
+	/* O_NONBLOCK: the path may be a FIFO. */
+	fd = open(plan_str(&ctx->plan, op->path), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return FAIL(reterr, "open");
+	if (fstatfs(fd, &fs) < 0)
+		return FAIL(reterr, "fstatfs");
+	if (fs.f_type != NSFS_MAGIC)
+		return FAIL_AS(reterr, PROBLEM_NOT_A_NAMESPACE, "fstatfs");
+	if ((uint64_t)ioctl(fd, NS_GET_NSTYPE) != op->type)
+		return FAIL_AS(reterr, PROBLEM_WRONG_NAMESPACE, "ioctl");
+	ctx->slots[op->slot] = steal_fd(&fd);
+	return 0;
+}
+
+static pid_t fork_into_cgroup(struct context *ctx, uint64_t flags, int signal, int *ret_pidfd)
+{
+	struct clone_args args = {
+		.flags = flags | CLONE_PIDFD,
+		.pidfd = (uint64_t)(uintptr_t)ret_pidfd,
+		.exit_signal = (unsigned int)signal,
+	};
+
+	if (ctx->cgroup_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (unsigned int)ctx->cgroup_fd;
+	}
+	return sys_clone3(&args);
+}
+
+/* The child's end of the sync socket becomes this process' own. */
+static void take_peer_end(struct context *ctx)
+{
+	if (ctx->peer_fd < 0)
+		return;
+	close_fd(&ctx->sync_fd);
+	ctx->sync_fd = steal_fd(&ctx->peer_fd);
+}
+
+int op_stage(struct context *ctx, const struct op_stage *op, struct failure *reterr)
+{
+	cleanup_fd int pidfd = -1;
+	uint32_t init_pid = 0;
+	pid_t stage;
+
+	(void)op;
+	stage = fork_into_cgroup(ctx, 0, SIGCHLD, &pidfd);
+	if (stage < 0)
+		return FAIL(reterr, "clone3");
+	if (stage == 0) {
+		ctx->role = ROLE_STAGE;
+		take_peer_end(ctx);
+		/* From here on it may be in a container's pid namespace: nobody there may ptrace it (CVE-2016-9962). */
+		if (prctl(PR_SET_DUMPABLE, 0) < 0)
+			return FAIL(reterr, "prctl");
+		return 0;
+	}
+	close_fd(&ctx->peer_fd);
+	if (channel_expect(ctx, MESSAGE_SPAWNED, 0, &init_pid, reterr) < 0)
+		return -1;
+	ctx->init_pid = (pid_t)init_pid;
+	while (waitpid(stage, NULL, 0) < 0 && errno == EINTR)
+		;
+	/* Our own child, by CLONE_PARENT: the pid cannot be another's until we reap it. */
+	ctx->init_pidfd = sys_pidfd_open(ctx->init_pid);
+	if (ctx->init_pidfd < 0)
+		return FAIL(reterr, "pidfd_open");
+	return 1;
+}
+
+/* Becomes root of the user namespace just joined; its other namespaces are owned by that root. */
+static int become_joined_root(struct failure *reterr)
+{
+	if (syscall(SYS_setresgid, 0, 0, 0) < 0)
+		return FAIL(reterr, "setresgid");
+	if (syscall(SYS_setgroups, 0, NULL) < 0 && errno != EPERM)
+		return FAIL(reterr, "setgroups");
+	if (syscall(SYS_setresuid, 0, 0, 0) < 0)
+		return FAIL(reterr, "setresuid");
+	return 0;
+}
+
+static bool user_namespace_follows(const struct context *ctx)
+{
+	uint32_t count = plan_header(&ctx->plan)->lists[LIST_SPAWN].count;
+
+	for (uint32_t i = ctx->index + 1; i < count; i++) {
+		const struct op *op = plan_op(&ctx->plan, LIST_SPAWN, i);
+
+		if (op->code == OP_JOIN_NAMESPACE &&
+		    ((const struct op_join_namespace *)(const void *)op)->type == CLONE_NEWUSER)
+			return true;
+	}
+	return false;
+}
+
+static int join_deferred(struct context *ctx, struct failure *reterr)
+{
+	for (uint32_t i = 0; i < ctx->deferred_count; i++)
+		if (setns(ctx->slots[ctx->deferred[i]], 0) < 0)
+			return FAIL(reterr, "setns");
+	ctx->deferred_count = 0;
+	return 0;
+}
+
+int op_join_namespace(struct context *ctx, const struct op_join_namespace *op, struct failure *reterr)
+{
+	if (op->slot >= CONTEXT_SLOTS) {
+		errno = ERANGE;
+		return FAIL_AS(reterr, PROBLEM_BAD_PLAN, "slot");
+	}
+	if (setns(ctx->slots[op->slot], (int)op->type) == 0) {
+		if (op->type != CLONE_NEWUSER)
+			return 0;
+		return become_joined_root(reterr) < 0 ? -1 : join_deferred(ctx, reterr);
+	}
+	/* Owned by the user namespace that is joined later: only its root may enter. */
+	if (errno == EPERM && user_namespace_follows(ctx) && ctx->deferred_count < 8) {
+		ctx->deferred[ctx->deferred_count++] = op->slot;
+		return 0;
+	}
+	return FAIL(reterr, "setns");
+}
+
+int op_join_init(struct context *ctx, const struct op_join_init *op, struct failure *reterr)
+{
+	if (setns(ctx->target_pidfd, (int)op->namespaces) < 0)
+		return FAIL(reterr, "setns");
+	return (op->namespaces & CLONE_NEWUSER) != 0 ? become_joined_root(reterr) : 0;
+}
+
+/* In the new process, which is in the container's cgroup already. */
+static void unshare_cgroup(struct context *ctx)
+{
+	struct failure failure = { 0 };
+
+	if ((ctx->namespaces & CLONE_NEWCGROUP) == 0 || unshare(CLONE_NEWCGROUP) == 0)
+		return;
+	(void)FAIL(&failure, "unshare");
+	failure.list = LIST_SPAWN;
+	failure.index = ctx->index;
+	failure.opcode = OP_CLONE;
+	channel_send_record(ctx, &failure);
+	_exit(1);
+}
+
+int op_clone(struct context *ctx, const struct op_clone *op, struct failure *reterr)
+{
+	bool staged = ctx->role == ROLE_STAGE;
+	uint64_t flags;
+	int pidfd = -1;
+	pid_t pid;
+
+	ctx->namespaces = op->namespaces;
+	/* clone3(2) roots a cgroup namespace at the cgroup of the caller: the child makes its own. */
+	flags = op->namespaces & ~(uint64_t)CLONE_NEWCGROUP;
+	/* With CLONE_PARENT the exit signal is the stage's own, and naming one is EINVAL. */
+	pid = fork_into_cgroup(ctx, flags | (staged ? CLONE_PARENT : 0), staged ? 0 : SIGCHLD, &pidfd);
+	if (pid < 0)
+		return FAIL(reterr, "clone3");
+	if (pid == 0) {
+		close_fd(&pidfd);
+		ctx->role = ROLE_INIT;
+		take_peer_end(ctx);
+		unshare_cgroup(ctx);
+		container_main(ctx);
+	}
+	if (staged) {
+		if (channel_send_value(ctx, MESSAGE_SPAWNED, (uint32_t)pid, reterr) < 0)
+			return -1;
+		_exit(0);
+	}
+	close_fd(&ctx->peer_fd);
+	ctx->init_pid = pid;
+	ctx->init_pidfd = pidfd;
+	return 0;
+}

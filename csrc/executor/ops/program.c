@@ -1,0 +1,184 @@
+/*
+ * The last steps of init: NEW_SESSION, CHDIR, FIND_PROGRAM, CLOSE_FDS, EXEC. From SET_USER on they
+ * run with the rights of the container's user, so what they may not see is refused by the kernel.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "../cleanup.h"
+#include "../context.h"
+#include "../io.h"
+#include "../signals.h"
+#include "../sys.h"
+#include "../vector.h"
+
+#define HEAD_SIZE 256 /* enough for "#!" lines and ELF headers: src/exec/explain.ts reads them */
+
+int op_new_session(struct context *ctx, const struct op_new_session *op, struct failure *reterr)
+{
+	(void)ctx;
+	(void)op;
+	/* EPERM: it leads a process group already, and as the first process of a session that is what was asked. */
+	if (setsid() < 0 && (errno != EPERM || getsid(0) != getpid()))
+		return FAIL(reterr, "setsid");
+	return 0;
+}
+
+int op_chdir(struct context *ctx, const struct op_chdir *op, struct failure *reterr)
+{
+	bool first_try = (op->flags & CHDIR_FIRST_TRY) != 0;
+	char where[PATH_MAX];
+
+	if (!ctx->in_cwd && chdir(plan_str(&ctx->plan, op->path)) < 0) {
+		/* A directory of the program's user that root of a user namespace may not enter, or one on NFS. */
+		if (first_try && (errno == EACCES || errno == EPERM))
+			return 0;
+		return FAIL(reterr, "chdir");
+	}
+	ctx->in_cwd = true;
+	/* The raw call: the C library hides what we ask for. Outside the root it says "(unreachable)/…". */
+	if (syscall(SYS_getcwd, where, sizeof(where)) < 0)
+		return FAIL(reterr, "getcwd");
+	if (where[0] == '/')
+		return 0;
+	errno = ENOENT;
+	return FAIL_AS(reterr, PROBLEM_UNSAFE_CWD, "getcwd");
+}
+
+/* 0, or the errno that execve(2) would give; EISDIR for a directory. */
+static int check_program(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno;
+	if (S_ISDIR(st.st_mode))
+		return EISDIR;
+	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? errno : 0;
+}
+
+static int not_found(const char *path, int error, struct failure *reterr)
+{
+	/* The kernel says EACCES for a directory too; who asks the record why sees the difference here. */
+	errno = error == EISDIR ? EACCES : error;
+	(void)FAIL(reterr, error == EISDIR ? "S_ISDIR" : "execve");
+	failure_detail(reterr, path, strlen(path));
+	return -1;
+}
+
+/* "DIR/file" of one PATH entry; an empty entry is the current directory. */
+static int join(char *ret_path, const char *directory, size_t size, const char *file)
+{
+	size_t length = strlen(file);
+
+	if (size == 0) {
+		directory = ".";
+		size = 1;
+	}
+	if (size + length + 2 > PATH_MAX) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(ret_path, directory, size);
+	ret_path[size] = '/';
+	memcpy(ret_path + size + 1, file, length + 1);
+	return 0;
+}
+
+/* As execvp(3): an entry that may not be executed does not end the search, but is what is reported in the end. */
+static int search(const char *file, const char *path, char *ret_program, struct failure *reterr)
+{
+	int refused = 0;
+	char refused_path[PATH_MAX];
+
+	for (const char *at = path;; at++) {
+		size_t size = strcspn(at, ":");
+		int error = join(ret_program, at, size, file) < 0 ? errno : check_program(ret_program);
+
+		if (error == 0)
+			return 0;
+		if (refused == 0 && (error == EACCES || error == EISDIR)) {
+			refused = error;
+			strcpy(refused_path, ret_program);
+		}
+		at += size;
+		if (*at == '\0')
+			break;
+	}
+	return refused != 0 ? not_found(refused_path, refused, reterr) : not_found(file, ENOENT, reterr);
+}
+
+int op_find_program(struct context *ctx, const struct op_find_program *op, struct failure *reterr)
+{
+	const char *file = plan_str(&ctx->plan, op->file);
+	int error;
+
+	if (file[0] == '\0')
+		return not_found(file, ENOENT, reterr);
+	if (strchr(file, '/') == NULL)
+		return search(file, plan_str(&ctx->plan, op->path), ctx->program, reterr);
+	if (strlen(file) >= sizeof(ctx->program))
+		return not_found(file, ENAMETOOLONG, reterr);
+	error = check_program(file);
+	if (error != 0)
+		return not_found(file, error, reterr);
+	strcpy(ctx->program, file);
+	return 0;
+}
+
+/* Descriptors of ours are needed until execve(2), which closes them. */
+int op_close_fds(struct context *ctx, const struct op_close_fds *op, struct failure *reterr)
+{
+	unsigned int first = 3 + (unsigned int)ctx->args->preserve_fds;
+
+	(void)op;
+	return sys_close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? FAIL(reterr, "close_range") : 0;
+}
+
+/* HOME found for the user takes the place of an empty one. */
+static void add_home(const char **envp, const char *home)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; envp[i] != NULL; i++)
+		if (strcmp(envp[i], "HOME=") != 0)
+			envp[kept++] = envp[i];
+	envp[kept++] = home;
+	envp[kept] = NULL;
+}
+
+/* What the post-mortem needs: the path, NUL, the first bytes of the file. */
+static int report_exec(const char *program, struct failure *reterr)
+{
+	cleanup_fd int fd = -1;
+	char head[HEAD_SIZE];
+	struct stat st;
+	ssize_t got = 0;
+
+	(void)FAIL(reterr, "execve");
+	failure_detail(reterr, program, strlen(program) + 1);
+	/* O_NONBLOCK: it may be a FIFO. */
+	fd = open(program, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		got = read_upto(fd, head, sizeof(head));
+	if (got > 0)
+		failure_detail(reterr, head, (size_t)got);
+	return -1;
+}
+
+int op_exec(struct context *ctx, const struct op_exec *op, struct failure *reterr)
+{
+	const char **argv = vector_map(&ctx->plan, op->args, 0);
+	const char **envp = vector_map(&ctx->plan, op->env, 1);
+
+	if (argv == NULL || envp == NULL)
+		return FAIL(reterr, "mmap");
+	if (ctx->home[0] != '\0')
+		add_home(envp, ctx->home);
+	if (!ctx->signals_ready)
+		signals_reset();
+	(void)execve(ctx->program, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)envp);
+	return report_exec(ctx->program, reterr);
+}

@@ -1,0 +1,191 @@
+/*
+ * The state directory while a container is made and removed: STATE_CREATE … STATE_REMOVE, RECORD_INIT,
+ * PID_FILE. The record is complete enough for `delete --force` before the first effect on the host.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "../cleanup.h"
+#include "../io.h"
+#include "../procfs.h"
+#include "../statedir.h"
+#include "../sys.h"
+
+/* mkdir -p of an absolute path, 0700. *ret_made: the last component was missing. */
+static int make_root(const char *path, bool *ret_made, struct failure *reterr)
+{
+	char prefix[PATH_MAX];
+	size_t length = strlen(path);
+
+	if (length == 0 || path[0] != '/' || length >= sizeof(prefix)) {
+		errno = ENAMETOOLONG;
+		return FAIL(reterr, "mkdir");
+	}
+	for (size_t end = 1; end <= length; end++) {
+		if (path[end] != '/' && path[end] != '\0')
+			continue;
+		memcpy(prefix, path, end);
+		prefix[end] = '\0';
+		*ret_made = mkdir(prefix, 0700) == 0;
+		if (!*ret_made && errno != EEXIST && !(errno == EROFS && access(prefix, F_OK) == 0))
+			return FAIL(reterr, "mkdir");
+	}
+	return 0;
+}
+
+int op_state_create(struct context *ctx, const struct op_state_create *op, struct failure *reterr)
+{
+	struct timespec now;
+
+	(void)op;
+	if (make_root(ctx->args->root, &ctx->root_made, reterr) < 0)
+		return -1;
+	ctx->root_fd = open(ctx->args->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (ctx->root_fd < 0)
+		return FAIL(reterr, "open");
+	if (mkdirat(ctx->root_fd, ctx->args->id, 0711) < 0)
+		return FAIL_AS(reterr, errno == EEXIST ? PROBLEM_EXISTS : PROBLEM_SYSCALL, "mkdirat");
+	ctx->state_made = true;
+	ctx->state_fd = openat(ctx->root_fd, ctx->args->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (ctx->state_fd < 0)
+		return FAIL(reterr, "openat");
+	if (flock(ctx->state_fd, LOCK_EX | LOCK_NB) < 0)
+		return FAIL(reterr, "flock");
+	/* Whatever the caller's umask is: the program's user must reach exec.fifo. */
+	if (fchmod(ctx->state_fd, 0711) < 0)
+		return FAIL(reterr, "fchmod");
+	if (clock_gettime(CLOCK_REALTIME, &now) < 0)
+		return FAIL(reterr, "clock_gettime");
+	ctx->created_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	return 0;
+}
+
+int op_state_file(struct context *ctx, const struct op_state_file *op, struct failure *reterr)
+{
+	const char *data = plan_str(&ctx->plan, op->data);
+	size_t room = strlen(data) * 2 + PATH_MAX;
+	char *text;
+	long length;
+	int result;
+
+	text = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (text == MAP_FAILED)
+		return FAIL(reterr, "mmap");
+	length = expand_slots(ctx, data, STATUS_CREATING, text, room);
+	if (length < 0)
+		result = FAIL_AS(reterr, PROBLEM_BAD_PLAN, "slots");
+	else
+		result = statedir_write(ctx, plan_str(&ctx->plan, op->name), text, (size_t)length, op->mode, reterr);
+	(void)munmap(text, room);
+	return result;
+}
+
+int op_state_plan(struct context *ctx, const struct op_state_plan *op, struct failure *reterr)
+{
+	(void)op;
+	return statedir_write(ctx, "plan", ctx->plan.bytes, ctx->plan.size, 0600, reterr);
+}
+
+int op_exec_fifo(struct context *ctx, const struct op_exec_fifo *op, struct failure *reterr)
+{
+	if (mkfifoat(ctx->state_fd, "exec.fifo", 0600) < 0)
+		return FAIL(reterr, "mkfifoat");
+	if (fchownat(ctx->state_fd, "exec.fifo", op->uid, op->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return FAIL(reterr, "fchownat");
+	/* Init opens it as the program's user, whoever that is; only root reaches the directory from outside. */
+	if (fchmodat(ctx->state_fd, "exec.fifo", 0622, 0) < 0)
+		return FAIL(reterr, "fchmodat");
+	ctx->fifo_fd = openat(ctx->state_fd, "exec.fifo", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return ctx->fifo_fd < 0 ? FAIL(reterr, "openat") : 0;
+}
+
+int op_record_init(struct context *ctx, const struct op_record_init *op, struct failure *reterr)
+{
+	char state;
+
+	(void)op;
+	if (procfs_stat(ctx->proc_fd, ctx->init_pid, &ctx->init_start, &state) < 0)
+		return FAIL(reterr, "read");
+	return statedir_write_runtime(ctx, ctx->init_start, reterr);
+}
+
+/* Beside the target and renamed over it: a reader sees no file or a whole one, and a symlink is replaced, not followed. */
+int op_pid_file(struct context *ctx, const struct op_pid_file *op, struct failure *reterr)
+{
+	const char *path = ctx->args->pid_file;
+	cleanup_fd int dir = -1;
+	cleanup_fd int fd = -1;
+	char parent[PATH_MAX];
+	char temporary[NAME_MAX + 32];
+	char text[16];
+	const char *name;
+
+	(void)op;
+	if (path == NULL)
+		return 0;
+	name = strrchr(path, '/');
+	if (name == NULL || name[1] == '\0' || strlen(name + 1) > NAME_MAX - 16 || (size_t)(name - path) >= sizeof(parent)) {
+		errno = ENAMETOOLONG;
+		return FAIL(reterr, "open");
+	}
+	memcpy(parent, path, (size_t)(name - path));
+	parent[name - path] = '\0';
+	name++;
+	dir = open(name - path == 1 ? "/" : parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return FAIL(reterr, "open");
+	(void)snprintf(temporary, sizeof(temporary), ".%s.%d", name, getpid());
+	fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return FAIL(reterr, "openat");
+	(void)snprintf(text, sizeof(text), "%d", ctx->init_pid);
+	if (write_all(fd, text, strlen(text)) == 0 && renameat(dir, temporary, dir, name) == 0)
+		return 0;
+	(void)FAIL(reterr, "write");
+	(void)unlinkat(dir, temporary, 0);
+	return -1;
+}
+
+/* The entries are all ours and all plain: files, the fifo. */
+static int remove_entries(int fd, struct failure *reterr)
+{
+	struct {
+		uint64_t inode;
+		int64_t offset;
+		uint16_t length;
+		uint8_t type;
+		char name[];
+	} *entry;
+	_Alignas(8) char buffer[4096];
+	long got;
+
+	while ((got = syscall(SYS_getdents64, fd, buffer, sizeof(buffer))) > 0) {
+		for (long at = 0; at < got; at += entry->length) {
+			entry = (void *)(buffer + at);
+			if (strcmp(entry->name, ".") == 0 || strcmp(entry->name, "..") == 0)
+				continue;
+			if (unlinkat(fd, entry->name, 0) < 0 && errno != ENOENT)
+				return FAIL(reterr, "unlinkat");
+		}
+	}
+	return got < 0 ? FAIL(reterr, "getdents64") : 0;
+}
+
+int op_state_remove(struct context *ctx, const struct op_state_remove *op, struct failure *reterr)
+{
+	(void)op;
+	if (lseek(ctx->state_fd, 0, SEEK_SET) < 0)
+		return FAIL(reterr, "lseek");
+	if (remove_entries(ctx->state_fd, reterr) < 0)
+		return -1;
+	if (unlinkat(ctx->root_fd, ctx->args->id, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return FAIL(reterr, "unlinkat");
+	return 0;
+}

@@ -1,0 +1,46 @@
+/* NOTIFY, AWAIT, WAIT_START: where the two sides meet. The drawing is in context.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "../channel.h"
+#include "../cleanup.h"
+#include "../context.h"
+#include "../io.h"
+#include "../procfs.h"
+
+int op_notify(struct context *ctx, const struct op_notify *op, struct failure *reterr)
+{
+	return channel_send_value(ctx, MESSAGE_PHASE, op->phase, reterr);
+}
+
+int op_await(struct context *ctx, const struct op_await *op, struct failure *reterr)
+{
+	return channel_expect(ctx, MESSAGE_PHASE, op->phase, NULL, reterr);
+}
+
+/*
+ * Opening a FIFO for writing blocks until a reader comes: that is the whole state "created". If the
+ * reader dies before it took the byte, the write is EPIPE and the container is simply still created.
+ */
+int op_wait_start(struct context *ctx, const struct op_wait_start *op, struct failure *reterr)
+{
+	(void)op;
+	(void)signal(SIGPIPE, SIG_IGN);
+	close_fd(&ctx->sync_fd);
+	for (;;) {
+		ctx->start_fd = procfs_reopen(ctx->proc_fd, ctx->fifo_fd, O_WRONLY);
+		if (ctx->start_fd < 0 && errno == EINTR)
+			continue;
+		if (ctx->start_fd < 0)
+			return FAIL(reterr, "open");
+		if (write_all(ctx->start_fd, "0", 1) == 0)
+			break;
+		if (errno != EPIPE)
+			return FAIL(reterr, "write");
+		close_fd(&ctx->start_fd);
+	}
+	close_fd(&ctx->fifo_fd);
+	return 0;
+}

@@ -1,0 +1,174 @@
+/* The private procfs handle: see procfs.h; proc(5), fsopen(2). */
+#include "procfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "cleanup.h"
+#include "context.h"
+#include "io.h"
+#include "sys.h"
+
+#define PROC_ROOT_INO 1 /* include/linux/proc_fs.h: inode number of procfs's root */
+
+/* A detached instance of this pid namespace. No subset=pid: SYSCTL needs sys/. */
+static int new_procfs(void)
+{
+	cleanup_fd int fs = sys_fsopen("proc", FSOPEN_CLOEXEC);
+
+	if (fs < 0 || sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -1;
+	return sys_fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+/* What is mounted on /proc, and nothing that is mounted over parts of it where the kernel lets us leave that out. */
+static int clone_procfs(struct failure *reterr)
+{
+	const unsigned int flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW;
+	cleanup_fd int fd = sys_open_tree(AT_FDCWD, "/proc", flags);
+	struct statfs fs;
+	struct stat st;
+
+	/* In a user namespace mounts below are locked to it: procfs_openat() refuses to cross into them. */
+	if (fd < 0 && errno == EINVAL)
+		fd = sys_open_tree(AT_FDCWD, "/proc", flags | AT_RECURSIVE);
+	if (fd < 0)
+		return FAIL(reterr, "open_tree");
+	if (fstatfs(fd, &fs) < 0)
+		return FAIL(reterr, "fstatfs");
+	if (fstat(fd, &st) < 0)
+		return FAIL(reterr, "fstat");
+	if (fs.f_type != PROC_SUPER_MAGIC || st.st_ino != PROC_ROOT_INO) {
+		errno = EXDEV;
+		return FAIL_AS(reterr, PROBLEM_NOT_PROCFS, "fstatfs");
+	}
+	return steal_fd(&fd);
+}
+
+int procfs_open(int *ret_fd, struct failure *reterr)
+{
+	int fd = new_procfs();
+
+	if (fd < 0)
+		fd = clone_procfs(reterr);
+	if (fd < 0)
+		return -1;
+	*ret_fd = fd;
+	return 0;
+}
+
+/* "self" is a symlink; its text is this process' pid as this procfs sees it. */
+static int expand_self(int proc_fd, const char *path, char *buffer, size_t size)
+{
+	char pid[16];
+	ssize_t length = readlinkat(proc_fd, "self", pid, sizeof(pid) - 1);
+	int written;
+
+	if (length < 0)
+		return -1;
+	pid[length] = '\0';
+	written = snprintf(buffer, size, "%s%s", pid, path + strlen("self"));
+	if (written < 0 || (size_t)written >= size) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return 0;
+}
+
+int procfs_openat(int proc_fd, const char *path, int flags)
+{
+	const struct open_how how = {
+		.flags = (unsigned int)(flags | O_CLOEXEC),
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS,
+	};
+	char expanded[PATH_MAX];
+
+	if (strncmp(path, "self/", strlen("self/")) != 0)
+		return sys_openat2(proc_fd, path, &how);
+	if (expand_self(proc_fd, path, expanded, sizeof(expanded)) < 0)
+		return -1;
+	return sys_openat2(proc_fd, expanded, &how);
+}
+
+int procfs_write(int proc_fd, const char *path, const char *value)
+{
+	cleanup_fd int fd = procfs_openat(proc_fd, path, O_WRONLY);
+	size_t size = strlen(value);
+	ssize_t written;
+
+	if (fd < 0)
+		return -1;
+	/* One write(2): a second one would be a second value. */
+	do
+		written = write(fd, value, size);
+	while (written < 0 && errno == EINTR);
+	if (written >= 0 && (size_t)written != size) {
+		errno = EIO;
+		return -1;
+	}
+	return written < 0 ? -1 : 0;
+}
+
+int procfs_reopen(int proc_fd, int fd, int flags)
+{
+	cleanup_fd int directory = procfs_openat(proc_fd, "self/fd", O_PATH | O_DIRECTORY);
+	char number[16];
+
+	if (directory < 0)
+		return -1;
+	(void)snprintf(number, sizeof(number), "%d", fd);
+	/* The one magic link that is followed: its directory was just reached on procfs itself. */
+	return openat(directory, number, flags | O_CLOEXEC);
+}
+
+int procfs_stat(int proc_fd, pid_t pid, uint64_t *ret_start, char *ret_state)
+{
+	char text[1024];
+	char path[32];
+	cleanup_fd int fd = -1;
+	ssize_t length;
+	char *at;
+
+	(void)snprintf(path, sizeof(path), "%d/stat", pid);
+	fd = procfs_openat(proc_fd, path, O_RDONLY);
+	if (fd < 0)
+		return -1;
+	length = read_upto(fd, text, sizeof(text) - 1);
+	if (length < 0)
+		return -1;
+	text[length] = '\0';
+	/* The command may hold spaces and parentheses: the last ")" ends field 2. */
+	at = strrchr(text, ')');
+	if (at == NULL || at[1] != ' ' || at[2] == '\0') {
+		errno = EPROTO;
+		return -1;
+	}
+	at += 2;
+	*ret_state = *at;
+	for (int field = 3; field < 22 && at != NULL; field++) {
+		at = strchr(at, ' ');
+		if (at != NULL)
+			at++;
+	}
+	if (at == NULL) {
+		errno = EPROTO;
+		return -1;
+	}
+	*ret_start = strtoull(at, NULL, 10);
+	return 0;
+}
+
+int op_private_proc(struct context *ctx, const struct op_private_proc *op, struct failure *reterr)
+{
+	(void)op;
+	/* The handle inherited from the host side shows the host's processes. */
+	close_fd(&ctx->proc_fd);
+	return procfs_open(&ctx->proc_fd, reterr);
+}

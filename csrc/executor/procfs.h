@@ -1,0 +1,33 @@
+/*
+ * The private procfs handle: the only way this process reads or writes /proc. Its mount is detached
+ * and made by us, so nothing an image or a mount of the config puts over /proc is ever followed
+ * (CVE-2019-19921, CVE-2025-52881).
+ */
+#ifndef TSRUN_PROCFS_H
+#define TSRUN_PROCFS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "failure.h"
+
+/*
+ * A new procfs of this process' pid namespace. Where the kernel refuses one (a user namespace that
+ * does not own the pid namespace) a clone of the current /proc, checked to be procfs's root.
+ */
+int procfs_open(int *ret_fd, struct failure *reterr);
+
+/* openat2 below the handle without following any symlink or crossing any mount. fd, or -1 with errno. */
+int procfs_openat(int proc_fd, const char *path, int flags);
+
+/* One value into one file. 0, or -1 with errno. */
+int procfs_write(int proc_fd, const char *path, const char *value);
+
+/* Reopens an O_PATH descriptor of this process with other flags (through self/fd). fd, or -1 with errno. */
+int procfs_reopen(int proc_fd, int fd, int flags);
+
+/* Start time (field 22 of stat, clock ticks) and state letter of a process. 0, or -1 with errno. */
+int procfs_stat(int proc_fd, pid_t pid, uint64_t *ret_start, char *ret_state);
+
+#endif

@@ -1,0 +1,151 @@
+/* The loop over a list's ops, the slots, and warnings: the only code that knows all handlers. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "channel.h"
+#include "context.h"
+#include "io.h"
+
+/* A handler takes its own record type; through the table all take a plain pointer. */
+#define ADAPT(NAME, name)                                                                                \
+	static int call_##name(struct context *ctx, const void *op, struct failure *reterr)               \
+	{                                                                                                  \
+		return op_##name(ctx, op, reterr);                                                         \
+	}
+FOR_EACH_OP(ADAPT)
+#undef ADAPT
+
+#define ENTRY(NAME, name) [OP_##NAME] = call_##name,
+static const op_handler HANDLERS[OP_LIMIT] = { FOR_EACH_OP(ENTRY) };
+#undef ENTRY
+
+void context_init(struct context *ctx, const struct args *args)
+{
+	memset(ctx, 0, sizeof(*ctx));
+	ctx->args = args;
+	ctx->role = ROLE_HOST;
+	ctx->root_fd = ctx->state_fd = ctx->fifo_fd = ctx->cgroup_fd = ctx->console_fd = -1;
+	ctx->sync_fd = ctx->peer_fd = ctx->proc_fd = ctx->rootfs_fd = ctx->mask_fd = -1;
+	ctx->target_pidfd = ctx->init_pidfd = ctx->start_fd = -1;
+	for (unsigned int i = 0; i < CONTEXT_SLOTS; i++)
+		ctx->slots[i] = -1;
+}
+
+int run_list_op(struct context *ctx, enum plan_list list, uint32_t index, struct failure *reterr)
+{
+	const struct op *op = plan_op(&ctx->plan, list, index);
+	int result;
+
+	ctx->list = list;
+	ctx->index = index;
+	reterr->magic = 0;
+	result = HANDLERS[op->code](ctx, op, reterr);
+	/* A record that came over the socket already says which op of the other side failed. */
+	if (result < 0 && reterr->opcode == 0) {
+		reterr->list = list;
+		reterr->index = index;
+		reterr->opcode = op->code;
+	}
+	return result;
+}
+
+int run_list(struct context *ctx, enum plan_list list, struct failure *reterr)
+{
+	uint32_t count = plan_header(&ctx->plan)->lists[list].count;
+	int result = 0;
+
+	for (uint32_t i = 0; i < count && result == 0; i++)
+		result = run_list_op(ctx, list, i, reterr);
+	return result < 0 ? -1 : 0;
+}
+
+int run_op_as_warning(struct context *ctx, enum plan_list list, uint32_t index)
+{
+	struct failure failure = { 0 };
+
+	if (run_list_op(ctx, list, index, &failure) >= 0)
+		return 0;
+	report_warning(ctx, &failure);
+	return -1;
+}
+
+void report_warning(struct context *ctx, const struct failure *warning)
+{
+	struct failure record = *warning;
+
+	record.kind = KIND_WARNING;
+	if (record.opcode == 0 && ctx->plan.bytes != NULL) {
+		record.list = ctx->list;
+		record.index = ctx->index;
+		record.opcode = plan_op(&ctx->plan, ctx->list, ctx->index)->code;
+	}
+	if (ctx->role != ROLE_HOST)
+		channel_send_record(ctx, &record);
+	else if (ctx->args->status_fd >= 0)
+		(void)write_all(ctx->args->status_fd, &record, sizeof(record));
+}
+
+static const char *const STATUS_NAMES[] = {
+	[STATUS_CREATING] = "creating", [STATUS_CREATED] = "created", [STATUS_RUNNING] = "running",
+	[STATUS_PAUSED] = "paused",	[STATUS_STOPPED] = "stopped",
+};
+
+/* RFC 3339 with nanoseconds, UTC, as the OCI state of other runtimes has it. */
+static void format_created(uint64_t ns, char *buffer, size_t size)
+{
+	time_t seconds = (time_t)(ns / 1000000000u);
+	struct tm tm;
+	size_t length;
+
+	if (gmtime_r(&seconds, &tm) == NULL)
+		memset(&tm, 0, sizeof(tm));
+	length = strftime(buffer, size, "%Y-%m-%dT%H:%M:%S", &tm);
+	(void)snprintf(buffer + length, size - length, ".%09uZ", (unsigned int)(ns % 1000000000u));
+}
+
+static const char *slot_value(const struct context *ctx, char slot, uint32_t status, char *buffer, size_t size)
+{
+	pid_t pid = ctx->role == ROLE_INIT ? getpid() : ctx->init_pid;
+
+	switch (slot) {
+	case SLOT_ID:
+		return ctx->args->id;
+	case SLOT_STATUS:
+		return status <= STATUS_STOPPED ? STATUS_NAMES[status] : "";
+	case SLOT_PID:
+		(void)snprintf(buffer, size, "%d", status == STATUS_STOPPED ? 0 : pid);
+		return buffer;
+	case SLOT_CREATED:
+		format_created(ctx->created_ns, buffer, size);
+		return buffer;
+	default:
+		return "";
+	}
+}
+
+long expand_slots(const struct context *ctx, const char *text, uint32_t status, char *buffer, size_t size)
+{
+	size_t length = 0;
+	char value[64];
+
+	for (const char *at = text; *at != '\0'; at++) {
+		const char *piece = at;
+		size_t add = 1;
+
+		if (*at == '\001' && at[1] != '\0') {
+			piece = slot_value(ctx, *++at, status, value, sizeof(value));
+			add = strlen(piece);
+		}
+		if (add >= size - length) {
+			errno = ENAMETOOLONG;
+			return -1;
+		}
+		memcpy(buffer + length, piece, add);
+		length += add;
+	}
+	buffer[length] = '\0';
+	return (long)length;
+}

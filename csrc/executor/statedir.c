@@ -1,0 +1,210 @@
+/* The state directory: see statedir.h. */
+#include "statedir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "io.h"
+#include "procfs.h"
+#include "sys.h"
+
+#define LOCK_TRIES 1000 /* of 10 ms: a create in progress is waited for this long */
+
+int statedir_open(struct context *ctx, struct failure *reterr)
+{
+	ctx->root_fd = open(ctx->args->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (ctx->root_fd < 0)
+		return FAIL_AS(reterr, errno == ENOENT ? PROBLEM_NOT_FOUND : PROBLEM_SYSCALL, "open");
+	ctx->state_fd = openat(ctx->root_fd, ctx->args->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (ctx->state_fd < 0)
+		return FAIL_AS(reterr, errno == ENOENT ? PROBLEM_NOT_FOUND : PROBLEM_SYSCALL, "openat");
+	return 0;
+}
+
+int statedir_lock(struct context *ctx, int operation, struct failure *reterr)
+{
+	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	struct stat st;
+
+	for (int i = 0; flock(ctx->state_fd, operation | LOCK_NB) < 0; i++) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return FAIL(reterr, "flock");
+		if (i == LOCK_TRIES)
+			return FAIL_AS(reterr, PROBLEM_BUSY, "flock");
+		(void)nanosleep(&pause, NULL);
+	}
+	/* Deleted while we waited for the lock: it is not this container's directory any more. */
+	if (fstat(ctx->state_fd, &st) == 0 && st.st_nlink == 0) {
+		errno = ENOENT;
+		return FAIL_AS(reterr, PROBLEM_NOT_FOUND, "flock");
+	}
+	return 0;
+}
+
+static int load_runtime(struct context *ctx, struct failure *reterr)
+{
+	cleanup_fd int fd = openat(ctx->state_fd, "runtime", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct runtime_record record;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0; /* create was killed before it spawned anything */
+	if (fd < 0)
+		return FAIL(reterr, "openat");
+	if (read_upto(fd, &record, sizeof(record)) != (ssize_t)sizeof(record) ||
+	    memcmp(record.magic, RUNTIME_MAGIC, sizeof(record.magic)) != 0 || record.pid < 0) {
+		errno = EINVAL;
+		failure_detail(reterr, "runtime", strlen("runtime"));
+		return FAIL_AS(reterr, PROBLEM_BAD_RECORD, "read");
+	}
+	ctx->created_ns = record.created_ns;
+	ctx->init_start = record.start_time;
+	ctx->init_pid = record.pid;
+	ctx->cgroup_dirs_made = record.cgroup_dirs_made;
+	return 0;
+}
+
+/* No plan: create has just made the directory and holds its lock, or it was killed right there. */
+static int missing_plan(struct context *ctx, struct failure *reterr)
+{
+	int error = errno;
+	bool creating = flock(ctx->state_fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+
+	errno = error;
+	if (error != ENOENT)
+		return FAIL(reterr, "openat");
+	return FAIL_AS(reterr, creating ? PROBLEM_BUSY : PROBLEM_BAD_RECORD, "openat");
+}
+
+int statedir_load(struct context *ctx, int lock, struct failure *reterr)
+{
+	cleanup_fd int fd = -1;
+
+	if (ctx->state_fd < 0 && statedir_open(ctx, reterr) < 0)
+		return -1;
+	if (lock != 0 && statedir_lock(ctx, lock, reterr) < 0)
+		return -1;
+	fd = openat(ctx->state_fd, "plan", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return missing_plan(ctx, reterr);
+	if (plan_load(fd, &ctx->plan, reterr) < 0)
+		return -1;
+	return load_runtime(ctx, reterr);
+}
+
+int statedir_write(struct context *ctx, const char *name, const void *bytes, size_t size, mode_t mode,
+		   struct failure *reterr)
+{
+	cleanup_fd int fd = -1;
+	char temporary[64];
+
+	if (snprintf(temporary, sizeof(temporary), ".%s.new", name) >= (int)sizeof(temporary) ||
+	    strchr(name, '/') != NULL) {
+		errno = EINVAL;
+		return FAIL_AS(reterr, PROBLEM_BAD_PLAN, "name");
+	}
+	fd = openat(ctx->state_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (fd < 0)
+		return FAIL(reterr, "openat");
+	if (write_all(fd, bytes, size) < 0)
+		return FAIL(reterr, "write");
+	if (fsync(fd) < 0)
+		return FAIL(reterr, "fsync");
+	if (renameat(ctx->state_fd, temporary, ctx->state_fd, name) < 0)
+		return FAIL(reterr, "renameat");
+	if (fsync(ctx->state_fd) < 0)
+		return FAIL(reterr, "fsync");
+	return 0;
+}
+
+int statedir_write_runtime(struct context *ctx, uint64_t start_time, struct failure *reterr)
+{
+	struct runtime_record record = {
+		.magic = RUNTIME_MAGIC,
+		.created_ns = ctx->created_ns,
+		.start_time = start_time,
+		.pid = ctx->init_pid,
+		.cgroup_dirs_made = ctx->cgroup_dirs_made,
+	};
+
+	return statedir_write(ctx, "runtime", &record, sizeof(record), 0600, reterr);
+}
+
+/*
+ * Opens init's pidfd first and compares the start time second: a pid reused in between would have
+ * another start time, and the pidfd then names the process that was compared.
+ */
+static bool init_is_alive(struct context *ctx)
+{
+	uint64_t start;
+	char state;
+
+	if (ctx->init_pid <= 0)
+		return false;
+	if (ctx->init_pidfd < 0)
+		ctx->init_pidfd = sys_pidfd_open(ctx->init_pid);
+	if (ctx->init_pidfd < 0)
+		return false;
+	if (procfs_stat(ctx->proc_fd, ctx->init_pid, &start, &state) < 0)
+		return false;
+	return start == ctx->init_start && state != 'Z' && state != 'X';
+}
+
+/* Until execve(2) init still runs the executor, from its sealed memfd. */
+static bool init_is_executor(struct context *ctx)
+{
+	char path[32];
+	char target[64];
+	ssize_t length;
+
+	(void)snprintf(path, sizeof(path), "%d/exe", ctx->init_pid);
+	length = readlinkat(ctx->proc_fd, path, target, sizeof(target) - 1);
+	if (length < 0)
+		return true; /* not ours to look at (rootless, not dumpable): the fifo alone must do */
+	target[length] = '\0';
+	return strncmp(target, "/memfd:" EXECUTOR_NAME, strlen("/memfd:" EXECUTOR_NAME)) == 0;
+}
+
+static bool cgroup_is_frozen(struct context *ctx)
+{
+	uint32_t count = plan_header(&ctx->plan)->lists[LIST_SETUP].count;
+	const struct op_cgroup_create *create = NULL;
+	char path[PATH_MAX];
+	char events[256];
+	int prefix;
+
+	for (uint32_t i = 0; i < count && create == NULL; i++)
+		if (plan_op(&ctx->plan, LIST_SETUP, i)->code == OP_CGROUP_CREATE)
+			create = (const void *)plan_op(&ctx->plan, LIST_SETUP, i);
+	if (create == NULL)
+		return false;
+	prefix = snprintf(path, sizeof(path), "%s/", plan_str(&ctx->plan, create->mount));
+	if (prefix < 0 || (size_t)prefix >= sizeof(path) ||
+	    expand_slots(ctx, plan_str(&ctx->plan, create->path), 0, path + prefix, sizeof(path) - (size_t)prefix) < 0)
+		return false;
+	if (strlen(path) + sizeof("/cgroup.events") > sizeof(path))
+		return false;
+	strcat(path, "/cgroup.events");
+	return read_file_at(AT_FDCWD, path, events, sizeof(events)) > 0 && strstr(events, "frozen 1") != NULL;
+}
+
+int statedir_status(struct context *ctx, uint32_t *ret_status, struct failure *reterr)
+{
+	if (ctx->proc_fd < 0 && procfs_open(&ctx->proc_fd, reterr) < 0)
+		return -1;
+	if (!init_is_alive(ctx))
+		*ret_status = STATUS_STOPPED;
+	else if (faccessat(ctx->state_fd, "exec.fifo", F_OK, AT_SYMLINK_NOFOLLOW) == 0 && init_is_executor(ctx))
+		*ret_status = STATUS_CREATED;
+	else if (cgroup_is_frozen(ctx))
+		*ret_status = STATUS_PAUSED;
+	else
+		*ret_status = STATUS_RUNNING;
+	return 0;
+}

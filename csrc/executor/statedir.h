@@ -1,0 +1,40 @@
+/*
+ * The state directory <root>/<id> as the verbs see it. Nothing in it says what the status is: that is
+ * computed from the recorded pid and start time, the fifo and the freezer.
+ */
+#ifndef TSRUN_STATEDIR_H
+#define TSRUN_STATEDIR_H
+
+#include "context.h"
+
+#define RUNTIME_MAGIC "TSRRUN1"
+
+/* The file "runtime": read by src/state/ too. */
+struct runtime_record {
+	char magic[8];
+	uint64_t created_ns;
+	uint64_t start_time; /* of init, field 22 of /proc/PID/stat */
+	int32_t pid;	     /* 0: not spawned yet */
+	uint32_t cgroup_dirs_made;
+	uint32_t reserved[2];
+};
+
+_Static_assert(sizeof(struct runtime_record) == 40, "read by src/state/");
+
+/* Opens <root>/<id> and loads plan and runtime record into ctx. lock: LOCK_EX, LOCK_SH or 0. */
+int statedir_load(struct context *ctx, int lock, struct failure *reterr);
+
+/* Opens <root> and <root>/<id> only. ENOENT: problem NOT_FOUND. */
+int statedir_open(struct context *ctx, struct failure *reterr);
+int statedir_lock(struct context *ctx, int operation, struct failure *reterr);
+
+int statedir_write_runtime(struct context *ctx, uint64_t start_time, struct failure *reterr);
+
+/* temp + fsync + rename + fsync of the directory. */
+int statedir_write(struct context *ctx, const char *name, const void *bytes, size_t size, mode_t mode,
+		   struct failure *reterr);
+
+/* Enum status_value. Opens ctx->init_pidfd when init is alive. */
+int statedir_status(struct context *ctx, uint32_t *ret_status, struct failure *reterr);
+
+#endif

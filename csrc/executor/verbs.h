@@ -1,0 +1,17 @@
+/* One function per verb: 0, or -1 with *reterr written. *ret_pid goes into the verdict. */
+#ifndef TSRUN_VERBS_H
+#define TSRUN_VERBS_H
+
+#include "context.h"
+
+int verb_create(struct context *ctx, struct failure *reterr);
+int verb_exec(struct context *ctx, struct failure *reterr);
+int verb_start(struct context *ctx, struct failure *reterr);
+int verb_kill(struct context *ctx, struct failure *reterr);
+int verb_state(struct context *ctx, struct failure *reterr);
+int verb_delete(struct context *ctx, struct failure *reterr);
+
+/* Ends with the supervised program's status through *ret_exit. */
+int verb_supervise(struct context *ctx, int *ret_exit, struct failure *reterr);
+
+#endif

@@ -1,0 +1,139 @@
+/*
+ * create and exec: run the plan's setup, spawn and settle lists, and undo everything when one fails
+ * (runtime.md: an error leaves the environment as if the operation had never been tried).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../channel.h"
+#include "../cleanup.h"
+#include "../procfs.h"
+#include "../statedir.h"
+#include "../sys.h"
+#include "../verbs.h"
+
+static int check_preserved_fds(const struct args *args, struct failure *reterr)
+{
+	for (int fd = 3; fd < 3 + args->preserve_fds; fd++) {
+		if (fcntl(fd, F_GETFD) < 0) {
+			(void)FAIL_AS(reterr, PROBLEM_USAGE, "fcntl");
+			reterr->index = (uint32_t)fd;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+static int prepare(struct context *ctx, struct failure *reterr)
+{
+	if (check_preserved_fds(ctx->args, reterr) < 0)
+		return -1;
+	if (plan_load(ctx->args->plan_fd, &ctx->plan, reterr) < 0)
+		return -1;
+	if (ctx->proc_fd < 0 && procfs_open(&ctx->proc_fd, reterr) < 0)
+		return -1;
+	return channel_open(ctx, reterr);
+}
+
+/* In the stage the list ends in CLONE, which exits, or fails: it never comes back as the executor. */
+static int spawn(struct context *ctx, struct failure *reterr)
+{
+	int result = run_list(ctx, LIST_SPAWN, reterr);
+
+	if (ctx->role != ROLE_STAGE)
+		return result;
+	if (result < 0)
+		channel_send_record(ctx, reterr);
+	_exit(1);
+}
+
+static int run_lists(struct context *ctx, struct failure *reterr)
+{
+	if (run_list(ctx, LIST_SETUP, reterr) < 0)
+		return -1;
+	if (spawn(ctx, reterr) < 0)
+		return -1;
+	return run_list(ctx, LIST_SETTLE, reterr);
+}
+
+static void reap_all(struct context *ctx)
+{
+	/* A stage or init that waits for us sees the socket close and goes; one that does not is killed. */
+	close_fd(&ctx->sync_fd);
+	close_fd(&ctx->peer_fd);
+	if (ctx->init_pidfd >= 0)
+		(void)sys_pidfd_send_signal(ctx->init_pidfd, SIGKILL);
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
+}
+
+/*
+ * Only what this create did is undone: a cgroup that was there before, maybe full of somebody else's
+ * processes, is neither killed nor removed; poststop hooks run only if the first hooks may have.
+ */
+static bool must_undo(const struct context *ctx, uint32_t opcode)
+{
+	switch (opcode) {
+	case OP_CGROUP_KILL:
+		return ctx->cgroup_fd >= 0;
+	case OP_CGROUP_REMOVE:
+		return ctx->cgroup_dirs_made > 0;
+	case OP_RUN_HOOK:
+		return ctx->phase >= PHASE_ROOTFS;
+	default:
+		return true;
+	}
+}
+
+static void undo(struct context *ctx)
+{
+	uint32_t count = plan_header(&ctx->plan)->lists[LIST_TEARDOWN].count;
+
+	for (uint32_t i = 0; i < count; i++)
+		if (must_undo(ctx, plan_op(&ctx->plan, LIST_TEARDOWN, i)->code))
+			(void)run_op_as_warning(ctx, LIST_TEARDOWN, i);
+	if (ctx->root_made)
+		(void)rmdir(ctx->args->root);
+}
+
+int verb_create(struct context *ctx, struct failure *reterr)
+{
+	if (prepare(ctx, reterr) < 0)
+		return -1;
+	if (run_lists(ctx, reterr) == 0)
+		return 0;
+	reap_all(ctx);
+	if (ctx->state_made)
+		undo(ctx);
+	return -1;
+}
+
+/* The container must run; its init becomes the process whose namespaces JOIN_INIT enters. */
+static int find_target(struct context *ctx, struct failure *reterr)
+{
+	uint32_t status;
+
+	if (statedir_load(ctx, 0, reterr) < 0 || statedir_status(ctx, &status, reterr) < 0)
+		return -1;
+	if (status == STATUS_STOPPED || status == STATUS_PAUSED) {
+		errno = 0;
+		return FAIL_AS(reterr, status == STATUS_PAUSED ? PROBLEM_PAUSED : PROBLEM_STOPPED, "exec");
+	}
+	ctx->target_pidfd = steal_fd(&ctx->init_pidfd);
+	ctx->init_pid = 0;
+	return 0;
+}
+
+int verb_exec(struct context *ctx, struct failure *reterr)
+{
+	if (find_target(ctx, reterr) < 0 || prepare(ctx, reterr) < 0)
+		return -1;
+	if (run_lists(ctx, reterr) == 0 && channel_drain(ctx, reterr) == 0)
+		return 0;
+	reap_all(ctx);
+	return -1;
+}

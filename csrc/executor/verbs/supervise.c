@@ -1,0 +1,147 @@
+/*
+ * supervise: what stays of a foreground `tsrun run` or `exec`. Takes the place of the process that
+ * started the program, as its reaper: forwards signals, copies the terminal, ends as the program ends.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../cleanup.h"
+#include "../sys.h"
+#include "../verbs.h"
+#include "terminal.h"
+
+struct supervisor {
+	pid_t pid;
+	int pidfd;
+	int signals;
+	bool ended;
+	bool abandoned; /* told to end although somebody still has to take the last output */
+	int status; /* of waitpid(2) */
+	bool has_terminal;
+	struct terminal terminal;
+};
+
+/* All that became ours: the program, its orphans and those of what it ran. */
+static void reap(struct supervisor *supervisor)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid != supervisor->pid)
+			continue;
+		supervisor->ended = true;
+		supervisor->status = status;
+	}
+}
+
+static void handle_signal(struct supervisor *supervisor, int signal)
+{
+	switch (signal) {
+	case SIGCHLD:
+		reap(supervisor);
+		break;
+	case SIGWINCH:
+		if (supervisor->has_terminal)
+			terminal_resize(&supervisor->terminal);
+		break;
+	case SIGPIPE: /* our own stdout */
+	case SIGURG:  /* meant for us, if for anybody: not for a program in a container */
+		break;
+	default:
+		supervisor->abandoned = supervisor->ended;
+		(void)sys_pidfd_send_signal(supervisor->pidfd, signal);
+	}
+}
+
+static void take_signals(struct supervisor *supervisor)
+{
+	struct signalfd_siginfo info;
+
+	while (read(supervisor->signals, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		handle_signal(supervisor, (int)info.ssi_signo);
+}
+
+static bool is_done(struct supervisor *supervisor)
+{
+	if (!supervisor->ended)
+		return false;
+	return !supervisor->has_terminal || supervisor->abandoned || !terminal_pending(&supervisor->terminal);
+}
+
+static int watch(struct supervisor *supervisor, struct failure *reterr)
+{
+	struct pollfd fds[1 + TERMINAL_POLL_FDS] = { { .fd = supervisor->signals, .events = POLLIN } };
+	nfds_t count = supervisor->has_terminal ? 1 + TERMINAL_POLL_FDS : 1;
+
+	/* It may have ended before its signal could be queued. */
+	reap(supervisor);
+	while (!is_done(supervisor)) {
+		if (supervisor->has_terminal)
+			terminal_want(&supervisor->terminal, fds + 1);
+		if (poll(fds, count, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return FAIL(reterr, "poll");
+		}
+		take_signals(supervisor);
+		if (supervisor->has_terminal)
+			terminal_copy(&supervisor->terminal, fds + 1);
+	}
+	return 0;
+}
+
+static int take_over(struct supervisor *supervisor, struct failure *reterr)
+{
+	siginfo_t info;
+	sigset_t all;
+
+	(void)sigfillset(&all);
+	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
+		return FAIL(reterr, "sigprocmask");
+	/* Ignored, it would make the kernel reap for us and the exit status would be lost. */
+	(void)signal(SIGCHLD, SIG_DFL);
+	supervisor->signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (supervisor->signals < 0)
+		return FAIL(reterr, "signalfd");
+	if (waitid(P_PID, (id_t)supervisor->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return FAIL(reterr, "waitid");
+	/* Our child, so until we reap it the pid is no other's. */
+	supervisor->pidfd = sys_pidfd_open(supervisor->pid);
+	return supervisor->pidfd < 0 ? FAIL(reterr, "pidfd_open") : 0;
+}
+
+static int supervise(struct supervisor *supervisor, int console_fd, struct failure *reterr)
+{
+	int result;
+
+	if (take_over(supervisor, reterr) < 0)
+		return -1;
+	if (console_fd >= 0 && terminal_open(&supervisor->terminal, console_fd, reterr) < 0)
+		return -1;
+	supervisor->has_terminal = console_fd >= 0;
+	result = watch(supervisor, reterr);
+	if (supervisor->has_terminal)
+		terminal_close(&supervisor->terminal);
+	return result;
+}
+
+int verb_supervise(struct context *ctx, int *ret_exit, struct failure *reterr)
+{
+	struct supervisor supervisor = { .pid = ctx->args->pid, .pidfd = -1, .signals = -1 };
+	int result = supervise(&supervisor, ctx->args->console_fd, reterr);
+
+	close_fd(&supervisor.pidfd);
+	close_fd(&supervisor.signals);
+	if (result < 0)
+		return -1;
+	*ret_exit = WIFSIGNALED(supervisor.status) ? 128 + WTERMSIG(supervisor.status) :
+						     WEXITSTATUS(supervisor.status);
+	if (ctx->args->root == NULL || ctx->args->id == NULL)
+		return 0;
+	return verb_delete(ctx, reterr);
+}

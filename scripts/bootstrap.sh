@@ -1,0 +1,75 @@
+#!/bin/sh
+# Installs the Debian packages that building and testing need, and only those that are missing.
+#   scripts/bootstrap.sh [build] [rootfs] [engines] [vm]      (default: build)
+# Idempotent. Without apt, or without root, it says what is missing and exits 1 for "build" and 0 for the rest:
+# tests whose tools are missing skip with that reason.
+set -u
+
+missing=
+want() { # COMMAND PACKAGE
+	command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+
+required=0
+[ $# -gt 0 ] || set -- build
+for group in "$@"; do
+	case $group in
+	build)
+		required=1
+		want cc gcc
+		want c++ g++
+		want make make
+		want cmake cmake
+		want pkg-config pkg-config
+		[ -e /usr/include/seccomp.h ] || pkg-config --exists libseccomp 2>/dev/null || missing="$missing libseccomp-dev"
+		;;
+	rootfs)
+		want busybox busybox-static
+		;;
+	engines)
+		want containerd containerd
+		want podman podman
+		want conmon conmon
+		want dockerd docker.io
+		want runc runc
+		want crun crun
+		want iptables iptables
+		;;
+	vm)
+		want linux.uml user-mode-linux
+		want modprobe kmod
+		;;
+	*)
+		echo "bootstrap: unknown group '$group': build, rootfs, engines or vm" >&2
+		exit 2
+		;;
+	esac
+done
+
+[ -n "$missing" ] || exit 0
+if ! command -v apt-get >/dev/null 2>&1; then
+	echo "bootstrap: missing here (Debian package names):$missing" >&2
+	exit $required
+fi
+if [ "$(id -u)" -ne 0 ]; then
+	echo "bootstrap: missing here; run: sudo apt-get install --no-install-recommends$missing" >&2
+	exit $required
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+# Installing an engine must not start its daemon: tests start their own on sockets of their own.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+	printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy
+	trap 'rm -f $policy' EXIT
+fi
+echo "bootstrap: apt-get install$missing"
+# shellcheck disable=SC2086
+if ! apt-get install -y --no-install-recommends $missing >/dev/null 2>&1; then
+	apt-get update >/dev/null 2>&1
+	apt-get install -y --no-install-recommends $missing >/dev/null || {
+		echo "bootstrap: could not install:$missing" >&2
+		exit $required
+	}
+fi
+exit 0

@@ -1,0 +1,144 @@
+// Builds dist/ (the bundled CLI with its V8 code cache) and the native parts.
+//   --bundle-only   leave the native parts alone
+//   --if-possible   do nothing when esbuild is not installed (npm ci --omit=dev runs `prepare` as well)
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { capture, cleanEnv, fail, ROOT, run } from './lib/run.mjs';
+
+const DIST = join(ROOT, 'dist');
+const options = new Set(process.argv.slice(2));
+
+/**
+ * One CommonJS file: node reads it faster than ESM. string-width, which yargs uses to wrap its help, pulls in
+ * Intl.Segmenter and an emoji expression (24 ms a start); our help is ASCII, so its length will do.
+ */
+async function bundle() {
+  const esbuild = await import('esbuild').catch(() => undefined);
+  if (!esbuild) {
+    if (options.has('--if-possible')) process.exit(0);
+    fail('tsrun: esbuild is not installed: run npm ci');
+  }
+  if (!existsSync(join(ROOT, 'src/main.ts'))) fail('tsrun: src/main.ts is missing');
+  const result = await esbuild.build({
+    absWorkingDir: ROOT,
+    entryPoints: ['src/main.ts'],
+    outfile: 'dist/main.cjs',
+    write: false,
+    bundle: true,
+    minify: true,
+    keepNames: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20',
+    legalComments: 'none',
+    logLevel: 'warning',
+    define: { ...versionConstants(), 'import.meta.url': 'bundleUrl' },
+    banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
+    plugins: [stringWidth, moduleUrl],
+  });
+  const code = result.outputFiles[0].contents;
+  const hash = createHash('sha256').update(code).digest('hex').slice(0, 12);
+  mkdirSync(DIST, { recursive: true });
+  replaceFile(`main-${hash}.cjs`, code);
+  replaceFile('tsrun.cjs', loader(hash));
+  for (const name of readdirSync(DIST)) {
+    if (name.startsWith('main-') && !name.startsWith(`main-${hash}.`)) rmSync(join(DIST, name));
+  }
+}
+
+function versionConstants() {
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const commit = capture('git', ['describe', '--always', '--abbrev=12', '--dirty', '--exclude=*']).stdout.trim();
+  return { __TSRUN_VERSION__: JSON.stringify(version), __TSRUN_COMMIT__: JSON.stringify(commit) };
+}
+
+/** A build that another one overtakes must not leave half a file: temporary name, then rename. */
+function replaceFile(name, content) {
+  const temporary = join(DIST, `.${name}.${process.pid}`);
+  writeFileSync(temporary, content);
+  renameSync(temporary, join(DIST, name));
+}
+
+/** Small, so that it is not worth caching; the hash in the names keeps a bundle and its cache together. */
+function loader(hash) {
+  return `'use strict';
+const fs = require('node:fs');
+const vm = require('node:vm');
+const filename = __dirname + '/main-${hash}.cjs';
+const cacheFile = __dirname + '/main-${hash}.' + process.version + '.cache';
+let cachedData;
+try { cachedData = fs.readFileSync(cacheFile); } catch {}
+const source = fs.readFileSync(filename, 'utf8');
+const wrapper = '(function (exports, require, module, __filename, __dirname) {' + source + '\\n})';
+const importModuleDynamically = vm.constants && vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
+const script = new vm.Script(wrapper, { filename, cachedData, importModuleDynamically });
+if (process.env.TSRUN_BUILD_CACHE === '1') {
+  process.on('exit', () => {
+    fs.writeFileSync(cacheFile + '.new', script.createCachedData());
+    fs.renameSync(cacheFile + '.new', cacheFile);
+  });
+}
+script.runInThisContext()(exports, require, module, filename, __dirname);
+`;
+}
+
+/** Runs the CLI once, so that V8 has compiled what a compile needs, and keeps that as the code cache. */
+function warmCache() {
+  const bundleDirectory = mkdtempSync(join(tmpdir(), 'tsrun-build-'));
+  const start = (...args) =>
+    spawnSync(process.execPath, [join(DIST, 'tsrun.cjs'), ...args], {
+      cwd: bundleDirectory,
+      env: cleanEnv({ TSRUN_BUILD_CACHE: '1' }),
+      stdio: 'ignore',
+      timeout: 20000,
+    });
+  try {
+    mkdirSync(join(bundleDirectory, 'rootfs'));
+    start('spec');
+    start('plan', '--bundle', bundleDirectory);
+  } finally {
+    rmSync(bundleDirectory, { recursive: true, force: true });
+  }
+}
+
+const stringWidth = {
+  name: 'string-width',
+  setup(build) {
+    build.onResolve({ filter: /^string-width$/ }, () => ({ path: 'string-width', namespace: 'stub' }));
+    build.onLoad({ filter: /.*/, namespace: 'stub' }, () => ({ contents: 'export default (text) => text.length;' }));
+  },
+};
+
+/** Gives each of our modules the import.meta.url it has in the source tree, so that relative paths hold in both. */
+const moduleUrl = {
+  name: 'module-url',
+  setup(build) {
+    build.onLoad({ filter: /\/src\/.*\.ts$/ }, ({ path }) => {
+      const source = readFileSync(path, 'utf8');
+      if (!source.includes('import.meta.url')) return undefined;
+      const place = JSON.stringify(relative(DIST, path));
+      const url = `require('node:url').pathToFileURL(require('node:path').join(__dirname, ${place})).href`;
+      return { contents: source.replaceAll('import.meta.url', `(${url})`), loader: 'ts', resolveDir: dirname(path) };
+    });
+  },
+};
+
+await bundle();
+if (!options.has('--bundle-only')) {
+  const native = ['scripts/build-native.mjs', ...(options.has('--tests') ? ['--tests'] : [])];
+  const status = run(process.execPath, native, { env: cleanEnv() });
+  if (status !== 0) process.exit(status);
+}
+warmCache();

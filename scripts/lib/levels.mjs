@@ -1,0 +1,126 @@
+// The levels of testing, by what they need: checks and unit tests (nothing), C tests (a compiler), integration (root),
+// engines (containerd, Podman, Docker), limits (a kernel with cgroup v2 alone). Each returns a Tally.
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { checks } from './checks/index.mjs';
+import { listFiles } from './files.mjs';
+import { bold, captureAsync, cleanEnv, dim, green, ROOT, red } from './run.mjs';
+import { runTests } from './testing.mjs';
+
+const OWN_LEVEL = /^test\/(integration|engines|limits)\//;
+
+export function newTally() {
+  return { passed: 0, failed: 0, skipped: 0 };
+}
+
+export function addTally(sum, more) {
+  for (const key of Object.keys(sum)) sum[key] += more[key];
+  return sum;
+}
+
+/** Checks and unit tests together: what `npm run ok` does. Returns the number of failures. */
+export async function runChecks({ fix = false } = {}) {
+  const tally = staticChecks({ fix });
+  addTally(tally, await unitTests());
+  return tally.failed;
+}
+
+export function staticChecks({ fix = false } = {}) {
+  const tally = newTally();
+  title('checks');
+  for (const check of checks({ fix })) {
+    const begin = Date.now();
+    const { offenders, advice = [], skipped } = check.run();
+    const seconds = (Date.now() - begin) / 1000;
+    if (skipped) tally.skipped++;
+    else if (offenders.length > 0) tally.failed++;
+    else tally.passed++;
+    line(skipped ? 'skip' : offenders.length > 0 ? 'FAIL' : 'ok', check.name, seconds, skipped);
+    for (const offender of offenders) process.stdout.write(`      ${offender}\n`);
+    for (const hint of advice) process.stdout.write(dim(`      advice: ${hint}\n`));
+  }
+  return tally;
+}
+
+export async function unitTests() {
+  const files = listFiles(['test', 'conformance'], ['.test.ts']).filter((path) => !OWN_LEVEL.test(path));
+  return tapLevel('unit and golden tests', files, { jobs: 2, timeout: 120 });
+}
+
+export async function levelTests(name, { jobs = 1, timeout = 300, env = {} } = {}) {
+  return tapLevel(`${name} tests`, listFiles([`test/${name}`], ['.test.ts']), { jobs, timeout, env });
+}
+
+async function tapLevel(name, files, options) {
+  title(name);
+  const tally = newTally();
+  await runTests(files, {
+    ...options,
+    onFile: (result) => {
+      addTally(tally, { passed: result.passed, failed: result.failures.length, skipped: result.skips.length });
+      printFile(result);
+    },
+  });
+  summary(tally);
+  return tally;
+}
+
+function printFile({ file, passed, failures, skips, seconds }) {
+  line(failures.length > 0 ? 'FAIL' : 'ok', file, seconds, `${passed} passed`);
+  for (const { name, reason } of skips)
+    process.stdout.write(`      skipped: ${name}: ${reason || 'no reason given'}\n`);
+  for (const { name, detail } of failures) {
+    process.stdout.write(`      ${red('failed')}: ${name}\n${indent(detail, 10)}`);
+  }
+}
+
+/** Programs of csrc/test: test_* print their failures and exit 1; fuzz_* take a number of rounds. */
+export async function nativeTests() {
+  title('C tests and a short fuzz');
+  const tally = newTally();
+  const directory = join(ROOT, 'build/Release/test');
+  const programs = existsSync(directory) ? readdirSync(directory).filter((name) => /^(test|fuzz)_\w+$/.test(name)) : [];
+  for (const name of programs.sort()) {
+    const begin = Date.now();
+    const args = name.startsWith('fuzz_') ? ['-max_total_time=10', '-runs=200000'] : [];
+    const corpus = join(ROOT, 'test/corpus', name);
+    if (existsSync(corpus)) args.push(corpus);
+    const { status, output } = await captureAsync(join(directory, name), args, { timeout: 120_000, env: cleanEnv() });
+    if (status === 0) tally.passed++;
+    else tally.failed++;
+    line(status === 0 ? 'ok' : 'FAIL', name, (Date.now() - begin) / 1000);
+    if (status !== 0) process.stdout.write(indent(output, 10));
+  }
+  summary(tally);
+  return tally;
+}
+
+/** A whole level that cannot run here. */
+export function skipLevel(name, reason) {
+  title(`${name} tests`);
+  line('skip', name, 0, reason);
+  return { passed: 0, failed: 0, skipped: 1 };
+}
+
+function title(text) {
+  process.stdout.write(`\n${bold(text)}\n`);
+}
+
+function summary({ passed, failed, skipped }) {
+  process.stdout.write(dim(`  level: ${passed} passed, ${failed} failed, ${skipped} skipped\n`));
+}
+
+function line(status, name, seconds, note = '') {
+  const paint = status === 'FAIL' ? red : status === 'ok' ? green : dim;
+  const time = seconds >= 0.1 ? ` (${seconds.toFixed(1)} s)` : '';
+  process.stdout.write(`  ${paint(status.padEnd(4))} ${name}${dim(`${time}${note ? `: ${note}` : ''}`)}\n`);
+}
+
+function indent(text, width) {
+  if (!text) return '';
+  return `${text
+    .trimEnd()
+    .split('\n')
+    .map((row) => `${' '.repeat(width)}${row}`)
+    .join('\n')}\n`;
+}

@@ -1,0 +1,169 @@
+/**
+ * Reads options by a table. The grammar is the one that callers of runc rely on (Go's flag package, urfave/cli): options
+ * end at the first argument that is none, `-root X`, `--root X` and `--root=X` are the same, a value may start with a
+ * dash, `--detach=false` is allowed, of a repeated option the last counts. Groups of letters (`-td`) are ours.
+ *
+ * Tokens are put into one form here (`--name=value`) and handed to yargs, which collects and checks them. Each value
+ * travels behind a ":", because yargs takes quotes off values and drops empty ones.
+ *
+ * Pure.
+ */
+import yargs from 'yargs';
+import { UsageError } from '../errors.js';
+import { quote } from '../util/quote.js';
+import { didYouMean } from '../util/suggest.js';
+import type { Option, OptionTable, Values } from './options.js';
+
+export interface Parsed<T extends OptionTable> {
+  readonly values: Values<T>;
+  /** Everything from the first argument that is no option on; a "--" before it is dropped. */
+  readonly rest: readonly string[];
+}
+
+const SETTINGS = {
+  'halt-at-non-option': true,
+  'parse-numbers': false,
+  'parse-positional-numbers': false,
+  'boolean-negation': false,
+  'dot-notation': false,
+  'camel-case-expansion': false,
+  'greedy-arrays': false,
+};
+
+const TRUE = new Set(['1', 't', 'T', 'true', 'TRUE', 'True']);
+const FALSE = new Set(['0', 'f', 'F', 'false', 'FALSE', 'False']);
+const MAX_COUNT = 2 ** 31 - 1;
+
+interface Tokens {
+  readonly tokens: readonly string[];
+  readonly rest: readonly string[];
+}
+
+/** Walks argv; take() hands out the value that follows an option. */
+class Cursor {
+  private at = 0;
+  readonly tokens: string[] = [];
+
+  constructor(private readonly argv: readonly string[]) {}
+
+  /** The next option, or undefined where they end. */
+  next(): string | undefined {
+    const arg = this.argv[this.at];
+    if (arg === undefined || arg === '-' || !arg.startsWith('-')) return undefined;
+    this.at++;
+    return arg === '--' ? undefined : arg;
+  }
+
+  take(written: string): string {
+    const value = this.argv[this.at++];
+    if (value === undefined) throw new UsageError(`flag needs an argument: ${written}`);
+    return value;
+  }
+
+  get rest(): readonly string[] {
+    return this.argv.slice(this.at);
+  }
+
+  push(name: string, option: Option, written: string, inline: string | undefined): void {
+    if (option.kind === 'flag') this.tokens.push(`--${name}=${readBoolean(inline ?? 'true', written)}`);
+    else this.tokens.push(`--${name}=:${inline ?? this.take(written)}`);
+  }
+}
+
+function readBoolean(text: string, written: string): boolean {
+  if (TRUE.has(text)) return true;
+  if (FALSE.has(text)) return false;
+  throw new UsageError(`${written}: ${quote(text, 64)} is neither true nor false`, written);
+}
+
+function find(name: string, table: OptionTable): { name: string; option: Option } | undefined {
+  if (Object.hasOwn(table, name) && table[name] !== undefined) return { name, option: table[name] };
+  const entry = Object.entries(table).find(([, option]) => option.short === name);
+  return entry === undefined ? undefined : { name: entry[0], option: entry[1] };
+}
+
+/** `-td`, `-tu0`: letters up to the first that takes a value, which is the remainder or the next argument. */
+function pushGroup(letters: string, table: OptionTable, cursor: Cursor): boolean {
+  const found: { name: string; option: Option; inline: string | undefined; written: string }[] = [];
+  for (let index = 0; index < letters.length; index++) {
+    const letter = letters.charAt(index);
+    const match = find(letter, table);
+    if (match === undefined || match.name === letter) return false;
+    const remainder = letters.slice(index + 1).replace(/^=/, '');
+    const takesValue = match.option.kind !== 'flag';
+    found.push({ ...match, inline: takesValue && remainder !== '' ? remainder : undefined, written: `-${letter}` });
+    if (takesValue) break;
+  }
+  for (const { name, option, written, inline } of found) cursor.push(name, option, written, inline);
+  return true;
+}
+
+function unknown(written: string, table: OptionTable): UsageError {
+  const names = Object.entries(table).flatMap(([name, option]) => (option.hidden === true ? [] : [`--${name}`]));
+  return new UsageError(`unknown flag ${quote(written, 64)}`, undefined, didYouMean(written, names));
+}
+
+function normalise(argv: readonly string[], table: OptionTable): Tokens {
+  const cursor = new Cursor(argv);
+  for (let arg = cursor.next(); arg !== undefined; arg = cursor.next()) {
+    const equals = arg.indexOf('=');
+    const written = equals < 0 ? arg : arg.slice(0, equals);
+    const inline = equals < 0 ? undefined : arg.slice(equals + 1);
+    const match = find(written.replace(/^--?/, ''), table);
+    if (match !== undefined) cursor.push(match.name, match.option, written, inline);
+    else if (arg.startsWith('--') || !pushGroup(arg.slice(1), table, cursor)) throw unknown(written, table);
+  }
+  return { tokens: cursor.tokens, rest: cursor.rest };
+}
+
+function collect(tokens: readonly string[], table: OptionTable): { readonly [name: string]: unknown } {
+  const settings = Object.entries(table).map(([name, option]) => {
+    const flag = option.kind === 'flag';
+    return [name, flag ? { type: 'boolean' as const } : { type: 'string' as const, array: true, nargs: 1 }] as const;
+  });
+  return yargs(tokens)
+    .locale('en')
+    .parserConfiguration(SETTINGS)
+    .help(false) // before options(), which would take its own meaning of the two names
+    .version(false)
+    .options(Object.fromEntries(settings))
+    .strictOptions()
+    .exitProcess(false)
+    .fail((message, error) => {
+      throw error ?? new UsageError(message ?? 'the arguments cannot be read');
+    })
+    .parseSync();
+}
+
+function readCount(text: string, name: string): number {
+  const count = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  if (count <= MAX_COUNT) return count;
+  throw new UsageError(`--${name}: ${quote(text, 64)} is not a number from 0 to ${MAX_COUNT}`, `--${name}`);
+}
+
+function readText(text: string | undefined, name: string, option: Option): string | undefined {
+  if (text !== '') return text;
+  if (option.kind === 'text' && option.mayBeEmpty === true) return undefined;
+  throw new UsageError(`--${name}: must not be empty`, `--${name}`);
+}
+
+function readValue(
+  raw: unknown,
+  name: string,
+  option: Option,
+): boolean | number | string | readonly string[] | undefined {
+  if (option.kind === 'flag') return Array.isArray(raw) ? raw.at(-1) === true : raw === true;
+  const texts = (Array.isArray(raw) ? raw : []).map((value) => String(value).slice(1));
+  if (option.kind === 'list') return texts;
+  const text = texts.at(-1);
+  if (option.kind === 'count') return text === undefined ? 0 : readCount(text, name);
+  return readText(text, name, option);
+}
+
+/** Throws UsageError for the first option that is unknown, lacks its value or has a bad one. */
+export function parseOptions<T extends OptionTable>(argv: readonly string[], table: T): Parsed<T> {
+  const { tokens, rest } = normalise(argv, table);
+  const raw = collect(tokens, table);
+  const values = Object.entries(table).map(([name, option]) => [name, readValue(raw[name], name, option)]);
+  return { values: Object.fromEntries(values) as Values<T>, rest };
+}

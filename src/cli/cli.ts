@@ -1,0 +1,140 @@
+/**
+ * argv to exit status, in two stages: global options up to the command, then the command's own. Everything that is
+ * thrown ends here, as a report and a status (docs/exit-status.md).
+ */
+
+import { isUtf8 } from 'node:buffer';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { TsrunError, UsageError } from '../errors.js';
+import { describeSystemError } from '../util/errno.js';
+import { quote } from '../util/quote.js';
+import { didYouMean } from '../util/suggest.js';
+import { parseOptions } from './argv.js';
+import type { Command } from './command.js';
+import { versionText } from './commands/version.js';
+import { COMMANDS, findCommand } from './commands.js';
+import { commandHelp, globalHelp, usageLine } from './help.js';
+import { type Log, openLog, parseLogFormat } from './log.js';
+import { GLOBAL_OPTIONS, HELP_OPTION, type Values } from './options.js';
+import { print } from './output.js';
+import { reportOf } from './report.js';
+import { checkRoot, resolveRoot } from './root.js';
+
+type GlobalValues = Values<typeof GLOBAL_OPTIONS>;
+type Environment = { readonly [name: string]: string | undefined };
+
+const FAILURE = 1;
+
+function cwd(): string {
+  try {
+    return process.cwd();
+  } catch (error) {
+    throw new TsrunError('IO', `the current directory: ${describeSystemError(error)}`, { cause: error });
+  }
+}
+
+const absolute = (path: string) => (path.startsWith('/') ? resolve(path) : resolve(cwd(), path));
+
+/** Node replaces what is not UTF-8 in argv; a container must not be started with other arguments than were given. */
+function checkEncoding(argv: readonly string[]): void {
+  if (!argv.some((arg) => arg.includes('\ufffd'))) return;
+  if (!isUtf8(readFileSync('/proc/self/cmdline'))) throw new UsageError('the arguments are not valid UTF-8');
+}
+
+function checkGlobals({ rootless }: GlobalValues): void {
+  if (rootless === undefined || ['true', 'false', 'auto'].includes(rootless)) return;
+  throw new UsageError(`--rootless: ${quote(rootless, 64)} is none of 'true', 'false', 'auto'`, '--rootless');
+}
+
+function unknownCommand(name: string, help: boolean): UsageError {
+  const hint = didYouMean(
+    name,
+    COMMANDS.map((command) => command.name),
+  );
+  const message = help ? `No help topic for '${quote(name, 64).slice(1, -1)}'` : `unknown command ${quote(name, 64)}`;
+  return new UsageError(message, undefined, hint);
+}
+
+/** runc's words, with our name. */
+function checkCount({ name, args: [min, max] }: Command, count: number): void {
+  const how = min === max ? 'exactly' : count < min ? 'a minimum of' : 'a maximum of';
+  const wanted = count < min ? min : max;
+  if (count < min || count > max) throw new UsageError(`"${name}" requires ${how} ${wanted} argument(s)`);
+}
+
+async function help(name: string | undefined): Promise<number> {
+  const command = name === undefined ? undefined : findCommand(name);
+  if (name !== undefined && command === undefined) throw unknownCommand(name, true);
+  print(command === undefined ? globalHelp(COMMANDS, await versionText()) : commandHelp(command));
+  return 0;
+}
+
+async function runCommand(
+  command: Command,
+  argv: readonly string[],
+  globals: GlobalValues,
+  env: Environment,
+  log: Log,
+): Promise<number> {
+  const { values, rest } = parseOptions(argv, command.options);
+  if (values['help'] === true) return help(command.name);
+  checkCount(command, rest.length);
+  const euid = process.geteuid?.() ?? 0;
+  const root = resolveRoot({ given: globals.root, cwd, euid, xdgRuntimeDir: env['XDG_RUNTIME_DIR'] });
+  checkRoot(root, euid);
+  log.debug(`${command.name}: root ${root}`);
+  return command.run({
+    options: values,
+    args: rest,
+    runtime: { root, warn: log.warning, debug: log.debug },
+    globals: { rootGiven: globals.root !== undefined, systemdCgroup: globals['systemd-cgroup'] },
+    absolute,
+  });
+}
+
+/** Runs step; what it throws is reported and becomes the status. */
+async function reported(log: Log, command: Command | undefined, step: () => Promise<number>): Promise<number> {
+  try {
+    return await step();
+  } catch (error) {
+    if (error instanceof Error && error.stack !== undefined) log.debug(error.stack);
+    log.error(reportOf(error, command?.name, usageLine(command)));
+    return command?.failureStatus ?? FAILURE;
+  }
+}
+
+async function dispatch(globals: GlobalValues, rest: readonly string[], env: Environment, log: Log): Promise<number> {
+  const [name, ...argv] = rest;
+  if (globals.version) {
+    print(await versionText());
+    return 0;
+  }
+  if (globals.help) return help(name);
+  if (name === undefined) throw new UsageError('a command is missing', undefined, '"tsrun --help" lists them');
+  if (name === 'help' || name === 'h') return help(argv[0]);
+  const command = findCommand(name);
+  if (command === undefined) throw unknownCommand(name, asksForHelp(argv));
+  return reported(log, command, () => runCommand(command, argv, globals, env, log));
+}
+
+function asksForHelp(argv: readonly string[]): boolean {
+  try {
+    return parseOptions(argv, HELP_OPTION).values.help;
+  } catch {
+    return false;
+  }
+}
+
+/** The exit status. argv without node and script. */
+export async function runCli(argv: readonly string[], env: Environment): Promise<number> {
+  const plainLog = openLog({ path: undefined, format: 'text', debug: false });
+  return reported(plainLog, undefined, async () => {
+    checkEncoding(argv);
+    const { values, rest } = parseOptions(argv, GLOBAL_OPTIONS);
+    checkGlobals(values);
+    const path = values.log === undefined ? undefined : absolute(values.log);
+    const log = openLog({ path, format: parseLogFormat(values['log-format']), debug: values.debug });
+    return reported(log, undefined, () => dispatch(values, rest, env, log));
+  });
+}

@@ -1,0 +1,40 @@
+/** `tsrun create`: a bundle becomes a container that waits for start. runtime-spec runtime.md, "Create". */
+import { parseContainerId } from '../../state/container-id.js';
+import { defineCommand, type Invocation } from '../command.js';
+import { CREATE_OPTIONS, HELP_OPTION } from '../options.js';
+import { refuseSystemd } from '../refuse.js';
+
+const OPTIONS = { ...CREATE_OPTIONS, ...HELP_OPTION };
+
+/** The part of the request that create and run share. Paths become absolute before anything else happens. */
+export function createRequest({ options, args, absolute }: Invocation<typeof OPTIONS>) {
+  const pathOf = (path: string | undefined) => (path === undefined ? undefined : absolute(path));
+  return {
+    id: parseContainerId(args[0] ?? ''),
+    bundle: absolute(options.bundle ?? '.'),
+    consoleSocket: pathOf(options['console-socket']),
+    pidFile: pathOf(options['pid-file']),
+    noPivot: options['no-pivot'],
+    noNewKeyring: options['no-new-keyring'],
+    preserveFds: options['preserve-fds'],
+  };
+}
+
+export const create = defineCommand({
+  name: 'create',
+  summary: 'create a container',
+  usage: '<container-id>',
+  description: [
+    'Makes a container from a bundle: a directory with a config.json and a root file system. Its first process then',
+    'waits; "tsrun start" lets it run the program.',
+  ],
+  args: [1, 1],
+  options: OPTIONS,
+  async run(invocation) {
+    const request = createRequest(invocation);
+    refuseSystemd(invocation.globals);
+    const { createContainer } = await import('../../runtime/create.js');
+    createContainer(invocation.runtime, request, true);
+    return 0;
+  },
+});

@@ -1,0 +1,53 @@
+/** `tsrun list`: all containers below the root directory, in runc's two formats. */
+import { TsrunError, UsageError } from '../../errors.js';
+import type { ListedContainer } from '../../runtime/list.js';
+import { quote } from '../../util/quote.js';
+import { formatTable } from '../../util/tabwriter.js';
+import { defineCommand } from '../command.js';
+import { HELP_OPTION } from '../options.js';
+import { print } from '../output.js';
+
+const HEADER = ['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'];
+
+function readFormat(text: string): 'table' | 'json' {
+  if (text === 'table' || text === 'json') return text;
+  throw new UsageError(`--format: invalid format option ${quote(text, 64)}`, '--format', "it is 'table' or 'json'");
+}
+
+/** One line; null for none, as Go prints an empty list. */
+export function formatList(containers: readonly ListedContainer[], format: 'table' | 'json'): string {
+  if (format === 'json') return JSON.stringify(containers.length === 0 ? null : containers);
+  const rows = containers.map(({ id, pid, status, bundle, created, owner }) => [
+    id,
+    String(pid),
+    status,
+    bundle,
+    created,
+    owner,
+  ]);
+  return formatTable([HEADER, ...rows]);
+}
+
+export const list = defineCommand({
+  name: 'list',
+  summary: 'list containers',
+  usage: '',
+  description: ['Lists the containers below the root directory, whatever their status.'],
+  args: [0, 0],
+  options: {
+    format: { kind: 'text', short: 'f', help: "'table' or 'json'", shownDefault: 'table' },
+    quiet: { kind: 'flag', short: 'q', help: 'print only the ids' },
+    ...HELP_OPTION,
+  },
+  async run({ options, runtime, globals }) {
+    const format = readFormat(options.format ?? 'table');
+    const { listContainers } = await import('../../runtime/list.js');
+    const containers = listContainers(runtime);
+    if (containers === undefined && globals.rootGiven) {
+      throw new TsrunError('IO', `--root: ${quote(runtime.root)}: no such directory`);
+    }
+    const found = containers ?? [];
+    print(options.quiet ? found.map(({ id }) => `${id}\n`).join('') : formatList(found, format));
+    return 0;
+  },
+});

@@ -1,0 +1,30 @@
+/** `tsrun run`: create, start, wait, delete. */
+import { defineCommand } from '../command.js';
+import { CREATE_OPTIONS, HELP_OPTION } from '../options.js';
+import { refuseSystemd } from '../refuse.js';
+import { createRequest } from './create.js';
+
+export const run = defineCommand({
+  name: 'run',
+  summary: 'create and run a container',
+  usage: '<container-id>',
+  description: [
+    'Creates a container, starts it, waits for its program and deletes the container. The exit status is that of the',
+    'program, or 128 plus the number of the signal that ended it.',
+  ],
+  args: [1, 1],
+  options: {
+    ...CREATE_OPTIONS,
+    detach: { kind: 'flag', short: 'd', help: 'do not wait for the program' },
+    keep: { kind: 'flag', help: 'do not delete the container when its program has ended' },
+    'no-subreaper': { kind: 'flag', help: 'accepted for compatibility: the supervisor always reaps' },
+    ...HELP_OPTION,
+  },
+  async run(invocation) {
+    const request = createRequest(invocation);
+    refuseSystemd(invocation.globals);
+    const { runContainer } = await import('../../runtime/run.js');
+    runContainer(invocation.runtime, { ...request, detach: invocation.options.detach, keep: invocation.options.keep });
+    return 0;
+  },
+});

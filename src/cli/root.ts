@@ -1,0 +1,44 @@
+/**
+ * Where the state of containers lies: --root, or /run/tsrun, or $XDG_RUNTIME_DIR/tsrun for a user without root.
+ */
+import { lstatSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { UsageError } from '../errors.js';
+import { describeSystemError } from '../util/errno.js';
+import { quote } from '../util/quote.js';
+
+const DEFAULT_ROOT = '/run/tsrun';
+const WORLD_WRITABLE = 0o002;
+
+export interface RootRequest {
+  readonly given: string | undefined;
+  readonly cwd: () => string;
+  readonly euid: number;
+  /** Empty counts as not set: podman exports it so. */
+  readonly xdgRuntimeDir: string | undefined;
+}
+
+export function resolveRoot({ given, cwd, euid, xdgRuntimeDir }: RootRequest): string {
+  if (given === undefined) {
+    return euid !== 0 && xdgRuntimeDir ? join(xdgRuntimeDir, 'tsrun') : DEFAULT_ROOT;
+  }
+  const root = given.startsWith('/') ? resolve(given) : resolve(cwd(), given);
+  if (root === '/') throw new UsageError('Option --root argument should not be set to /', '--root');
+  return root;
+}
+
+/** A directory in which others can plant state would give them the runtime's rights. Missing is fine. */
+export function checkRoot(root: string, euid: number): void {
+  let stat: ReturnType<typeof lstatSync>;
+  try {
+    stat = lstatSync(root);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+    throw new UsageError(`--root: ${quote(root)}: ${describeSystemError(error)}`, '--root');
+  }
+  if (stat.isSymbolicLink()) return;
+  if (!stat.isDirectory()) throw new UsageError(`--root: ${quote(root)} is not a directory`, '--root');
+  if (stat.uid !== euid && (stat.mode & WORLD_WRITABLE) !== 0) {
+    throw new UsageError(`--root: ${quote(root)} belongs to uid ${stat.uid} and anybody can write to it`, '--root');
+  }
+}

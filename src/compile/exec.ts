@@ -1,0 +1,117 @@
+/**
+ * exec: one more process in a running container. The namespaces are those of its first process, joined by a stage
+ * process; the rest is the same way to the program (process.ts).
+ *
+ * OCI runtime-spec has no exec; the behaviour is that of other runtimes. Pure.
+ */
+import { SpecError } from '../errors.js';
+import type { HostFacts } from '../host/facts.js';
+import { type Op, PHASE } from '../plan/op.gen.js';
+import { NO_OPS } from '../plan/plan.js';
+import type { Process } from '../spec/types.gen.js';
+import type { ValidProcess, ValidSpec } from '../spec/valid.js';
+import { append } from '../util/pointer.js';
+import { connectConsole, openConsole } from './console.js';
+import { type ProcessScope, ROOT_ORIGIN } from './context.js';
+import type { Compiled } from './index.js';
+import { joinKeyring } from './lsm.js';
+import { NAMESPACES, privateNamespaces, readNamespaces } from './namespaces.js';
+import { compileProcess } from './process.js';
+import { compileRlimits, oomScoreAdj } from './rlimits.js';
+import type { CompileServices } from './services.js';
+import { checkUnsupportedProcess } from './unsupported.js';
+
+export interface ExecTarget {
+  /** The container's, from its record. */
+  readonly spec: ValidSpec;
+  /** The cgroup to start in, below its mount; may hold SLOT.id. */
+  readonly cgroup: { readonly mount: string; readonly path: string } | null;
+}
+
+export interface ExecOptions {
+  readonly detach: boolean;
+  readonly noNewKeyring?: boolean;
+  /** --process-label */
+  readonly processLabel?: string;
+  /** --apparmor */
+  readonly apparmorProfile?: string;
+}
+
+/** Throws SpecError; its paths are those of the process document. */
+export function compileExec(
+  process: ValidProcess,
+  target: ExecTarget,
+  facts: HostFacts,
+  options: ExecOptions,
+  services: CompileServices,
+): Compiled {
+  const scope: ProcessScope = {
+    process: inherit(process, target.spec.process, options),
+    base: ROOT_ORIGIN,
+    spec: target.spec,
+    facts,
+    services,
+    namespaces: readNamespaces(target.spec),
+    report: { issues: [], warnings: [] },
+  };
+  checkUnsupportedProcess(scope, true);
+  const lists = {
+    ...NO_OPS,
+    setup: [...openCgroup(target), ...connectConsole(scope)],
+    spawn: spawnInto(scope),
+    settle: [
+      ...oomScoreAdj(scope),
+      { op: 'NOTIFY', phase: PHASE.MAPPED, origin: NAMESPACES } as const,
+      { op: 'AWAIT', phase: PHASE.READY, origin: ROOT_ORIGIN } as const,
+      ...compileRlimits(scope),
+      { op: 'PID_FILE', origin: ROOT_ORIGIN } as const,
+    ],
+    init: [...enter(scope, options), ...compileProcess(scope, [])],
+  };
+  if (scope.report.issues.length > 0) throw new SpecError(scope.report.issues, 'process.json');
+  return { plan: { stateJson: '', lists }, warnings: scope.report.warnings };
+}
+
+/** What the process does not say about its confinement is that of the container. */
+function inherit(process: ValidProcess, first: Process | undefined, options: ExecOptions): Process {
+  const umask = process.user.umask ?? first?.user.umask;
+  const labels = {
+    apparmorProfile: options.apparmorProfile ?? process.apparmorProfile ?? first?.apparmorProfile,
+    selinuxLabel: options.processLabel ?? process.selinuxLabel ?? first?.selinuxLabel,
+    capabilities: process.capabilities ?? first?.capabilities,
+    rlimits: process.rlimits ?? first?.rlimits,
+    oomScoreAdj: process.oomScoreAdj ?? first?.oomScoreAdj,
+  };
+  const set = Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== undefined));
+  return { ...process, ...set, user: { ...process.user, ...(umask === undefined ? {} : { umask }) } };
+}
+
+function openCgroup({ cgroup }: ExecTarget): Op[] {
+  return cgroup === null ? [] : [{ op: 'CGROUP_OPEN', ...cgroup, origin: ROOT_ORIGIN }];
+}
+
+/** The stage keeps the executor itself out of the container's namespaces. */
+function spawnInto({ namespaces }: ProcessScope): Op[] {
+  const flags = privateNamespaces(namespaces);
+  return [
+    { op: 'STAGE', origin: NAMESPACES },
+    ...(flags === 0n ? [] : [{ op: 'JOIN_INIT', namespaces: flags, origin: NAMESPACES } as const]),
+    { op: 'CLONE', namespaces: 0n, origin: NAMESPACES },
+  ];
+}
+
+/** From the first moment among processes that might trace it (CVE-2016-9962) to a session and stdio of its own. */
+function enter(scope: ProcessScope, options: ExecOptions): Op[] {
+  const { process, namespaces } = scope;
+  const needsProc = process.terminal === true || (process.apparmorProfile ?? '') + (process.selinuxLabel ?? '') !== '';
+  return [
+    { op: 'NOT_DUMPABLE', origin: ROOT_ORIGIN },
+    { op: 'AWAIT', phase: PHASE.MAPPED, origin: NAMESPACES },
+    ...(namespaces.has('user') ? [{ op: 'BECOME_ROOT', origin: NAMESPACES } as const] : []),
+    { op: 'NEW_SESSION', origin: ROOT_ORIGIN },
+    ...(needsProc ? [{ op: 'PRIVATE_PROC', origin: ROOT_ORIGIN } as const] : []),
+    ...(options.noNewKeyring === true ? [] : [joinKeyring(scope)]),
+    ...openConsole(scope, false),
+    { op: 'STDIO_OWNER', uid: process.user.uid, origin: append(ROOT_ORIGIN, 'user', 'uid') },
+  ];
+}

@@ -1,0 +1,34 @@
+/**
+ * hooks: the programs that engines run at points of a container's life. A hook gets the environment of its config
+ * entry and nothing else: what the runtime was started with is none of its business.
+ *
+ * OCI runtime-spec, config "POSIX-platform Hooks", runtime "Lifecycle". Pure.
+ */
+import { HOOK, type Op, STATUS } from '../plan/op.gen.js';
+import type { Hooks } from '../spec/types.gen.js';
+import type { ValidSpec } from '../spec/valid.js';
+import { pointer } from '../util/pointer.js';
+
+/** Which number each kind has, and the status of the container that its state document shows. */
+const KINDS = {
+  prestart: [HOOK.PRESTART, STATUS.CREATING],
+  createRuntime: [HOOK.CREATE_RUNTIME, STATUS.CREATING],
+  createContainer: [HOOK.CREATE_CONTAINER, STATUS.CREATING],
+  startContainer: [HOOK.START_CONTAINER, STATUS.CREATED],
+  poststart: [HOOK.POSTSTART, STATUS.RUNNING],
+  poststop: [HOOK.POSTSTOP, STATUS.STOPPED],
+} as const;
+
+export function compileHooks(spec: ValidSpec, kind: keyof Hooks & keyof typeof KINDS): Op[] {
+  const [number, status] = KINDS[kind];
+  return (spec.hooks?.[kind] ?? []).map(({ path, args, env, timeout }, index) => ({
+    op: 'RUN_HOOK',
+    kind: number,
+    status,
+    path,
+    args: args === undefined || args.length === 0 ? [path] : args,
+    env: env ?? [],
+    timeout: Math.min((timeout ?? 0) * 1000, 0xffff_ffff),
+    origin: pointer('hooks', kind, index),
+  }));
+}

@@ -1,0 +1,175 @@
+/**
+ * THE order in which a container starts: six lists of ops, each area compiled by its own file. What runs where is in
+ * ARCHITECTURE.md; the last part of init, which exec shares, is process.ts.
+ *
+ * Until PIVOT_ROOT init sees the host's tree, so that hooks, bind sources and the device node that masks files come
+ * from there; from OPEN_ROOTFS on the container's paths are resolved below the rootfs only.
+ *
+ * Pure.
+ */
+import { SpecError, type SpecIssue } from '../errors.js';
+import type { HostFacts } from '../host/facts.js';
+import { type Op, PHASE } from '../plan/op.gen.js';
+import type { Plan } from '../plan/plan.js';
+import type { ValidSpec } from '../spec/valid.js';
+import { append, pointer } from '../util/pointer.js';
+import { compileCgroup } from './cgroup.js';
+import { connectConsole, openConsole } from './console.js';
+import { type Context, type CreateOptions, createContext, ROOT_ORIGIN } from './context.js';
+import { compileDevices, compileDevSymlinks } from './devices.js';
+import { compileHooks } from './hooks.js';
+import { compileHostname } from './hostname.js';
+import { compileIdMaps, containerRoot } from './id-maps.js';
+import { joinKeyring } from './lsm.js';
+import { compileMaskedPaths } from './masked-paths.js';
+import { compileMounts, type MountOps } from './mounts.js';
+import { checkNamespaces, isNew, NAMESPACES, openNamespaces, spawn } from './namespaces.js';
+import { compileProcess } from './process.js';
+import { compileReadonlyPaths } from './readonly-paths.js';
+import { collect, refuse } from './report.js';
+import { compileRlimits, oomScoreAdj } from './rlimits.js';
+import { compileHostPropagation, enterRootfs, makeCwd, openRootfs, readOnlyRootfs, rootfsPath } from './rootfs.js';
+import type { CompileServices } from './services.js';
+import { createSources } from './sources.js';
+import { stateJson } from './state-json.js';
+import { compileSysctl } from './sysctl.js';
+import { checkUnsupported } from './unsupported.js';
+
+export type { CreateOptions } from './context.js';
+
+export interface Compiled {
+  readonly plan: Plan;
+  readonly warnings: readonly SpecIssue[];
+}
+
+/** Throws SpecError with everything in the config that this host, or this version, cannot do. */
+export function compileCreate(
+  spec: ValidSpec,
+  facts: HostFacts,
+  options: CreateOptions,
+  services: CompileServices,
+): Compiled {
+  const c = createContext(spec, facts, options, services);
+  check(c);
+  const cgroup = collect(c.report, () => compileCgroup(spec, facts));
+  const sources = createSources(c);
+  const rootfs = openRootfs(c, sources);
+  const mounts = compileMounts(c, { sources, cgroup: cgroup?.cgroup ?? null, rootfs: rootfsPath(c) });
+  const lists: Plan['lists'] = {
+    setup: setup(c, sources.ops, cgroup?.setup ?? []),
+    spawn: spawn(c),
+    settle: settle(c),
+    init: init(c, rootfs, mounts),
+    started: compileHooks(spec, 'poststart'),
+    teardown: teardown(c, cgroup?.teardown ?? []),
+  };
+  if (c.report.issues.length > 0) throw new SpecError(c.report.issues);
+  return { plan: { stateJson: stateJson(c), lists }, warnings: [...c.report.warnings, ...(cgroup?.warnings ?? [])] };
+}
+
+/** What only opens something comes before STATE_CREATE, the first effect. */
+function setup(c: Context, sources: readonly Op[], cgroup: readonly Op[]): Op[] {
+  return [
+    ...openNamespaces(c),
+    ...sources,
+    ...connectConsole(c),
+    { op: 'STATE_CREATE', origin: ROOT_ORIGIN },
+    { op: 'STATE_PLAN', origin: ROOT_ORIGIN },
+    { op: 'STATE_FILE', name: 'state.json', data: c.options.record, mode: 0o600, origin: ROOT_ORIGIN },
+    { op: 'EXEC_FIFO', ...containerRoot(c), origin: ROOT_ORIGIN },
+    ...cgroup,
+  ];
+}
+
+function settle(c: Context): Op[] {
+  return [
+    { op: 'RECORD_INIT', origin: ROOT_ORIGIN },
+    ...compileIdMaps(c),
+    ...oomScoreAdj(c),
+    { op: 'NOTIFY', phase: PHASE.MAPPED, origin: NAMESPACES },
+    ...runtimeHooks(c),
+    { op: 'AWAIT', phase: PHASE.READY, origin: c.base },
+    ...compileRlimits(c),
+    { op: 'PID_FILE', origin: ROOT_ORIGIN },
+  ];
+}
+
+function init(c: Context, rootfs: Op, mounts: MountOps): Op[] {
+  return [
+    ...becomeInit(c),
+    compileHostPropagation(c),
+    ...(isNew(c.namespaces, 'network') ? [{ op: 'LOOPBACK_UP', origin: NAMESPACES } as const] : []),
+    rootfs,
+    ...mounts.ops,
+    ...compileDevices(c),
+    ...compileDevSymlinks(c),
+    ...openConsole(c, true),
+    ...containerHooks(c),
+    ...makeCwd(c),
+    ...compileReadonlyPaths(c),
+    ...compileMaskedPaths(c),
+    ...compileSysctl(c),
+    ...mounts.deferred,
+    ...readOnlyRootfs(c),
+    ...enterRootfs(c),
+    { op: 'CONTAINER_NULL', origin: c.base },
+    ...compileHostname(c),
+    { op: 'STDIO_OWNER', uid: c.process.user.uid, origin: append(c.base, 'user', 'uid') },
+    ...compileProcess(c, [{ op: 'WAIT_START', origin: ROOT_ORIGIN }, ...compileHooks(c.spec, 'startContainer')]),
+  ];
+}
+
+/** Only what create made: a joined namespace or a cgroup that was there stays. */
+function teardown(c: Context, cgroup: readonly Op[]): Op[] {
+  return [...cgroup, { op: 'STATE_REMOVE', origin: ROOT_ORIGIN }, ...compileHooks(c.spec, 'poststop')];
+}
+
+function check(c: Context): void {
+  checkNamespaces(c);
+  checkUnsupported(c);
+  if (c.process.terminal === true && !c.options.consoleSocket) {
+    refuse(c.report, 'CONSOLE_SOCKET_MISSING', append(c.base, 'terminal'), 'needs somebody to take the terminal', {
+      hint: 'give --console-socket, or run in the foreground',
+    });
+  }
+}
+
+/** The first steps of init, before it touches a mount. In somebody else's namespaces it could be traced: CVE-2016-9962. */
+function becomeInit(c: Context): Op[] {
+  const joins = [...c.namespaces.values()].some(({ path = '' }) => path !== '');
+  return [
+    ...(joins ? [{ op: 'NOT_DUMPABLE', origin: NAMESPACES } as const] : []),
+    { op: 'AWAIT', phase: PHASE.MAPPED, origin: NAMESPACES },
+    ...(c.namespaces.has('user') ? [{ op: 'BECOME_ROOT', origin: NAMESPACES } as const] : []),
+    { op: 'NEW_SESSION', origin: c.base },
+    { op: 'PRIVATE_PROC', origin: ROOT_ORIGIN },
+    ...(c.options.noNewKeyring ? [] : [joinKeyring(c)]),
+  ];
+}
+
+const HOOKS = pointer('hooks');
+
+const hasRuntimeHooks = ({ spec }: Context): boolean =>
+  (spec.hooks?.prestart ?? []).length + (spec.hooks?.createRuntime ?? []).length > 0;
+
+/** On the host's side, between the mounts and the change of root; without them nobody waits. */
+function runtimeHooks(c: Context): Op[] {
+  if (!hasRuntimeHooks(c)) return [];
+  return [
+    { op: 'AWAIT', phase: PHASE.ROOTFS, origin: HOOKS },
+    ...compileHooks(c.spec, 'prestart'),
+    ...compileHooks(c.spec, 'createRuntime'),
+    { op: 'NOTIFY', phase: PHASE.HOOKED, origin: HOOKS },
+  ];
+}
+
+/** ROOTFS is told for poststop hooks too: a create that fails from here on has to run them. */
+function containerHooks(c: Context): Op[] {
+  const own = compileHooks(c.spec, 'createContainer');
+  if (own.length === 0 && !hasRuntimeHooks(c) && (c.spec.hooks?.poststop ?? []).length === 0) return [];
+  return [
+    { op: 'NOTIFY', phase: PHASE.ROOTFS, origin: HOOKS },
+    ...(hasRuntimeHooks(c) ? [{ op: 'AWAIT', phase: PHASE.HOOKED, origin: HOOKS } as const] : []),
+    ...own,
+  ];
+}

@@ -1,0 +1,43 @@
+/**
+ * process.apparmorProfile and selinuxLabel: what the program is confined to from its execve on.
+ *
+ * OCI runtime-spec, config "Process"; apparmor(7), selinux(8). Pure.
+ */
+import type { Op } from '../plan/op.gen.js';
+import { append } from '../util/pointer.js';
+import type { ProcessScope } from './context.js';
+import { refuse } from './report.js';
+
+/** Written before no_new_privs, which would forbid some transitions, and while /proc can be reached. */
+export function compileLsm({ process, base, facts, report }: ProcessScope): Op[] {
+  const { apparmorProfile = '', selinuxLabel = '' } = process;
+  if (apparmorProfile !== '' && !facts.lsm.apparmor) {
+    refuse(
+      report,
+      'APPARMOR_UNAVAILABLE',
+      append(base, 'apparmorProfile'),
+      'needs AppArmor, which is off on this host',
+      {
+        value: apparmorProfile,
+      },
+    );
+  }
+  if (selinuxLabel !== '' && !facts.lsm.selinux) {
+    refuse(report, 'SELINUX_UNAVAILABLE', append(base, 'selinuxLabel'), 'needs SELinux, which is off on this host', {
+      value: selinuxLabel,
+    });
+  }
+  const profile: Op = { op: 'APPARMOR', profile: apparmorProfile, origin: append(base, 'apparmorProfile') };
+  const label: Op = { op: 'SELINUX_EXEC', label: selinuxLabel, origin: append(base, 'selinuxLabel') };
+  return [...(apparmorProfile === '' ? [] : [profile]), ...(selinuxLabel === '' ? [] : [label])];
+}
+
+/** Permission bits added to the keyring: its user may search it; in a user namespace that user is "others". */
+const SEARCH_BY_USER = 0x80000;
+const SEARCH_BY_OTHERS = 8;
+
+/** keyrings(7): without one of its own the container would share the session keyring of whoever called the runtime. */
+export function joinKeyring({ process, base, namespaces }: ProcessScope): Op {
+  const permissions = namespaces.has('user') ? SEARCH_BY_OTHERS : SEARCH_BY_USER;
+  return { op: 'SESSION_KEYRING', label: process.selinuxLabel ?? '', permissions, origin: base };
+}

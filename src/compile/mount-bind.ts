@@ -1,0 +1,85 @@
+/**
+ * Binds and remounts: the mount is cloned first, with its flags, and then changed in what the options name.
+ *
+ * OCI runtime-spec, config "Mounts"; mount_setattr(2), open_tree(2). Pure.
+ */
+import { posix } from 'node:path';
+import { ATTR, MOUNT, type Op } from '../plan/op.gen.js';
+import { MOUNT_ATTR, MS } from '../util/kernel.js';
+import { append } from '../util/pointer.js';
+import { type Attributes, isEmpty, type Propagation } from './mount-options.js';
+import type { MountOps, MountScope } from './mounts.js';
+import { warn } from './report.js';
+import { NO_SLOT, openSource } from './sources.js';
+
+export function compileBind(scope: MountScope): MountOps {
+  const { dest, options, at: origin } = scope;
+  warnNoEffect(scope);
+  const recursive = options.bind === 'rbind';
+  const { path: source, slot } = bindSource(scope, recursive);
+  const [inOp, rest] = firstPropagation(options.propagation);
+  const { set: attrSet, clear: attrClr } = options.attributes;
+  const flags = recursive ? MOUNT.RECURSIVE : 0;
+  return {
+    ops: [
+      { op: 'MOUNT_BIND', source, slot, dest, flags, propagation: inOp, attrSet, attrClr, origin },
+      ...recursiveAttributes(scope),
+      ...rest.map((one) => propagationOp(scope, one)),
+    ],
+    deferred: [],
+  };
+}
+
+/** Relative to the bundle; below the rootfs it may be what an earlier mount put there, so init looks for itself. */
+function bindSource(scope: MountScope, recursive: boolean) {
+  const path = posix.resolve(scope.context.options.bundle, scope.mount.source ?? '');
+  const inside = path === scope.rootfs || path.startsWith(`${scope.rootfs}/`);
+  return inside ? { path, slot: NO_SLOT } : openSource(scope.sources, path, recursive, scope.at);
+}
+
+function warnNoEffect({ context, options, at }: MountScope): void {
+  if (options.superblock === 0) return;
+  const message = 'sync, dirsync, mand, lazytime, iversion and silent have no effect on a bind mount';
+  warn(context.report, 'MOUNT_OPTION_NO_EFFECT', append(at, 'options'), message);
+}
+
+/** "remount" without bind reconfigures the file system on dest too. */
+export function compileRemount(scope: MountScope): MountOps {
+  const { dest, options, at: origin } = scope;
+  const readOnly = (options.attributes.set & MOUNT_ATTR.RDONLY) === 0n ? 0 : Number(MS.RDONLY);
+  const superblock: Op = {
+    op: 'REMOUNT',
+    dest,
+    options: options.data.map(({ text }) => text),
+    sbFlags: options.superblock | readOnly,
+    origin,
+  };
+  return {
+    ops: [
+      ...(options.remount && options.bind === 'no' ? [superblock] : []),
+      ...attributesOp(scope, options.attributes, 0),
+      ...recursiveAttributes(scope),
+      ...options.propagation.map((one) => propagationOp(scope, one)),
+    ],
+    deferred: [],
+  };
+}
+
+function recursiveAttributes(scope: MountScope): Op[] {
+  return attributesOp(scope, scope.options.recursive, ATTR.RECURSIVE);
+}
+
+export function attributesOp({ dest, at: origin }: MountScope, { set, clear }: Attributes, flags: number): Op[] {
+  if (isEmpty({ set, clear })) return [];
+  return [{ op: 'SET_MOUNT_ATTR', dest, attrSet: set, attrClr: clear, propagation: 0n, flags, origin }];
+}
+
+/** The first one goes with the mount, on all mounts of the clone where it says so; the rest need ops of their own. */
+export function firstPropagation([first, ...rest]: readonly Propagation[]): readonly [bigint, readonly Propagation[]] {
+  return first === undefined ? [0n, []] : [first.recursive ? first.flag | MS.REC : first.flag, rest];
+}
+
+export function propagationOp({ dest, at: origin }: MountScope, { flag, recursive }: Propagation): Op {
+  const flags = recursive ? ATTR.RECURSIVE : 0;
+  return { op: 'SET_MOUNT_ATTR', dest, attrSet: 0n, attrClr: 0n, propagation: flag, flags, origin };
+}

@@ -1,0 +1,176 @@
+/**
+ * Mounts of a new file system: what proc, sysfs, tmpfs and cgroup need beside their options, and mount(2) for options
+ * that the new mount API cannot carry.
+ *
+ * OCI runtime-spec, config "Mounts"; fsopen(2), fsconfig(2). Pure.
+ */
+import { posix } from 'node:path';
+import { MOUNT, type Op } from '../plan/op.gen.js';
+import { MOUNT_ATTR, MS } from '../util/kernel.js';
+import { append } from '../util/pointer.js';
+import { attributesOp, firstPropagation, propagationOp } from './mount-bind.js';
+import { type Attributes, merge } from './mount-options.js';
+import type { MountOps, MountScope } from './mounts.js';
+import { isNew } from './namespaces.js';
+import { refuse } from './report.js';
+import { NO_SLOT } from './sources.js';
+
+/** File systems without a device: their superblock is shared or private memory, "ro" is for the mount alone. */
+const MOUNT_ONLY_READ_ONLY = [
+  'proc',
+  'sysfs',
+  'tmpfs',
+  'devpts',
+  'mqueue',
+  'cgroup',
+  'cgroup2',
+  'debugfs',
+  'tracefs',
+  'securityfs',
+  'bpf',
+];
+
+/** What fsconfig(2) has no name for, or not for every file system. */
+const LEGACY_FLAGS = Number(MS.MANDLOCK | MS.SILENT | MS.I_VERSION);
+
+/** fsconfig(2) takes strings up to 255 bytes, mount(2) a page of data. */
+const MAX_FSCONFIG = 255;
+const MAX_MOUNT_DATA = 4095;
+
+export function compileFileSystem(scope: MountScope): MountOps {
+  const type = scope.mount.type ?? '';
+  if (type === 'cgroup' || type === 'cgroup2') return compileCgroupMount(scope);
+  // One mount without mounts below: recursive options are the plain ones.
+  const attributes = merge(scope.options.attributes, scope.options.recursive);
+  const deferred = deferReadOnly(scope, type, attributes);
+  const now = deferred.length === 0 ? attributes : { ...attributes, set: attributes.set & ~MOUNT_ATTR.RDONLY };
+  return { ops: mountOps(scope, type, now), deferred };
+}
+
+/** Later mounts, device nodes and the working directory still have to be made in a tmpfs, and in /dev whatever it is. */
+function deferReadOnly(scope: MountScope, type: string, { set }: Attributes): readonly Op[] {
+  if ((set & MOUNT_ATTR.RDONLY) === 0n || (type !== 'tmpfs' && scope.dest !== '/dev')) return [];
+  return attributesOp(scope, { set: MOUNT_ATTR.RDONLY, clear: 0n }, 0);
+}
+
+function mountOps(scope: MountScope, type: string, attributes: Attributes): Op[] {
+  const { mount, options } = scope;
+  const source = mount.source === undefined || mount.source === '' ? type : mount.source;
+  const memory = MOUNT_ONLY_READ_ONLY.includes(type);
+  const readOnly = memory || (attributes.set & MOUNT_ATTR.RDONLY) === 0n ? 0 : Number(MS.RDONLY);
+  const superblock = (memory ? options.superblock & ~LEGACY_FLAGS : options.superblock) | readOnly;
+  const strings = [source, ...options.data.map(({ text }) => text.slice(text.indexOf('=') + 1))];
+  const legacy = (superblock & LEGACY_FLAGS) !== 0 || strings.some((text) => Buffer.byteLength(text) > MAX_FSCONFIG);
+  const [propagation, rest] = firstPropagation(options.propagation);
+  const op = legacy
+    ? legacyMount(scope, { type, source, attributes, superblock, propagation })
+    : newMount(scope, { type, source, attributes, superblock, propagation });
+  return [op, ...rest.map((one) => propagationOp(scope, one))];
+}
+
+interface Parts {
+  readonly type: string;
+  readonly source: string;
+  readonly attributes: Attributes;
+  readonly superblock: number;
+  readonly propagation: bigint;
+}
+
+function newMount(scope: MountScope, { type, source, attributes, superblock, propagation }: Parts, more = 0): Op {
+  return {
+    op: 'MOUNT_FS',
+    type,
+    source,
+    dest: scope.dest,
+    options: scope.options.data.map(({ text }) => text),
+    attrSet: attributes.set,
+    // A new mount has no flag to clear, but mount_setattr(2) wants the access time field named with its mode.
+    attrClr: attributes.clear & MOUNT_ATTR._ATIME,
+    propagation,
+    sbFlags: superblock,
+    flags: typeFlags(scope, type) | more,
+    origin: scope.at,
+  };
+}
+
+function typeFlags({ context, options }: MountScope, type: string): number {
+  switch (type) {
+    case 'proc':
+      // A symlink of the image must not choose what gets the real /proc: CVE-2019-19921.
+      return MOUNT.REAL_DIRECTORY;
+    case 'sysfs':
+      // sysfs shows the network namespace, and only its owner may mount it.
+      return MOUNT.REAL_DIRECTORY | (isNew(context.namespaces, 'network') ? 0 : MOUNT.BIND_HOST_SYSFS_ON_REFUSAL);
+    case 'tmpfs': {
+      const hasMode = options.data.some(({ text }) => text.startsWith('mode='));
+      return (hasMode ? 0 : MOUNT.INHERIT_MODE) | (options.copyUp ? MOUNT.COPY_UP : 0);
+    }
+    default:
+      return 0;
+  }
+}
+
+const LEGACY_ATTRIBUTES = [
+  [MOUNT_ATTR.RDONLY, MS.RDONLY],
+  [MOUNT_ATTR.NOSUID, MS.NOSUID],
+  [MOUNT_ATTR.NODEV, MS.NODEV],
+  [MOUNT_ATTR.NOEXEC, MS.NOEXEC],
+  [MOUNT_ATTR.NOATIME, MS.NOATIME],
+  [MOUNT_ATTR.STRICTATIME, MS.STRICTATIME],
+  [MOUNT_ATTR.NODIRATIME, MS.NODIRATIME],
+  [MOUNT_ATTR.NOSYMFOLLOW, MS.NOSYMFOLLOW],
+] as const;
+
+function legacyMount(scope: MountScope, { type, source, attributes, superblock, propagation }: Parts): Op {
+  const data = scope.options.data.map(({ text }) => text).join(',');
+  if (Buffer.byteLength(data) > MAX_MOUNT_DATA) {
+    const path = append(scope.at, 'options');
+    refuse(
+      scope.context.report,
+      'MOUNT_OPTIONS_TOO_LONG',
+      path,
+      `must be shorter: the kernel takes ${MAX_MOUNT_DATA} bytes`,
+    );
+  }
+  const flags = LEGACY_ATTRIBUTES.reduce((all, [attr, ms]) => ((attributes.set & attr) === attr ? all | ms : all), 0n);
+  return {
+    op: 'MOUNT_LEGACY',
+    type,
+    source,
+    dest: scope.dest,
+    data,
+    msFlags: flags | BigInt(superblock),
+    propagation,
+    flags: typeFlags(scope, type),
+    origin: scope.at,
+  };
+}
+
+/** cgroup2 whatever the config calls it. Without a cgroup namespace it would show every cgroup of the host. */
+function compileCgroupMount(scope: MountScope): MountOps {
+  const { context, cgroup, options } = scope;
+  const { mount } = context.facts.cgroup;
+  if (mount === null) {
+    refuse(
+      context.report,
+      'CGROUP_MOUNT_UNAVAILABLE',
+      append(scope.at, 'type'),
+      'cannot be mounted: this host has no cgroup2',
+      {
+        hint: 'mount cgroup2 on the host: mount -t cgroup2 none /sys/fs/cgroup',
+      },
+    );
+  }
+  const attributes = merge(options.attributes, options.recursive);
+  const [propagation, rest] = firstPropagation(options.propagation);
+  const more = rest.map((one) => propagationOp(scope, one));
+  if (context.namespaces.has('cgroup')) {
+    const parts = { type: 'cgroup2', source: 'cgroup', attributes, superblock: 0, propagation };
+    return { ops: [newMount(scope, parts, MOUNT.BIND_OWN_CGROUP_ON_REFUSAL), ...more], deferred: [] };
+  }
+  const source =
+    cgroup === null ? posix.join(mount ?? '/', context.facts.cgroup.own) : posix.join(cgroup.mount, cgroup.path);
+  const { set: attrSet, clear: attrClr } = attributes;
+  const bind = { source, slot: NO_SLOT, dest: scope.dest, flags: 0, propagation, attrSet, attrClr, origin: scope.at };
+  return { ops: [{ op: 'MOUNT_BIND', ...bind }, ...more], deferred: [] };
+}

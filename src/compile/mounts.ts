@@ -1,0 +1,100 @@
+/**
+ * mounts[]: each entry to the ops that make it, in the order of the config. What must stay writable while the
+ * container is being set up becomes read-only afterwards (deferred).
+ *
+ * OCI runtime-spec, config "Mounts". Pure.
+ */
+import { posix } from 'node:path';
+import type { Op } from '../plan/op.gen.js';
+import type { Mount } from '../spec/types.gen.js';
+import { append, type JsonPointer, pointer } from '../util/pointer.js';
+import type { Context } from './context.js';
+import { checkMountId } from './id-maps.js';
+import { compileBind, compileRemount } from './mount-bind.js';
+import { compileFileSystem } from './mount-fs.js';
+import { type ParsedOptions, parseMountOptions } from './mount-options.js';
+import { refuse } from './report.js';
+import type { Sources } from './sources.js';
+
+/** A mount on its way to ops. */
+export interface MountScope {
+  readonly context: Context;
+  readonly sources: Sources;
+  /** Where the container's cgroup is, with slots, or null. */
+  readonly cgroup: { readonly mount: string; readonly path: string } | null;
+  /** Absolute, on the host. */
+  readonly rootfs: string;
+  readonly mount: Mount;
+  /** Absolute in the container, normalised. */
+  readonly dest: string;
+  readonly options: ParsedOptions;
+  readonly at: JsonPointer;
+}
+
+export interface MountOps {
+  readonly ops: readonly Op[];
+  readonly deferred: readonly Op[];
+}
+
+export type MountsInput = Pick<MountScope, 'sources' | 'cgroup' | 'rootfs'>;
+
+export function compileMounts(context: Context, input: MountsInput): MountOps {
+  const compiled = (context.spec.mounts ?? []).map((mount, index) =>
+    compileMount({
+      ...input,
+      context,
+      mount,
+      dest: containerPath(mount.destination),
+      options: parseMountOptions(mount.options ?? []),
+      at: pointer('mounts', index),
+    }),
+  );
+  return { ops: compiled.flatMap(({ ops }) => ops), deferred: compiled.flatMap(({ deferred }) => deferred) };
+}
+
+/** A relative destination counts from "/", as the spec says; ".." is taken away here, so that "/" is the top. */
+export function containerPath(path: string): string {
+  return posix.normalize(`/${path}`).replace(/(.)\/$/, '$1');
+}
+
+/** Whether a bind covers /dev: its contents are then the host's business, nothing is made in it. */
+export function isDevBound(context: Context): boolean {
+  return (context.spec.mounts ?? []).some(
+    ({ destination, options }) =>
+      containerPath(destination) === '/dev' && parseMountOptions(options ?? []).bind !== 'no',
+  );
+}
+
+function compileMount(scope: MountScope): MountOps {
+  checkMount(scope);
+  if (changesOnly(scope)) return compileRemount(scope);
+  return scope.options.bind === 'no' ? compileFileSystem(scope) : compileBind(scope);
+}
+
+/** remount, or a propagation without anything to mount: an existing mount is changed. */
+function changesOnly({ options, mount }: MountScope): boolean {
+  const nothing = (mount.type ?? '') === '' && options.bind === 'no';
+  return options.remount || (nothing && options.propagation.length > 0);
+}
+
+/** What spec/ leaves to this side: the kernel, the id mappings, and what is not there yet. */
+function checkMount({ context, mount, dest, options, at }: MountScope): void {
+  const { report, facts } = context;
+  for (const index of options.idmap) {
+    refuse(report, 'NOT_YET_SUPPORTED', append(at, 'options', index), 'id-mapped mounts are not supported yet');
+  }
+  for (const field of ['uidMappings', 'gidMappings'] as const) {
+    if ((mount[field] ?? []).length === 0) continue;
+    refuse(report, 'NOT_YET_SUPPORTED', append(at, field), 'id-mapped mounts are not supported yet');
+  }
+  for (const index of facts.mountApi.nosymfollow ? [] : options.nosymfollow) {
+    refuse(report, 'MOUNT_OPTION_UNSUPPORTED', append(at, 'options', index), 'this kernel has no such mount option');
+  }
+  for (const { text, index } of options.data) checkMountId(context, text, at, index);
+  // What covers /proc decides what the program, and whoever reads its /proc/self, believes: CVE-2019-16884.
+  if (dest === '/proc' && options.bind !== 'no' && !options.remount && containerPath(mount.source ?? '') !== '/proc') {
+    refuse(report, 'MOUNT_OVER_PROC', append(at, 'source'), "must be the host's /proc for a bind on /proc", {
+      value: mount.source,
+    });
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * The last part of init's way, the same for create and exec: from a process that may do everything to the program.
+ * This is the order; each area has its file.
+ *
+ *   no_new_privs  before the filter, and after the LSM profile, whose change it could forbid
+ *   HOME, CHDIR   as root first: the image's /etc/passwd and the directory may be closed to the program's user
+ *   seccomp       without no_new_privs it needs CAP_SYS_ADMIN, so it comes before the user changes, and the profile
+ *                 must allow what follows here; with it, it is the last thing before execve, the only call still made
+ *   bounding set  while CAP_SETPCAP is there; the other sets after the change of user, which would clear them
+ *   FIND_PROGRAM  as the program's user, whose permissions decide whether create fails with "permission denied"
+ *
+ * Pure.
+ */
+import { CHDIR, type Op, PHASE } from '../plan/op.gen.js';
+import { append } from '../util/pointer.js';
+import { compileCapabilities } from './capabilities.js';
+import type { ProcessScope } from './context.js';
+import { compileHome, execute, findProgram } from './environment.js';
+import { compileLsm } from './lsm.js';
+import { collect } from './report.js';
+import { awaitRlimits } from './rlimits.js';
+import { compileSeccomp } from './seccomp.js';
+import { compileUmask, setUser } from './user.js';
+
+/** waiting: what a create does between being ready and running the program. */
+export function compileProcess(scope: ProcessScope, waiting: readonly Op[]): Op[] {
+  const { process, base } = scope;
+  const noNewPrivileges = process.noNewPrivileges === true;
+  const seccomp = compileFilter(scope);
+  const capabilities = compileCapabilities(scope);
+  const chdir = (flags: number): Op => ({ op: 'CHDIR', path: process.cwd, flags, origin: append(base, 'cwd') });
+  return [
+    compileUmask(scope),
+    ...compileLsm(scope),
+    ...(noNewPrivileges ? [{ op: 'NO_NEW_PRIVS', origin: append(base, 'noNewPrivileges') } as const] : []),
+    ...compileHome(scope),
+    { op: 'CLOSE_FDS', origin: base },
+    chdir(CHDIR.FIRST_TRY),
+    ...(noNewPrivileges ? [] : seccomp),
+    capabilities.bounding,
+    setUser(scope),
+    ...capabilities.sets,
+    chdir(0),
+    ...findProgram(scope),
+    { op: 'NOTIFY', phase: PHASE.READY, origin: base },
+    ...awaitRlimits(scope),
+    ...waiting,
+    ...(noNewPrivileges ? seccomp : []),
+    execute(scope),
+  ];
+}
+
+function compileFilter({ spec, facts, services, report }: ProcessScope): Op[] {
+  const profile = spec.linux?.seccomp;
+  if (profile === undefined) return [];
+  const compiled = collect(report, () => compileSeccomp(profile, facts, services));
+  report.warnings.push(...(compiled?.warnings ?? []));
+  return compiled === undefined ? [] : [compiled.op];
+}

@@ -1,0 +1,29 @@
+/**
+ * The OCI state as text with slots for what only the executor knows: hooks read it, `state` prints it. Keys and their
+ * order are runc's, whose readers also look for rootfs, created and owner.
+ *
+ * OCI runtime-spec, runtime "State". Pure.
+ */
+import { SLOT } from '../plan/op.gen.js';
+import type { Context } from './context.js';
+import { rootfsPath } from './rootfs.js';
+
+export function stateJson(context: Context): string {
+  const { spec, options } = context;
+  const annotations = spec.annotations ?? {};
+  // JSON.stringify would escape a slot's first byte, which is how no text of a config can look like one.
+  const members: readonly (readonly [key: string, json: string])[] = [
+    ['ociVersion', JSON.stringify(spec.ociVersion)],
+    ['id', `"${SLOT.id}"`],
+    ['pid', SLOT.pid],
+    ['status', `"${SLOT.status}"`],
+    ['bundle', JSON.stringify(options.bundle)],
+    ['rootfs', JSON.stringify(rootfsPath(context))],
+    ['created', `"${SLOT.created}"`],
+    ...(Object.keys(annotations).length === 0 ? [] : [['annotations', nested(annotations)] as const]),
+    ['owner', JSON.stringify(options.owner)],
+  ];
+  return `{\n${members.map(([key, json]) => `  "${key}": ${json}`).join(',\n')}\n}`;
+}
+
+const nested = (value: unknown): string => JSON.stringify(value, null, 2).replaceAll('\n', '\n  ');

@@ -1,0 +1,41 @@
+/**
+ * process.user: ids, groups, umask.
+ *
+ * OCI runtime-spec, config "POSIX-platform user"; setgroups(2). Pure.
+ */
+import { type Op, USER } from '../plan/op.gen.js';
+import { append } from '../util/pointer.js';
+import type { ProcessScope } from './context.js';
+import { checkMapped, setgroupsDenied } from './id-maps.js';
+import { refuse } from './report.js';
+
+/** The spec leaves an unset umask to the runtime; this one is what every runtime sets. Until then init has none. */
+const DEFAULT_UMASK = 0o022;
+
+export function compileUmask({ process, base }: ProcessScope): Op {
+  return { op: 'UMASK', mode: process.user.umask ?? DEFAULT_UMASK, origin: append(base, 'user', 'umask') };
+}
+
+export function setUser(scope: ProcessScope): Op {
+  const { uid, gid, additionalGids = [] } = scope.process.user;
+  const origin = append(scope.base, 'user');
+  const denied = setgroupsDenied(scope);
+  checkMapped(scope, 'uidMappings', uid, append(origin, 'uid'));
+  checkMapped(scope, 'gidMappings', gid, append(origin, 'gid'));
+  for (const [index, id] of additionalGids.entries()) {
+    checkMapped(scope, 'gidMappings', id, append(origin, 'additionalGids', index));
+  }
+  if (denied && additionalGids.length > 0) {
+    refuse(scope.report, 'GROUPS_NOT_ALLOWED', append(origin, 'additionalGids'), 'must be empty', {
+      hint: 'setgroups(2) is closed in a user namespace made without CAP_SETGID',
+    });
+  }
+  return { op: 'SET_USER', uid, gid, groups: groupBytes(additionalGids), flags: denied ? USER.SKIP_GROUPS : 0, origin };
+}
+
+function groupBytes(groups: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(groups.length * 4);
+  const view = new DataView(bytes.buffer);
+  for (const [index, group] of groups.entries()) view.setUint32(index * 4, group, true);
+  return bytes;
+}

@@ -1,0 +1,134 @@
+/**
+ * Calls the executor: one child process per verb, or, to supervise a foreground container, in place of this process.
+ *
+ * The plan goes over in a sealed memfd. The answer comes back in another memfd rather than a pipe: whoever keeps a copy
+ * of the descriptor, the container's init included, cannot make us wait. The environment is empty (security rule 3).
+ */
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, fstatSync, readSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { TsrunError } from '../errors.js';
+import { addon } from '../native/addon.js';
+import { encodePlan } from '../plan/encode.js';
+import type { Plan } from '../plan/plan.js';
+import { type Answer, decodeAnswer } from './channel.js';
+import { type FailureContext, toError, toWarning, withoutVerdict } from './failure.js';
+import { preservedFds } from './fds.js';
+
+export type Verb = 'create' | 'exec' | 'start' | 'kill' | 'state' | 'delete';
+
+export interface Call {
+  readonly verb: Verb;
+  readonly root: string;
+  readonly id: string;
+  /** Flags beside root, id and descriptors. */
+  readonly flags?: readonly string[];
+  readonly plan?: Plan;
+  /** Socket over which the console's master comes back. */
+  readonly consoleFd?: number;
+  readonly preserveFds?: number;
+  /** Keep what the verb prints instead of passing it to our stdout. */
+  readonly capture?: boolean;
+}
+
+export interface Outcome {
+  readonly pid: number;
+  /** Empty unless capture. */
+  readonly stdout: Buffer;
+}
+
+const EXECUTOR = 'tsrun-executor';
+
+/** The same from src/exec/ and from the bundle, whose import.meta.url the build keeps as in the source tree. */
+const EXECUTOR_PATH = fileURLToPath(new URL(`../../build/Release/${EXECUTOR}`, import.meta.url));
+
+function executorPath(): string {
+  if (existsSync(EXECUTOR_PATH)) return EXECUTOR_PATH;
+  throw new TsrunError('IO', `${EXECUTOR} has not been built`, { hint: 'build it with "npm run build:native"' });
+}
+
+/** Descriptors as spawnSync numbers them: stdio, then the container's own, then ours. */
+function inherit(
+  call: Call,
+  plan: number | undefined,
+  status: number,
+): { stdio: (number | 'pipe')[]; flags: string[] } {
+  const stdio: (number | 'pipe')[] = [0, call.capture === true ? 'pipe' : 1, 2, ...preservedFds(call.preserveFds ?? 0)];
+  const flags: string[] = [];
+  const add = (flag: string, fd: number | undefined) => {
+    if (fd !== undefined) flags.push(flag, String(stdio.push(fd) - 1));
+  };
+  add('--plan-fd', plan);
+  add('--status-fd', status);
+  add('--console-fd', call.consoleFd);
+  if (call.preserveFds !== undefined && call.preserveFds > 0) flags.push('--preserve-fds', String(call.preserveFds));
+  return { stdio, flags };
+}
+
+function readAnswer(fd: number): Answer {
+  const bytes = Buffer.alloc(fstatSync(fd).size);
+  return decodeAnswer(bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0)));
+}
+
+function spawn(call: Call, plan: number | undefined, status: number): { answer: Answer; stdout: Buffer; ended: Ended } {
+  const { stdio, flags } = inherit(call, plan, status);
+  const argv = [call.verb, '--root', call.root, '--id', call.id, ...flags, ...(call.flags ?? [])];
+  const child = spawnSync(executorPath(), argv, { stdio, env: {}, maxBuffer: 64 * 1024 * 1024 });
+  if (child.error !== undefined) {
+    throw new TsrunError('IO', `${EXECUTOR} cannot be started: ${child.error.message}`, { cause: child.error });
+  }
+  const stdout = call.capture === true ? Buffer.from(child.stdout) : Buffer.alloc(0);
+  return { answer: readAnswer(status), stdout, ended: { status: child.status, signal: child.signal } };
+}
+
+interface Ended {
+  readonly status: number | null;
+  readonly signal: string | null;
+}
+
+function withFds<T>(call: Call, use: (plan: number | undefined, status: number) => T): T {
+  const fds: number[] = [];
+  try {
+    const plan = call.plan === undefined ? undefined : addon().memfd('tsrun-plan', encodePlan(call.plan));
+    if (plan !== undefined) fds.push(plan);
+    const status = addon().memfd('tsrun-status');
+    fds.push(status);
+    return use(plan, status);
+  } finally {
+    for (const fd of fds) closeSync(fd);
+  }
+}
+
+/** Runs a verb to its end. Throws the error its verdict says, joined with the config field it comes from. */
+export function callExecutor(call: Call, context: FailureContext, warn: (message: string) => void): Outcome {
+  const { answer, stdout, ended } = withFds(call, (plan, status) => spawn(call, plan, status));
+  for (const warning of answer.warnings) warn(toWarning(warning, context));
+  if (answer.verdict === undefined) throw withoutVerdict(call.verb, ended);
+  if (answer.verdict.problem !== 'NONE') throw toError(answer.verdict, context);
+  return { pid: answer.verdict.pid, stdout };
+}
+
+export interface Supervision {
+  readonly pid: number;
+  /** Our end of the socket on which the console's master waits. */
+  readonly consoleFd?: number;
+  /** Delete this container when its program has ended. */
+  readonly remove?: { readonly root: string; readonly id: string };
+}
+
+/**
+ * Makes the program of a foreground container our child once the executor has ended: prctl(2)
+ * PR_SET_CHILD_SUBREAPER. The attribute survives the execve of superviseInPlace.
+ */
+export function adoptOrphans(): void {
+  addon().setSubreaper(true);
+}
+
+/** Becomes the supervisor, so that nothing of Node stays in memory. Its exit status is the program's. */
+export function superviseInPlace(supervision: Supervision): never {
+  const { pid, consoleFd, remove } = supervision;
+  const argv = [EXECUTOR, 'supervise', '--pid', String(pid)];
+  if (consoleFd !== undefined) argv.push('--console-fd', String(consoleFd));
+  if (remove !== undefined) argv.push('--root', remove.root, '--id', remove.id);
+  return addon().execve(executorPath(), argv, [], consoleFd === undefined ? [] : [consoleFd]);
+}

@@ -1,0 +1,101 @@
+/**
+ * Joins what the executor reports (list, index, errno) with the op's origin: the failure of a system call becomes a
+ * sentence about the config field that asked for it, and one hint.
+ *
+ * Pure; the facts are only asked for when there is something to explain.
+ */
+import { ExecError, TsrunError } from '../errors.js';
+import type { HostFacts } from '../host/facts.js';
+import { type Op, SLOT } from '../plan/op.gen.js';
+import type { Plan } from '../plan/plan.js';
+import { describeErrno, errnoText } from '../util/errno.js';
+import { asPointer } from '../util/pointer.js';
+import { plain, quote } from '../util/quote.js';
+import type { StatusRecord } from './channel.js';
+import { explainRefusal } from './explain.js';
+import { describeOp } from './phrase.js';
+import { describeProblem } from './problems.js';
+import { explainProgram, splitProgram } from './program.js';
+
+export interface FailureContext {
+  readonly verb: string;
+  readonly id: string;
+  /** The plan the verb ran, or the one kept in the state directory; undefined when there is none. */
+  readonly plan: () => Plan | undefined;
+  readonly facts: () => HostFacts;
+}
+
+const ENOENT = 2;
+const EACCES = 13;
+const ENOEXEC = 8;
+
+/** What the executor looked at when it refused a directory: the kernel says EACCES for it too. */
+const DIRECTORY = 'S_ISDIR';
+
+function findOp(record: StatusRecord, { plan, id }: FailureContext): Op | undefined {
+  if (record.opcode === 0 || record.list === undefined) return undefined;
+  const op = plan()?.lists[record.list][record.index];
+  if (op === undefined) return undefined;
+  const fields = Object.entries(op).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? value.replaceAll(SLOT.id, id) : value,
+  ]);
+  return Object.fromEntries(fields) as Op;
+}
+
+/** runc and Go say `exec: "x": executable file not found in $PATH`; docker and podman turn these texts into 126 and 127. */
+function describeSearch(file: string, { errno, syscall }: StatusRecord): string {
+  const name = quote(file);
+  if (errno === ENOENT && !file.includes('/')) return `exec: ${name}: executable file not found in $PATH`;
+  if (errno === ENOENT) return `exec: ${name}: stat ${plain(file)}: ${errnoText(errno)}`;
+  if (syscall === DIRECTORY) return `exec: ${name}: is a directory: permission denied`;
+  return `exec: ${name}: ${errnoText(errno)}`;
+}
+
+function describeFailure(record: StatusRecord, op: Op | undefined, verb: string): string {
+  if (op?.op === 'FIND_PROGRAM') return describeSearch(op.file, record);
+  if (op?.op === 'EXEC')
+    return `exec ${plain(splitProgram(record.detail).path || (op.args[0] ?? ''))}: ${errnoText(record.errno)}`;
+  const what = op === undefined ? `${verb}: ${record.syscall}` : describeOp(op);
+  return `${what}: ${describeErrno(record.errno)}`;
+}
+
+function hintFor(record: StatusRecord, op: Op | undefined, facts: () => HostFacts): string | undefined {
+  const program = op?.op === 'EXEC' || op?.op === 'FIND_PROGRAM';
+  const fileFault = [ENOENT, EACCES, ENOEXEC].includes(record.errno);
+  if (op?.op === 'FIND_PROGRAM' && (record.errno === ENOENT || record.syscall === DIRECTORY)) return undefined;
+  if (program && fileFault) return explainProgram(splitProgram(record.detail), record.errno, facts().arch);
+  return explainRefusal({ op, errno: record.errno, syscall: record.syscall }, facts());
+}
+
+/** The error of a failed verb. */
+export function toError(record: StatusRecord, context: FailureContext): TsrunError {
+  const op = findOp(record, context);
+  const origin = op?.origin ?? '';
+  const at = origin === '' ? '' : `${plain(origin)}: `;
+  const failed = { verb: context.verb, id: context.id, record, op, at };
+  const problem = describeProblem(failed);
+  if (problem !== undefined) return problem;
+  return new ExecError(
+    at + describeFailure(record, op, context.verb),
+    { path: asPointer(origin), op: op?.op ?? context.verb, syscall: record.syscall, errno: record.errno },
+    hintFor(record, op, context.facts),
+  );
+}
+
+/** The text of a warning: an ambient capability that could not be raised, a poststop hook that failed. */
+export function toWarning(record: StatusRecord, context: FailureContext): string {
+  const error = toError(record, context);
+  return error.message;
+}
+
+/** The executor ended without a verdict. */
+export function withoutVerdict(
+  verb: string,
+  ended: { readonly status: number | null; readonly signal: string | null },
+): TsrunError {
+  const how = ended.signal === null ? `ended with status ${ended.status}` : `was killed by ${ended.signal}`;
+  return new TsrunError('EXEC_FAILED', `the executor ${how} without a verdict`, {
+    hint: verb === 'create' || verb === 'run' ? 'tsrun delete --force removes what it may have left' : undefined,
+  });
+}

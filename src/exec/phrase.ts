@@ -1,0 +1,97 @@
+/**
+ * What an op does, in the words of a person who wrote the config: `mount 'tmpfs' on '/run'`. The failure message is this
+ * phrase and the errno.
+ *
+ * Pure.
+ */
+
+import { namespaceWords, rlimitName } from '../plan/names.js';
+import type { Op } from '../plan/op.gen.js';
+import { quoteName as q } from '../util/quote.js';
+
+type Phrases = { readonly [K in Op['op']]: (op: Extract<Op, { op: K }>) => string };
+
+const HOOK_NAMES = ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'] as const;
+
+/** "poststop" for HOOK.POSTSTOP */
+export function hookName(kind: number): string {
+  return HOOK_NAMES[kind] ?? `hook kind ${kind}`;
+}
+
+const mountSource = (source: string) => (source === '' ? 'its source' : q(source));
+
+const PHRASES: Phrases = {
+  STATE_CREATE: () => 'make the state directory',
+  STATE_FILE: (op) => `write ${q(op.name)} of the state directory`,
+  STATE_PLAN: () => 'keep the plan in the state directory',
+  EXEC_FIFO: () => 'make exec.fifo',
+  OPEN_NAMESPACE: (op) => `open the ${namespaceWords(op.type)} namespace ${q(op.path)}`,
+  OPEN_SOURCE: (op) => `open the mount source ${q(op.path)}`,
+  CONSOLE_CONNECT: () => 'connect to the console socket',
+  CGROUP_CREATE: (op) => `make the cgroup ${q(op.path)} below ${q(op.mount)}`,
+  CGROUP_WRITE: (op) => `write ${q(op.value)} to ${q(op.file)} of the cgroup`,
+  CGROUP_WRITE_EITHER: (op) => `write ${q(op.value)} to ${q(op.file)} of the cgroup`,
+  CGROUP_OPEN: (op) => `open the cgroup ${q(op.path)} below ${q(op.mount)}`,
+  CGROUP_DEVICES: () => 'attach the device filter to the cgroup',
+  STAGE: () => 'start the process that joins namespaces',
+  JOIN_NAMESPACE: (op) => `join the ${namespaceWords(op.type)} namespace`,
+  JOIN_INIT: () => "join the container's namespaces",
+  CLONE: (op) => `make the namespaces (${namespaceWords(op.namespaces)}) and the first process`,
+  RECORD_INIT: () => "record the container's pid",
+  ID_MAPS: () => "write the user namespace's id maps",
+  OOM_SCORE_ADJ: (op) => `set oom_score_adj to ${op.value}`,
+  RLIMIT: (op) => `set ${rlimitName(op.resource)} to ${op.soft}:${op.hard}`,
+  PID_FILE: () => 'write the pid file',
+  NOTIFY: () => 'tell the other side',
+  AWAIT: () => 'wait for the other side',
+  RUN_HOOK: (op) => `run the ${hookName(op.kind)} hook ${q(op.path)}`,
+  BECOME_ROOT: () => 'become root of the user namespace',
+  NEW_SESSION: () => 'start a session',
+  SESSION_KEYRING: () => 'join a session keyring',
+  PRIVATE_PROC: () => 'make a private procfs',
+  LOOPBACK_UP: () => 'set the loopback interface up',
+  HOSTNAME: (op) => `set the host name ${q(op.name)}`,
+  DOMAINNAME: (op) => `set the domain name ${q(op.name)}`,
+  PROPAGATION: () => 'set the propagation of "/"',
+  OPEN_ROOTFS: (op) => `open the root file system ${q(op.path)}`,
+  MOUNT_FS: (op) => `mount ${q(op.type)} on ${q(op.dest)}`,
+  MOUNT_LEGACY: (op) => `mount ${q(op.type)} on ${q(op.dest)}`,
+  MOUNT_BIND: (op) => `bind ${mountSource(op.source)} on ${q(op.dest)}`,
+  SET_MOUNT_ATTR: (op) => `change the mount flags of ${q(op.dest)}`,
+  REMOUNT: (op) => `remount ${q(op.dest)}`,
+  MAKE_DEVICE: (op) => `make the device ${q(op.path)}`,
+  MAKE_SYMLINK: (op) => `make the link ${q(op.path)}`,
+  OPEN_CONSOLE: () => 'open a console',
+  MASK_PATH: (op) => `mask ${q(op.path)}`,
+  READONLY_PATH: (op) => `make ${q(op.path)} read-only`,
+  SYSCTL: (op) => `write sysctl ${q(op.path)}`,
+  PIVOT_ROOT: () => 'pivot_root into the root file system',
+  MOVE_ROOT: () => 'move the root file system to "/"',
+  CONTAINER_NULL: () => "reopen stdio on the container's /dev/null",
+  STDIO_OWNER: (op) => `give stdio to uid ${op.uid}`,
+  MAKE_DIRECTORY: (op) => `make the directory ${q(op.path)}`,
+  UMASK: () => 'set the umask',
+  APPARMOR: (op) => `set the AppArmor profile ${q(op.profile)}`,
+  SELINUX_EXEC: (op) => `set the SELinux label ${q(op.label)}`,
+  NO_NEW_PRIVS: () => 'set no_new_privs',
+  SECCOMP: () => 'load the seccomp filter',
+  BOUNDING_SET: () => 'drop capabilities from the bounding set',
+  SET_USER: (op) => `become uid ${op.uid} gid ${op.gid}`,
+  CAPABILITIES: () => 'set the capabilities',
+  AMBIENT: () => 'raise the ambient capabilities',
+  CHDIR: (op) => `change to the directory ${q(op.path)}`,
+  FIND_PROGRAM: (op) => `find the program ${q(op.file)}`,
+  HOME: () => 'look HOME up in /etc/passwd',
+  CLOSE_FDS: () => 'close file descriptors',
+  WAIT_START: () => 'wait for start',
+  EXEC: (op) => `execute ${q(op.args[0] ?? '')}`,
+  NOT_DUMPABLE: () => 'become undumpable',
+  CGROUP_KILL: () => "kill the cgroup's processes",
+  CGROUP_REMOVE: (op) => `remove the cgroup ${q(op.path)}`,
+  STATE_REMOVE: () => 'remove the state directory',
+};
+
+export function describeOp(op: Op): string {
+  // The table is exhaustive by its type; the cast joins the op with its own entry.
+  return (PHRASES[op.op] as (op: Op) => string)(op);
+}

@@ -1,0 +1,154 @@
+/**
+ * Failures that are no refused system call: a container in the wrong state, a hook, something in the rootfs that is not
+ * what it must be. One sentence each; the words of runc where engines look for them (docs/exit-status.md).
+ *
+ * Pure.
+ */
+import { type ErrorCode, StateError, TsrunError } from '../errors.js';
+import { namespaceWords } from '../plan/names.js';
+import type { Op } from '../plan/op.gen.js';
+import { quote } from '../util/quote.js';
+import type { ProblemName, StatusRecord } from './channel.js';
+import { describeOp, hookName } from './phrase.js';
+
+export interface Failed {
+  readonly verb: string;
+  readonly id: string;
+  readonly record: StatusRecord;
+  /** The op that failed, when the plan is at hand. */
+  readonly op: Op | undefined;
+  /** "/mounts/3: " or "". */
+  readonly at: string;
+}
+
+type Wording = (failed: Failed) => TsrunError;
+
+function state(
+  message: (failed: Failed) => string,
+  hint?: string,
+  code: 'CONTAINER_STATE' | 'CONTAINER_NOT_FOUND' | 'CONTAINER_EXISTS' = 'CONTAINER_STATE',
+): Wording {
+  return (failed) => new StateError(code, failed.id, `${message(failed)}: ${quote(failed.id)}`, hint);
+}
+
+function other(message: (failed: Failed) => string, hint?: string, code: ErrorCode = 'EXEC_FAILED'): Wording {
+  return (failed) => new TsrunError(code, failed.at + message(failed), { hint });
+}
+
+const phrase = ({ op }: Failed, otherwise: string) => (op === undefined ? otherwise : describeOp(op));
+const detail = ({ record }: Failed) => record.detail.toString('utf8').replace(/\0+$/, '');
+
+function startRefusal({ record }: Failed): string {
+  if (record.problem === 'STOPPED') return 'cannot start a container that has stopped';
+  if (record.problem === 'PAUSED') return 'cannot start a container in the paused state';
+  return 'cannot start an already running container';
+}
+
+/** The verbs meet the same state with different sentences. */
+function refusal(failed: Failed): string {
+  const stopped = failed.record.problem === 'STOPPED' || failed.record.problem === 'NOT_RUNNING';
+  if (failed.verb === 'start') return startRefusal(failed);
+  if (failed.verb === 'exec')
+    return stopped ? 'cannot exec in a stopped container' : 'cannot exec in a paused container';
+  return stopped ? 'container not running' : 'container paused';
+}
+
+function hook(failed: Failed, ending: string): string {
+  const output = detail(failed);
+  const { op } = failed;
+  const name = op?.op === 'RUN_HOOK' ? `${hookName(op.kind)} hook ${quote(op.path)}` : 'hook';
+  return `error running ${name}: ${ending}${output === '' ? '' : `, output: ${quote(output, 1024)}`}`;
+}
+
+/** As a shell says it: 128 and the number of the signal. */
+function ending(status: number): string {
+  return status > 128 ? `killed by signal ${status - 128}` : `exit status ${status}`;
+}
+
+function timeout({ op }: Failed): string {
+  const seconds = op?.op === 'RUN_HOOK' ? (op.timeout / 1000).toFixed(1) : '?';
+  return `hook ran past specified timeout of ${seconds}s`;
+}
+
+function namespaceOf({ op }: Failed): string {
+  return op?.op === 'OPEN_NAMESPACE' ? quote(op.path) : 'the file';
+}
+
+const wrongNamespace = (failed: Failed): string =>
+  `${namespaceOf(failed)} is not a ${failed.op?.op === 'OPEN_NAMESPACE' ? `${namespaceWords(failed.op.type)} ` : ''}namespace`;
+
+const PROBLEMS: { readonly [P in Exclude<ProblemName, 'NONE' | 'SYSCALL'>]: Wording } = {
+  BAD_PLAN: other(
+    (f) => `the plan was refused by the executor (${f.record.syscall}, line ${f.record.line})`,
+    'this is a bug of tsrun, or the state directory belongs to another version',
+  ),
+  NOT_FOUND: state(() => 'container does not exist', undefined, 'CONTAINER_NOT_FOUND'),
+  EXISTS: state(
+    () => 'container with given ID already exists',
+    'choose another id, or delete that container first',
+    'CONTAINER_EXISTS',
+  ),
+  NOT_RUNNING: state(refusal),
+  NOT_CREATED: state(refusal),
+  STILL_RUNNING: state(
+    (f) => (f.verb === 'delete' ? 'cannot delete container that is not stopped: running' : 'container still running'),
+    'stop it first (tsrun kill ID KILL) or use --force',
+  ),
+  STOPPED: state(refusal),
+  PAUSED: state(refusal),
+  INIT_DIED: other(
+    (f) => `${phrase(f, 'start the container')}: its first process died unexpectedly`,
+    'was it killed from outside, or by a seccomp filter that does not allow what the runtime itself needs?',
+  ),
+  OOM_KILLED: other(
+    (f) => `${phrase(f, 'start the container')}: container init was OOM-killed (memory limit too low?)`,
+    'raise linux.resources.memory.limit',
+  ),
+  HOOK_FAILED: other(
+    (f) => hook(f, ending(f.record.errno)),
+    'the hook ran with only the environment of its config; what it printed is above',
+  ),
+  HOOK_TIMEOUT: other((f) => hook(f, timeout(f))),
+  BAD_RECORD: other(
+    (f) => `the state of container ${quote(f.id)} cannot be read: ${quote(detail(f))} is missing or damaged`,
+    'tsrun delete --force removes what is left of it',
+    'RECORD_CORRUPT',
+  ),
+  NOT_A_NAMESPACE: other(wrongNamespace, 'name a file such as /proc/PID/ns/net, or one it was bound to'),
+  WRONG_NAMESPACE: other(wrongNamespace, 'it is a namespace of another type'),
+  UNSAFE_CWD: other(
+    () =>
+      'current working directory is outside of container mount namespace root: possible container breakout detected',
+    'process.cwd must be a directory of the container (CVE-2024-21626)',
+  ),
+  WRONG_DEVICE: other(
+    (f) => `${phrase(f, 'make a device')}: what is there is not the device asked for`,
+    "remove the file from the image's /dev, or change the config",
+  ),
+  BUSY: other(
+    (f) =>
+      f.record.syscall === 'flock'
+        ? 'another tsrun command is working on this container'
+        : `${phrase(f, 'use the cgroup')}: it already holds processes or is frozen${detail(f) === '' ? '' : ` (${quote(detail(f))})`}`,
+    'wait for it to end, or use a cgroup of its own (linux.cgroupsPath)',
+  ),
+  USAGE: other(
+    (f) => `the executor refused its command line (${f.record.syscall})`,
+    'dist/ and build/Release come from different builds: run npm run build',
+  ),
+  NOT_PROCFS: other((f) => `${phrase(f, 'use /proc')}: not a procfs`, 'something is mounted over /proc'),
+  NOT_REAL_DIRECTORY: other(
+    (f) => `${phrase(f, 'mount')}: the filesystem must be mounted on ordinary directory`,
+    'a symbolic link or a mount is in the way of the destination in the image',
+  ),
+  NOT_POPULATABLE: other(
+    (f) => `${phrase(f, 'use the cgroup')}: processes cannot be put into it (a threaded or "domain invalid" cgroup)`,
+    'choose another linux.cgroupsPath',
+  ),
+};
+
+/** undefined for a refused system call, which failure.ts words itself. */
+export function describeProblem(failed: Failed): TsrunError | undefined {
+  const { problem } = failed.record;
+  return problem === 'NONE' || problem === 'SYSCALL' ? undefined : PROBLEMS[problem](failed);
+}

@@ -1,0 +1,154 @@
+/**
+ * The texts of /proc and /sys that HostFacts is made of, taken apart. Reading them is probe.ts's part.
+ *
+ * proc(5), cgroups(7), user_namespaces(7). Pure.
+ */
+import { posix } from 'node:path';
+import type { CgroupFacts, NamespaceType } from './facts.js';
+
+/** One line of /proc/self/mountinfo, as far as cgroups need it. */
+export interface MountLine {
+  readonly root: string;
+  readonly point: string;
+  readonly type: string;
+  /** Options of the super block, where cgroup v1 names its controllers. */
+  readonly options: readonly string[];
+}
+
+export function parseMountinfo(text: string): MountLine[] {
+  return text.split('\n').flatMap((line) => {
+    const [left = '', right] = line.split(' - ', 2);
+    const [, , , root, point] = left.split(' ');
+    if (right === undefined || root === undefined || point === undefined) return [];
+    const [type = '', , options = ''] = right.split(' ');
+    return [{ root: unescapePath(root), point: unescapePath(point), type, options: options.split(',') }];
+  });
+}
+
+/** The kernel writes space, tab, newline and backslash in octal. */
+function unescapePath(text: string): string {
+  return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
+
+const V1_CONTROLLERS = [
+  'cpu',
+  'cpuacct',
+  'cpuset',
+  'memory',
+  'devices',
+  'freezer',
+  'blkio',
+  'pids',
+  'hugetlb',
+  'net_cls',
+  'net_prio',
+  'perf_event',
+  'rdma',
+  'misc',
+];
+
+export type CgroupMounts = Pick<CgroupFacts, 'layout' | 'mount' | 'v1'> & { readonly root: string };
+
+/** Where cgroup v2 and the controllers of v1 are mounted. root is the part of the hierarchy that the v2 mount shows. */
+export function findCgroupMounts(mounts: readonly MountLine[]): CgroupMounts {
+  const v2 = mounts.filter(({ type }) => type === 'cgroup2');
+  const unified = v2.findLast(({ point }) => point === '/sys/fs/cgroup') ?? v2[0];
+  const v1: { [controller: string]: string } = {};
+  for (const { type, point, options } of mounts) {
+    if (type !== 'cgroup') continue;
+    for (const name of V1_CONTROLLERS) if (options.includes(name)) v1[name] = point;
+  }
+  const hasV1 = mounts.some(({ type }) => type === 'cgroup');
+  if (unified === undefined) return { layout: hasV1 ? 'legacy' : 'none', mount: null, root: '/', v1 };
+  return { layout: hasV1 ? 'hybrid' : 'unified', mount: unified.point, root: unified.root, v1 };
+}
+
+/**
+ * The cgroup v2 line of /proc/self/cgroup as a path below a mount that shows the hierarchy from root on. A process
+ * outside of that root ("/../x", which a cgroup namespace makes) is taken to be at it.
+ */
+export function parseOwnCgroup(text: string, root = '/'): string {
+  const line = text.split('\n').find((entry) => entry.startsWith('0::'));
+  const path = line?.slice('0::'.length).replace(/ \(deleted\)$/, '') ?? '/';
+  const below = posix.relative(root, path);
+  const outside = path.startsWith('/..') || below.startsWith('..');
+  return outside || below === '' ? '/' : `/${below}`;
+}
+
+export function parseWords(text: string): string[] {
+  return text.split(/\s+/).filter((word) => word !== '');
+}
+
+/** "hugepages-2048kB" is "2MB", the spelling of hugetlb's file names. */
+export function parseHugepageSize(directory: string): string | undefined {
+  const match = /^hugepages-(\d+)kB$/.exec(directory);
+  if (match === null) return undefined;
+  const kilobytes = Number(match[1]);
+  const units = ['KB', 'MB', 'GB'];
+  const power = kilobytes >= 1 << 20 ? 2 : kilobytes >= 1 << 10 ? 1 : 0;
+  return `${kilobytes / 1024 ** power}${units[power]}`;
+}
+
+/** "6.18.44-fc" is [6, 18]. */
+export function parseKernel(release: string): readonly [number, number] {
+  const match = /^(\d+)\.(\d+)/.exec(release);
+  return [Number(match?.[1] ?? 0), Number(match?.[2] ?? 0)];
+}
+
+/** CapEff of /proc/self/status. */
+export function parseCapabilities(status: string): bigint {
+  const match = /^CapEff:\s*([0-9a-f]+)$/m.exec(status);
+  return match === null ? 0n : BigInt(`0x${match[1]}`);
+}
+
+/** The initial user namespace maps every id to itself; any other maps less or elsewhere. */
+export function isInitialUidMap(uidMap: string): boolean {
+  return parseWords(uidMap).join(' ') === '0 0 4294967295';
+}
+
+const NAMESPACES: { readonly [file: string]: NamespaceType } = {
+  pid: 'pid',
+  net: 'network',
+  mnt: 'mount',
+  ipc: 'ipc',
+  uts: 'uts',
+  user: 'user',
+  cgroup: 'cgroup',
+  time: 'time',
+};
+
+/** Entries of /proc/self/ns, in the order of the table, so that a plan's key does not depend on the directory's. */
+export function parseNamespaces(files: readonly string[]): NamespaceType[] {
+  return Object.entries(NAMESPACES).flatMap(([file, type]) => (files.includes(file) ? [type] : []));
+}
+
+const LIMITS: { readonly [title: string]: string } = {
+  'cpu time': 'RLIMIT_CPU',
+  'file size': 'RLIMIT_FSIZE',
+  'data size': 'RLIMIT_DATA',
+  'stack size': 'RLIMIT_STACK',
+  'core file size': 'RLIMIT_CORE',
+  'resident set': 'RLIMIT_RSS',
+  processes: 'RLIMIT_NPROC',
+  'open files': 'RLIMIT_NOFILE',
+  'locked memory': 'RLIMIT_MEMLOCK',
+  'address space': 'RLIMIT_AS',
+  'file locks': 'RLIMIT_LOCKS',
+  'pending signals': 'RLIMIT_SIGPENDING',
+  'msgqueue size': 'RLIMIT_MSGQUEUE',
+  'nice priority': 'RLIMIT_NICE',
+  'realtime priority': 'RLIMIT_RTPRIO',
+  'realtime timeout': 'RLIMIT_RTTIME',
+};
+
+const RLIM_INFINITY = 0xffff_ffff_ffff_ffffn;
+
+/** Hard limits of /proc/self/limits by RLIMIT_ name. */
+export function parseHardLimits(text: string): { [name: string]: bigint } {
+  const limits: { [name: string]: bigint } = {};
+  for (const [, title = '', hard = ''] of text.matchAll(/^Max (.+?) {2,}\S+ +(\d+|unlimited)/gm)) {
+    const name = LIMITS[title];
+    if (name !== undefined) limits[name] = hard === 'unlimited' ? RLIM_INFINITY : BigInt(hard);
+  }
+  return limits;
+}

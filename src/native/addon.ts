@@ -1,0 +1,68 @@
+/**
+ * The typed face of tsrun.node (csrc/addon): system calls that Node has no name for. Each function converts, calls and
+ * throws; a failed call throws an Error with errno (positive) and syscall.
+ *
+ * Loaded on first use: reading a config, printing a plan's help or `tsrun --version` must not need it.
+ */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { SeccompCompiler } from '../compile/services.js';
+import { TsrunError } from '../errors.js';
+
+export interface ReceivedFd {
+  /** null when the message carried none. */
+  readonly fd: number | null;
+  readonly bytes: Buffer;
+}
+
+export interface Addon {
+  /** A sealed memfd holding bytes, close-on-exec, offset 0; without bytes an empty one that can be written. */
+  memfd(name: string, bytes?: Uint8Array): number;
+  /** Becomes another program with default signal state; only the descriptors of keep and stdio stay open. */
+  execve(path: string, argv: readonly string[], envp: readonly string[], keep: readonly number[]): never;
+  setCloexec(fd: number, on: boolean): void;
+  /** LOCK_SH 1, LOCK_EX 2, LOCK_NB 4, LOCK_UN 8. */
+  flock(fd: number, operation: number): void;
+  /** AF_UNIX stream, both ends close-on-exec. */
+  socketpair(): [number, number];
+  /** Orphaned grandchildren become children of this process. */
+  setSubreaper(on: boolean): void;
+  sendFd(socket: number, fd: number, text: string): void;
+  /** Blocks until a message is there. */
+  receiveFd(socket: number): ReceivedFd;
+  /** Loads a BPF_PROG_TYPE_CGROUP_DEVICE program; a refusal's message ends with the verifier's log. */
+  bpfLoadDevice(program: Uint8Array): number;
+  bpfAttachDevice(program: number, cgroup: number, flags: number): void;
+  readonly seccompCompile: SeccompCompiler;
+  /** "2.5.4" */
+  seccompVersion(): string;
+  /** errno of seccomp(SECCOMP_SET_MODE_FILTER, flags, NULL): 14 (EFAULT) when the kernel knows all the flags. */
+  seccompFlagsErrno(flags: number): number;
+  /** errno of a mount_setattr on nothing: 9 (EBADF) when the kernel knows the flag, 22 (EINVAL) when not. */
+  mountSetattrErrno(attrSet: number): number;
+}
+
+/** The same from src/native/ and from the bundle, whose import.meta.url the build keeps as in the source tree. */
+const ADDON_PATH = fileURLToPath(new URL('../../build/Release/tsrun.node', import.meta.url));
+
+let loaded: Addon | undefined;
+
+/** Throws TsrunError HOST_UNSUPPORTED when the addon was not built or does not fit this machine. */
+export function addon(): Addon {
+  loaded ??= load(ADDON_PATH);
+  return loaded;
+}
+
+export function load(path: string): Addon {
+  const holder: { exports: Partial<Addon> } = { exports: {} };
+  try {
+    process.dlopen(holder, path);
+  } catch (cause) {
+    const what = existsSync(path) ? 'cannot be loaded' : 'has not been built';
+    throw new TsrunError('HOST_UNSUPPORTED', `tsrun's native addon ${what}: ${path}`, {
+      cause,
+      hint: 'build it with "npm run build:native" (needs gcc, g++, make, cmake, pkg-config and libseccomp-dev)',
+    });
+  }
+  return holder.exports as Addon;
+}

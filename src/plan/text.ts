@@ -1,0 +1,223 @@
+/**
+ * What each op does, in plain words with its arguments: one entry per op, flags by name.
+ * print.ts puts these into lines; exec/phrase.ts has the shorter phrases of error messages.
+ *
+ * Pure.
+ */
+import * as name from './names.js';
+import type { MountBindOp, MountFsOp, Op, OpName, RunHookOp } from './op.gen.js';
+import {
+  ATTR,
+  CHDIR,
+  CONSOLE,
+  DEVICE,
+  HOOK,
+  LINK,
+  MOUNT,
+  PHASE,
+  SETGROUPS,
+  SLOT,
+  SOURCE,
+  STATUS,
+  WRITE,
+} from './op.gen.js';
+
+type Texts = { readonly [K in OpName]: (op: Extract<Op, { op: K }>) => string };
+
+const NO_SLOT = 0xffff_ffff;
+
+/** Slots as <id>, control characters escaped, quotes where the text would not stand as one word. */
+function show(text: string): string {
+  let shown = text;
+  for (const [slot, bytes] of Object.entries(SLOT)) shown = shown.replaceAll(bytes, `<${slot}>`);
+  const plain = JSON.stringify(shown).slice(1, -1);
+  return plain === '' || plain !== shown || /[\s"'()]/.test(shown) ? `"${plain}"` : shown;
+}
+
+const list = (texts: readonly string[]) => texts.map(show).join(' ');
+const bit = (flags: number, flag: number) => (flags & flag) !== 0;
+const keyOf = (table: { readonly [name: string]: number }, value: number) =>
+  Object.keys(table).find((key) => table[key] === value) ?? String(value);
+const hookName = (kind: number) =>
+  keyOf(HOOK, kind)
+    .toLowerCase()
+    .replace(/_(\w)/g, (_, c: string) => c.toUpperCase());
+/** What is true from a phase on. */
+const PHASES: { readonly [phase: number]: string } = {
+  [PHASE.MAPPED]: 'the namespaces are set up',
+  [PHASE.ROOTFS]: 'the root file system is mounted',
+  [PHASE.HOOKED]: 'the hooks of the host have run',
+  [PHASE.READY]: 'the container is ready',
+  [PHASE.LIMITED]: 'the limits are set',
+};
+const phase = (value: number) => PHASES[value] ?? `of phase ${value}`;
+
+/** " (a, b; c)": groups of words, empty ones left out. */
+function notes(...groups: readonly (readonly string[])[]): string {
+  const text = groups.filter((group) => group.length > 0).map((group) => group.join(', '));
+  return text.length === 0 ? '' : ` (${text.join('; ')})`;
+}
+
+const propagation = (flags: bigint) => (flags === 0n ? [] : [`propagation ${name.propagationWord(flags)}`]);
+const when = (flags: number, flag: number, word: string) => (bit(flags, flag) ? [word] : []);
+
+function mountFs(op: MountFsOp): string {
+  const source = op.source === op.type || op.source === '' ? '' : ` ${show(op.source)}`;
+  return (
+    `mount ${show(op.type)}${source} on ${show(op.dest)}` +
+    notes(
+      name.mountAttrWords(op.attrSet, op.attrClr),
+      name.superblockWords(op.sbFlags).map((word) => `superblock ${word}`),
+      op.options.map(show),
+      propagation(op.propagation),
+      when(op.flags, MOUNT.REAL_DIRECTORY, 'only on a real directory'),
+      when(op.flags, MOUNT.INHERIT_MODE, 'mode of the directory below'),
+      when(op.flags, MOUNT.COPY_UP, "copy the directory's contents up"),
+      when(op.flags, MOUNT.BIND_HOST_SYSFS_ON_REFUSAL, "or bind the host's /sys"),
+      when(op.flags, MOUNT.BIND_OWN_CGROUP_ON_REFUSAL, 'or bind the own cgroup'),
+    )
+  );
+}
+
+function mountBind(op: MountBindOp): string {
+  const source = op.slot === NO_SLOT ? show(op.source) : `source ${op.slot}`;
+  return (
+    `${bit(op.flags, MOUNT.RECURSIVE) ? 'rbind' : 'bind'} ${source} on ${show(op.dest)}` +
+    notes(name.mountAttrWords(op.attrSet, op.attrClr), propagation(op.propagation))
+  );
+}
+
+function runHook(op: RunHookOp): string {
+  const timeout = op.timeout === 0 ? [] : [`at most ${op.timeout} ms`];
+  return (
+    `run ${hookName(op.kind)} hook ${show(op.path)}` +
+    notes([`argv ${list(op.args)}`], op.env.length === 0 ? [] : [`env ${list(op.env)}`], timeout, [
+      `status ${keyOf(STATUS, op.status).toLowerCase()}`,
+    ])
+  );
+}
+
+function groups(blob: Uint8Array): string[] {
+  const view = new DataView(blob.buffer, blob.byteOffset, blob.byteLength);
+  return Array.from({ length: blob.length / 4 }, (_, i) => String(view.getUint32(i * 4, true)));
+}
+
+/** "run" or, on one line each, the lines of an id map. */
+const mapLines = (map: string) => map.trim().split('\n').join(', ');
+
+const TEXTS: Texts = {
+  STATE_CREATE: () => 'make the state directory',
+  STATE_FILE: (op) => `write ${show(op.name)} there, mode ${name.octal(op.mode)}`,
+  STATE_PLAN: () => 'keep this plan there',
+  EXEC_FIFO: (op) => `make exec.fifo there, owner ${op.uid}:${op.gid}`,
+  OPEN_NAMESPACE: (op) => `open ${name.namespaceWords(op.type)} namespace ${show(op.path)} as namespace ${op.slot}`,
+  OPEN_SOURCE: (op) =>
+    `open mount source ${show(op.path)} as source ${op.slot}${bit(op.flags, SOURCE.RECURSIVE) ? ' (recursive)' : ''}`,
+  CONSOLE_CONNECT: () => 'connect to the console socket',
+  CGROUP_CREATE: (op) =>
+    `make cgroup ${show(op.path)} below ${show(op.mount)}` +
+    notes(op.controllers === '' ? [] : [op.controllers], op.wanted === '' ? [] : [`if allowed ${op.wanted}`]),
+  CGROUP_WRITE: (op) =>
+    `write ${show(op.value)} to ${show(op.file)} of the cgroup${notes(when(op.flags, WRITE.IGNORE_MISSING, 'if it is there'))}`,
+  CGROUP_WRITE_EITHER: (op) =>
+    `write ${show(op.value)} to ${show(op.file)} of the cgroup, or else ${show(op.otherValue)} to ${show(op.otherFile)}`,
+  CGROUP_DEVICES: (op) => `attach a device filter to the cgroup (${op.program.length / 8} instructions)`,
+  CGROUP_OPEN: (op) => `open cgroup ${show(op.path)} below ${show(op.mount)}`,
+  STAGE: () => 'fork a process that may change namespaces',
+  JOIN_NAMESPACE: (op) => `join ${name.namespaceWords(op.type)} namespace ${op.slot}`,
+  JOIN_INIT: (op) => `join namespaces of the container: ${name.namespaceWords(op.namespaces)}`,
+  CLONE: (op) =>
+    op.namespaces === 0n
+      ? 'fork the process'
+      : `fork the process into new namespaces: ${name.namespaceWords(op.namespaces)}`,
+  RECORD_INIT: () => "record the process' pid and start time",
+  ID_MAPS: (op) =>
+    `map user ids ${mapLines(op.uidMap)} and group ids ${mapLines(op.gidMap)}` +
+    (op.setgroups === SETGROUPS.UNTOUCHED ? '' : ` (setgroups ${keyOf(SETGROUPS, op.setgroups).toLowerCase()})`),
+  OOM_SCORE_ADJ: (op) => `set oom_score_adj to ${op.value}`,
+  RLIMIT: (op) =>
+    `limit ${name.rlimitName(op.resource)} to ${name.rlimitValue(op.soft)}, hard ${name.rlimitValue(op.hard)}`,
+  PID_FILE: () => 'write the pid file, if one is asked for',
+  NOTIFY: (op) => `tell the other side that ${phase(op.phase)}`,
+  AWAIT: (op) => `wait until ${phase(op.phase)}`,
+  RUN_HOOK: runHook,
+  BECOME_ROOT: () => 'become root of the user namespace',
+  NEW_SESSION: () => 'start a session',
+  SESSION_KEYRING: (op) => `join a session keyring${op.label === '' ? '' : ` labelled ${show(op.label)}`}`,
+  PRIVATE_PROC: () => 'make a private procfs',
+  LOOPBACK_UP: () => 'set the loopback interface up',
+  HOSTNAME: (op) => `set the host name ${show(op.name)}`,
+  DOMAINNAME: (op) => `set the domain name ${show(op.name)}`,
+  PROPAGATION: (op) =>
+    `make / ${name.propagationWord(op.propagation)}${notes(when(op.flags, ATTR.RECURSIVE, 'recursive'))}`,
+  OPEN_ROOTFS: (op) =>
+    `open the root file system ${op.slot === NO_SLOT ? show(op.path) : `${show(op.path)} from source ${op.slot}`}`,
+  MOUNT_FS: mountFs,
+  MOUNT_LEGACY: (op) =>
+    `mount ${show(op.type)} ${show(op.source)} on ${show(op.dest)} by mount(2)` +
+    notes(
+      name.mountFlagWords(op.msFlags),
+      op.data === '' ? [] : op.data.split(',').map(show),
+      propagation(op.propagation),
+    ),
+  MOUNT_BIND: mountBind,
+  SET_MOUNT_ATTR: (op) =>
+    `change mount ${show(op.dest)}` +
+    notes(
+      name.mountAttrWords(op.attrSet, op.attrClr),
+      propagation(op.propagation),
+      when(op.flags, ATTR.RECURSIVE, 'recursive'),
+    ),
+  REMOUNT: (op) =>
+    `reconfigure the file system on ${show(op.dest)}${notes(name.superblockWords(op.sbFlags), op.options.map(show))}`,
+  MAKE_DEVICE: (op) =>
+    `make ${name.nodeWord(op.mode)} device ${show(op.path)} ${op.major}:${op.minor}, mode ${name.octal(op.mode)}, ` +
+    `owner ${op.uid}:${op.gid}${notes(when(op.flags, DEVICE.BIND, "bind of the host's"))}`,
+  MAKE_SYMLINK: (op) =>
+    `make symlink ${show(op.path)} to ${show(op.target)}` +
+    notes(when(op.flags, LINK.REPLACE, 'replace'), when(op.flags, LINK.IF_TARGET_EXISTS, 'if that exists')),
+  OPEN_CONSOLE: (op) =>
+    `open a pty of the container as stdio, owner ${op.uid}:${op.gid === NO_SLOT ? 'unchanged' : op.gid}` +
+    notes(op.width === 0 ? [] : [`${op.width}x${op.height}`], when(op.flags, CONSOLE.BIND, 'bind on /dev/console')),
+  MASK_PATH: (op) => `mask ${show(op.path)}`,
+  READONLY_PATH: (op) => `make ${show(op.path)} read-only`,
+  SYSCTL: (op) => `set sysctl ${show(op.path)} to ${show(op.value)}`,
+  PIVOT_ROOT: () => "make the root file system /, detach the host's (pivot_root)",
+  MOVE_ROOT: () => 'make the root file system / (MS_MOVE and chroot)',
+  CONTAINER_NULL: () => "reopen stdio that is /dev/null on the container's",
+  STDIO_OWNER: (op) => `give stdio to uid ${op.uid}`,
+  MAKE_DIRECTORY: (op) => `make directory ${show(op.path)}`,
+  UMASK: (op) => `set umask ${name.octal(op.mode)}`,
+  APPARMOR: (op) => `set AppArmor profile ${show(op.profile)}`,
+  SELINUX_EXEC: (op) => `set SELinux label ${show(op.label)}`,
+  NO_NEW_PRIVS: () => 'set no_new_privs',
+  SECCOMP: (op) =>
+    `load a seccomp filter (${op.filter.length / 8} instructions${op.flags === 0 ? '' : `, flags 0x${op.flags.toString(16)}`})`,
+  BOUNDING_SET: (op) => `bounding capabilities: ${name.capabilityWords(op.mask)}`,
+  SET_USER: (op) =>
+    `become uid ${op.uid}, gid ${op.gid}${op.flags === 0 ? `, groups ${groups(op.groups).join(', ') || 'none'}` : ', groups unchanged'}`,
+  CAPABILITIES: (op) =>
+    op.effective === op.permitted && op.inheritable === 0n
+      ? `capabilities: ${name.capabilityWords(op.effective)}`
+      : `capabilities: effective ${name.capabilityWords(op.effective)}; permitted ${name.capabilityWords(op.permitted)}; ` +
+        `inheritable ${name.capabilityWords(op.inheritable)}`,
+  AMBIENT: (op) => `ambient capabilities: ${name.capabilityWords(op.mask)}`,
+  CHDIR: (op) => `change to directory ${show(op.path)}${notes(when(op.flags, CHDIR.FIRST_TRY, 'first try, as root'))}`,
+  FIND_PROGRAM: (op) => `find program ${show(op.file)}${op.file.includes('/') ? '' : ` in ${show(op.path)}`}`,
+  HOME: (op) => `set HOME from /etc/passwd for uid ${op.uid}`,
+  CLOSE_FDS: () => 'close other file descriptors at exec',
+  WAIT_START: () => 'wait for start',
+  EXEC: (op) =>
+    op.args.length === 0
+      ? 'execute nothing: fail'
+      : `execute ${list(op.args)}${notes(op.env.length === 0 ? [] : [`env ${list(op.env)}`])}`,
+  NOT_DUMPABLE: () => 'refuse ptrace',
+  CGROUP_KILL: (op) => `kill what is left in cgroup ${show(op.path)}`,
+  CGROUP_REMOVE: (op) => `remove cgroup ${show(op.path)}`,
+  STATE_REMOVE: () => 'remove the state directory',
+};
+
+export function opText(op: Op): string {
+  // The table is exhaustive by its type; the cast joins the op with its own entry.
+  return (TEXTS[op.op] as (op: Op) => string)(op);
+}

@@ -1,0 +1,71 @@
+/**
+ * A bundle on disk to a validated config: runtime-spec bundle.md. config.json is read once, so that later edits have no
+ * effect, and only as a regular file of bounded size.
+ */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { SpecError, type SpecIssue, TsrunError, UsageError } from '../errors.js';
+import { placed } from '../spec/issues.js';
+import { MAX_BYTES, readDocument, type SourceDocument } from '../spec/read.js';
+import type { ValidSpec } from '../spec/valid.js';
+import { validateConfig } from '../spec/validate.js';
+import { describeSystemError } from '../util/errno.js';
+import { readHostFile } from '../util/file.js';
+import { formatIssue } from '../util/issue.js';
+import { quote } from '../util/quote.js';
+import type { Runtime } from './runtime.js';
+
+const CONFIG = 'config.json';
+
+export interface Bundle {
+  /** Absolute path of the bundle directory. */
+  readonly path: string;
+  readonly spec: ValidSpec;
+  readonly document: SourceDocument;
+}
+
+function checkDirectory(path: string): void {
+  try {
+    if (statSync(path).isDirectory()) return;
+  } catch (error) {
+    throw new UsageError(`--bundle: ${quote(path)}: ${describeSystemError(error)}`, '--bundle');
+  }
+  throw new UsageError(`--bundle: ${quote(path)} is not a directory`, '--bundle');
+}
+
+function readConfig(path: string): Buffer {
+  try {
+    return readHostFile(join(path, CONFIG), CONFIG, { max: MAX_BYTES });
+  } catch (error) {
+    const code =
+      error instanceof TsrunError && error.cause instanceof Error && 'code' in error.cause ? error.cause.code : '';
+    if (code !== 'ENOENT') throw error;
+    throw new TsrunError('IO', `JSON specification file config.json not found in ${quote(path)}`, {
+      cause: error,
+      hint: '"tsrun spec" writes one to start from; --bundle names another directory',
+    });
+  }
+}
+
+export function warnOf(runtime: Runtime, issues: readonly SpecIssue[], document: SourceDocument): void {
+  for (const issue of placed(issues, document)) runtime.warn(formatIssue(issue, document.name));
+}
+
+/** Compilers know no positions in the document: adds them to what they refuse. */
+export function withPositions<T>(document: SourceDocument, compile: () => T): T {
+  try {
+    return compile();
+  } catch (error) {
+    if (!(error instanceof SpecError)) throw error;
+    throw new SpecError(placed(error.issues, document), document.name);
+  }
+}
+
+/** path: absolute. Throws SpecError with all problems of config.json. */
+export function readBundle(runtime: Runtime, path: string): Bundle {
+  checkDirectory(path);
+  const document = readDocument(readConfig(path), CONFIG);
+  const { value, warnings } = validateConfig(document);
+  for (const issue of warnings) runtime.warn(formatIssue(issue, document.name));
+  return { path, spec: value, document };
+}

@@ -1,0 +1,86 @@
+/**
+ * create: a bundle becomes a container whose first process waits for start. runtime-spec runtime.md, "Create".
+ */
+import { resolve } from 'node:path';
+import { compileCreate } from '../compile/index.js';
+import { compileWithLibseccomp } from '../native/seccomp.js';
+import { SLOT } from '../plan/op.gen.js';
+import type { Plan } from '../plan/plan.js';
+import type { ContainerId } from '../state/container-id.js';
+import { buildRecord } from '../state/record.js';
+import { type Bundle, readBundle, warnOf, withPositions } from './bundle.js';
+import { type Console, openConsole, sized } from './console.js';
+import { hostFacts, type Runtime, runVerb } from './runtime.js';
+
+export interface CreateRequest {
+  readonly id: ContainerId;
+  /** All paths are absolute. */
+  readonly bundle: string;
+  readonly consoleSocket: string | undefined;
+  readonly pidFile: string | undefined;
+  readonly noPivot: boolean;
+  readonly noNewKeyring: boolean;
+  readonly preserveFds: number;
+}
+
+export interface CompileChoices {
+  readonly hasConsole: boolean;
+  readonly console?: Console;
+  readonly noPivot: boolean;
+  readonly noNewKeyring: boolean;
+}
+
+/** What `tsrun plan` shows and create runs. */
+export function compileBundle(runtime: Runtime, bundle: Bundle, choices: CompileChoices): Plan {
+  const facts = hostFacts();
+  const { spec, path } = bundle;
+  const record = buildRecord({
+    id: SLOT.id,
+    created: SLOT.created,
+    bundle: path,
+    rootfs: resolve(path, spec.root?.path ?? ''),
+    owner: facts.euid,
+    annotations: spec.annotations ?? {},
+    config: spec,
+  });
+  const options = {
+    bundle: path,
+    consoleSocket: choices.hasConsole,
+    noPivot: choices.noPivot,
+    noNewKeyring: choices.noNewKeyring,
+    record,
+    owner: '',
+  };
+  const compiled = withPositions(bundle.document, () =>
+    compileCreate(withSize(spec, choices.console), facts, options, { seccomp: compileWithLibseccomp }),
+  );
+  warnOf(runtime, compiled.warnings, bundle.document);
+  return compiled.plan;
+}
+
+function withSize(spec: ValidSpec, console: Console | undefined): ValidSpec {
+  const { process } = spec;
+  return process === undefined || console === undefined ? spec : { ...spec, process: sized(process, console) };
+}
+
+export interface Created {
+  readonly pid: number;
+  readonly console: Console;
+}
+
+/** detach: nobody waits for the container here. Throws SpecError, StateError, ExecError, UsageError. */
+export function createContainer(runtime: Runtime, request: CreateRequest, detach: boolean): Created {
+  const bundle = readBundle(runtime, request.bundle);
+  const terminal = bundle.spec.process?.terminal === true;
+  const console = openConsole({ terminal, detach, socket: request.consoleSocket });
+  const plan = compileBundle(runtime, bundle, { ...request, hasConsole: terminal, console });
+  const { pid } = runVerb(runtime, {
+    verb: 'create',
+    id: request.id,
+    plan,
+    flags: [...console.flags, ...(request.pidFile === undefined ? [] : ['--pid-file', request.pidFile])],
+    preserveFds: request.preserveFds,
+    ...(console.send === undefined ? {} : { consoleFd: console.send }),
+  });
+  return { pid, console };
+}

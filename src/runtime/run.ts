@@ -1,0 +1,42 @@
+/**
+ * run: create, start and, unless detached, wait for the program and delete the container.
+ */
+import { adoptOrphans, superviseInPlace } from '../exec/executor.js';
+import { type CreateRequest, createContainer } from './create.js';
+import { deleteContainer } from './delete.js';
+import type { Runtime } from './runtime.js';
+import { startContainer } from './start.js';
+
+export interface RunRequest extends CreateRequest {
+  readonly detach: boolean;
+  /** Leave the stopped container behind. */
+  readonly keep: boolean;
+}
+
+/** As if it had never been tried: removes the container, keeping the first error whatever happens. */
+function undo(runtime: Runtime, request: RunRequest): void {
+  try {
+    deleteContainer(runtime, request.id, { force: true });
+  } catch (error) {
+    runtime.warn(`cannot remove the container again: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** Returns only when detached; otherwise this process becomes the supervisor and exits with the program's status. */
+export function runContainer(runtime: Runtime, request: RunRequest): void {
+  const { id, detach, keep } = request;
+  if (!detach) adoptOrphans();
+  const { pid, console } = createContainer(runtime, request, detach);
+  try {
+    startContainer(runtime, id);
+  } catch (error) {
+    undo(runtime, request);
+    throw error;
+  }
+  if (detach) return;
+  superviseInPlace({
+    pid,
+    ...(console.receive === undefined ? {} : { consoleFd: console.receive }),
+    ...(keep ? {} : { remove: { root: runtime.root, id } }),
+  });
+}

@@ -1,0 +1,59 @@
+/**
+ * What every use case needs: where the state is, whom to warn, and how a failure of the executor is explained. The CLI
+ * makes one per command, the daemon keeps one.
+ */
+import { type Call, callExecutor, type Outcome } from '../exec/executor.js';
+import type { HostFacts } from '../host/facts.js';
+import { probeHost } from '../host/probe.js';
+import { decodePlan } from '../plan/decode.js';
+import type { Plan } from '../plan/plan.js';
+import type { ContainerId } from '../state/container-id.js';
+import { readStateFile } from '../state/directory.js';
+
+export interface Runtime {
+  /** Absolute. */
+  readonly root: string;
+  readonly warn: (message: string) => void;
+  readonly debug: (message: string) => void;
+}
+
+let facts: HostFacts | undefined;
+
+/** The host as it was when this process first asked. */
+export function hostFacts(): HostFacts {
+  facts ??= probeHost();
+  return facts;
+}
+
+/** The plan a container was created from; undefined when there is none that can be read. */
+function keptPlan(runtime: Runtime, id: ContainerId): () => Plan | undefined {
+  let bytes: Buffer | undefined;
+  try {
+    // Now and not when something fails: delete removes it.
+    bytes = readStateFile(runtime.root, id, 'plan');
+  } catch {
+    return () => undefined;
+  }
+  return () => {
+    try {
+      return bytes === undefined ? undefined : decodePlan(bytes);
+    } catch {
+      return undefined;
+    }
+  };
+}
+
+export type VerbCall = Omit<Call, 'root'> & { readonly id: ContainerId };
+
+/** Runs one verb of the executor; its warnings are passed on, its failure is thrown in terms of the config. */
+export function runVerb(runtime: Runtime, call: VerbCall): Outcome {
+  const { plan } = call;
+  const context = {
+    verb: call.verb,
+    id: call.id,
+    plan: plan === undefined ? keptPlan(runtime, call.id) : () => plan,
+    facts: hostFacts,
+  };
+  runtime.debug(`executor ${call.verb} ${call.id} ${(call.flags ?? []).join(' ')}`.trimEnd());
+  return callExecutor({ ...call, root: runtime.root }, context, runtime.warn);
+}

@@ -1,0 +1,55 @@
+/**
+ * The root directory as TypeScript sees it: which ids it holds, who owns them, and the static files of a container. What
+ * a container's status is, only the executor's verb `state` says.
+ */
+import { lstatSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { StateError, TsrunError } from '../errors.js';
+import { describeSystemError } from '../util/errno.js';
+import { readHostFile } from '../util/file.js';
+import { quote } from '../util/quote.js';
+import { type ContainerId, isContainerId } from './container-id.js';
+
+const MAX_FILE = 64 * 1024 * 1024;
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+/** The ids in sorted order; undefined when the root directory does not exist. */
+export function listIds(root: string): ContainerId[] | undefined {
+  try {
+    const entries = readdirSync(root, { withFileTypes: true });
+    return entries.flatMap((entry) => (entry.isDirectory() && isContainerId(entry.name) ? [entry.name] : [])).sort();
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw new TsrunError('IO', `--root: ${quote(root)}: ${describeSystemError(error)}`, { cause: error });
+  }
+}
+
+/** The uid that created a container. */
+export function ownerOf(root: string, id: ContainerId): number {
+  return lstatSync(join(root, id)).uid;
+}
+
+/** A file of the state directory: "state.json", "plan". */
+export function readStateFile(root: string, id: ContainerId, name: string): Buffer {
+  try {
+    lstatSync(join(root, id));
+  } catch (error) {
+    if (isMissing(error)) throw new StateError('CONTAINER_NOT_FOUND', id, `container does not exist: ${quote(id)}`);
+    throw new TsrunError('IO', `--root: ${quote(root)}: ${describeSystemError(error)}`, { cause: error });
+  }
+  try {
+    return readHostFile(join(root, id, name), name, { max: MAX_FILE, nofollow: true });
+  } catch (error) {
+    throw corrupt(id, error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+export function corrupt(id: string, reason: string, cause?: unknown): TsrunError {
+  return new TsrunError('RECORD_CORRUPT', `the state of container ${quote(id)} cannot be read: ${reason}`, {
+    cause,
+    hint: 'tsrun delete --force removes what is left of it',
+  });
+}

@@ -1,0 +1,52 @@
+/**
+ * state.json: what was decided when a container was created, written once. Later verbs read it instead of the bundle, so
+ * that edits of config.json have no effect on a container that exists (runtime-spec, runtime.md, lifecycle step 2).
+ *
+ * Pure. id and created are slots of the plan, which the executor fills in.
+ */
+import { stringifyJson } from '../util/json-write.js';
+
+const VERSION = 1;
+
+export interface RecordInput {
+  readonly id: string;
+  readonly created: string;
+  readonly bundle: string;
+  readonly rootfs: string;
+  /** Effective uid of the creator. */
+  readonly owner: number;
+  readonly annotations: { readonly [key: string]: string };
+  /** The validated config as it was at create. */
+  readonly config: unknown;
+}
+
+/** The text of state.json. JSON escapes 0x01, so no value of the config can pass for a slot. */
+export function buildRecord(input: RecordInput): string {
+  const rest = stringifyJson({
+    bundle: input.bundle,
+    rootfs: input.rootfs,
+    owner: input.owner,
+    annotations: input.annotations,
+    config: input.config,
+  });
+  return `{"version":${VERSION},"id":"${input.id}","created":"${input.created}",${rest.slice(1)}`;
+}
+
+export interface ContainerRecord {
+  readonly id: string;
+  readonly created: string;
+  readonly bundle: string;
+  /** Still to be validated: spec/validate.ts. */
+  readonly config: unknown;
+}
+
+/** The parts of a read record, or the reason why it is none. */
+export function parseRecord(value: unknown): ContainerRecord | string {
+  if (typeof value !== 'object' || value === null) return 'not a JSON object';
+  const fields = value as { readonly [key: string]: unknown };
+  if (Number(fields['version']) !== VERSION) return `unknown version ${String(fields['version'])}`;
+  const { id, created, bundle, config } = fields;
+  if (typeof id !== 'string' || typeof created !== 'string' || typeof bundle !== 'string') return 'fields are missing';
+  if (typeof config !== 'object' || config === null) return 'config is missing';
+  return { id, created, bundle, config };
+}

@@ -1,0 +1,54 @@
+/**
+ * Reads host files whole, within a bound, and only regular ones: a FIFO as config.json must not hang the runtime, a
+ * device must not feed it for ever.
+ *
+ * Never used for paths below a rootfs.
+ */
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { TsrunError } from '../errors.js';
+import { describeSystemError } from './errno.js';
+import { quote } from './quote.js';
+
+export interface ReadLimits {
+  /** Bytes. */
+  readonly max: number;
+  /** Refuse a symbolic link as last component (O_NOFOLLOW). */
+  readonly nofollow?: boolean;
+}
+
+function readAll(fd: number, size: number, max: number): Buffer | undefined {
+  // One byte more than expected, so that a file that grows meanwhile is noticed.
+  let buffer = Buffer.alloc(Math.min(size, max) + 1);
+  let length = 0;
+  for (;;) {
+    const count = readSync(fd, buffer, length, buffer.length - length, null);
+    if (count === 0) return buffer.subarray(0, length);
+    length += count;
+    if (length > max) return undefined;
+    if (length === buffer.length) buffer = Buffer.concat([buffer, Buffer.alloc(buffer.length)]);
+  }
+}
+
+/** what: how the message calls the file ("config.json", "--process"). Throws TsrunError IO. */
+export function readHostFile(path: string, what: string, limits: ReadLimits): Buffer {
+  const refuse = (reason: string, cause?: unknown) =>
+    new TsrunError('IO', `${what}: ${quote(path)}: ${reason}`, cause === undefined ? {} : { cause });
+  let fd: number;
+  try {
+    const nofollow = limits.nofollow === true ? constants.O_NOFOLLOW : 0;
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | nofollow);
+  } catch (error) {
+    throw refuse(describeSystemError(error), error);
+  }
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw refuse('not a regular file');
+    const bytes = stat.size > limits.max ? undefined : readAll(fd, stat.size, limits.max);
+    if (bytes === undefined) throw refuse(`larger than ${limits.max} bytes`);
+    return bytes;
+  } catch (error) {
+    throw error instanceof TsrunError ? error : refuse(describeSystemError(error), error);
+  } finally {
+    closeSync(fd);
+  }
+}

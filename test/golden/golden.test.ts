@@ -1,0 +1,65 @@
+// Golden plans: each directory here holds a config.json, the host it is compiled for, and the plan that comes out,
+// as `tsrun plan` prints it. Reviewed like code; `UPDATE_GOLDEN=1 npx tap test/golden` writes them anew.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { compileExec } from '../../src/compile/exec.js';
+import { type Compiled, compileCreate } from '../../src/compile/index.js';
+import { decodePlan } from '../../src/plan/decode.js';
+import { encodePlan } from '../../src/plan/encode.js';
+import { SLOT } from '../../src/plan/op.gen.js';
+import { printPlan } from '../../src/plan/print.js';
+import { readDocument } from '../../src/spec/read.js';
+import { validateConfig, validateProcess } from '../../src/spec/validate.js';
+import { countingServices, goldenHost } from './host.js';
+
+const CASES = fileURLToPath(new URL('./', import.meta.url));
+const UPDATE = process.env['UPDATE_GOLDEN'] === '1';
+
+function read(name: string, file: string) {
+  return readDocument(readFileSync(`${CASES}${name}/${file}`), file);
+}
+
+function readOptional(name: string, file: string): { readonly [key: string]: unknown } {
+  const path = `${CASES}${name}/${file}`;
+  return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
+}
+
+/** A case with a process.json is an exec into the container of config.json. */
+function compileCase(name: string): Compiled {
+  const facts = goldenHost(readOptional(name, 'host.json'));
+  const options = readOptional(name, 'options.json');
+  const spec = validateConfig(read(name, 'config.json')).value;
+  if (existsSync(`${CASES}${name}/process.json`)) {
+    const process = validateProcess(read(name, 'process.json')).value;
+    const target = { spec, cgroup: { mount: '/sys/fs/cgroup', path: `/system.slice/${SLOT.id}` } };
+    return compileExec(process, target, facts, { detach: false, ...options }, countingServices);
+  }
+  const fixed = { bundle: '/bundle', record: '{"record": 1}\n', owner: 'root' };
+  const asked = { consoleSocket: spec.process?.terminal === true, noPivot: false, noNewKeyring: false, ...options };
+  return compileCreate(spec, facts, { ...fixed, ...asked }, countingServices);
+}
+
+function goldenText({ plan, warnings }: Compiled): string {
+  const lines = warnings.map(({ path, message }) => `  ${path}: ${message}\n`);
+  return printPlan(plan) + (lines.length === 0 ? '' : `\nwarnings\n${lines.join('')}`);
+}
+
+const names = readdirSync(CASES, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name)
+  .sort();
+
+t.ok(names.length >= 40, 'there are at least 40 golden plans');
+
+for (const name of names) {
+  t.test(`compile of golden case ${name} gives its plan.txt`, (t) => {
+    const compiled = compileCase(name);
+    const text = goldenText(compiled);
+    const file = `${CASES}${name}/plan.txt`;
+    if (UPDATE) writeFileSync(file, text);
+    t.equal(text, readFileSync(file, 'utf8'));
+    t.same(decodePlan(encodePlan(compiled.plan)), compiled.plan, 'decodePlan undoes encodePlan');
+    t.end();
+  });
+}

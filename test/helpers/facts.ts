@@ -1,0 +1,65 @@
+// HostFacts for tests of the compiler: a pure cgroup v2 machine that has everything, to take things away from.
+import type { CgroupFacts, HostFacts, SeccompFacts } from '../../src/host/facts.js';
+
+export const UNIFIED: CgroupFacts = {
+  layout: 'unified',
+  mount: '/sys/fs/cgroup',
+  own: '/system.slice/tsrun.service',
+  writable: true,
+  controllers: ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'rdma', 'misc'],
+  v1: {},
+  hugepageSizes: ['1GB', '2MB'],
+};
+
+/** As many machines are set up: the controllers are bound to v1, cgroup2 has but hugetlb. */
+export const HYBRID: CgroupFacts = {
+  layout: 'hybrid',
+  mount: '/sys/fs/cgroup/unified',
+  own: '/',
+  writable: true,
+  controllers: ['hugetlb'],
+  v1: { cpu: '/sys/fs/cgroup/cpu', memory: '/sys/fs/cgroup/memory', blkio: '/sys/fs/cgroup/blkio' },
+  hugepageSizes: ['1GB', '2MB'],
+};
+
+export const NO_CGROUP2: CgroupFacts = {
+  layout: 'legacy',
+  mount: null,
+  own: '/',
+  writable: false,
+  controllers: [],
+  v1: { memory: '/sys/fs/cgroup/memory', devices: '/sys/fs/cgroup/devices' },
+  hugepageSizes: ['2MB'],
+};
+
+const SECCOMP: SeccompFacts = {
+  enabled: true,
+  actions: ['kill_process', 'kill_thread', 'trap', 'errno', 'user_notif', 'trace', 'log', 'allow'],
+  flags: [
+    'SECCOMP_FILTER_FLAG_TSYNC',
+    'SECCOMP_FILTER_FLAG_LOG',
+    'SECCOMP_FILTER_FLAG_SPEC_ALLOW',
+    'SECCOMP_FILTER_FLAG_NEW_LISTENER',
+    'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV',
+  ],
+  libseccomp: '2.5.4',
+};
+
+export function hostFacts(change: Partial<HostFacts> = {}): HostFacts {
+  return {
+    kernel: [6, 12],
+    arch: 'x86_64',
+    euid: 0,
+    egid: 0,
+    inUserNamespace: false,
+    capabilities: (1n << 41n) - 1n,
+    lastCap: 40,
+    namespaces: ['pid', 'network', 'mount', 'ipc', 'uts', 'user', 'cgroup', 'time'],
+    cgroup: UNIFIED,
+    seccomp: SECCOMP,
+    lsm: { apparmor: false, selinux: false },
+    mountApi: { idmap: true, nosymfollow: true },
+    hardLimits: { RLIMIT_NOFILE: 1_048_576n },
+    ...change,
+  };
+}

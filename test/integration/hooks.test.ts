@@ -1,0 +1,149 @@
+// The six hook points: when they run, where, what they are told, and what their failure does (runtime-spec: config.md,
+// "POSIX-platform Hooks"; runtime.md, "Lifecycle").
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { TestConfig } from '../helpers/config.js';
+import { type Bundle, eventually, IS_TSRUN, must, needRuntime, type Sandbox, sandbox } from '../helpers/runtime.js';
+
+const skip = needRuntime();
+const KINDS = ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'] as const;
+
+/** A hook that appends to log: its name, what it read on stdin, its own mount namespace. */
+function logging(kind: string, log: string): TestConfig {
+  const script = `echo "${kind} $(readlink /proc/self/ns/mnt) $(cat)" >>${log}`;
+  return { path: '/bin/sh', args: ['sh', '-c', script], env: ['PATH=/bin:/usr/bin'] };
+}
+
+/** The log directory is at the same path inside, so that startContainer can write to it. */
+function withHooks(box: Sandbox, hooks: (log: string) => TestConfig, args?: string[]): { bundle: Bundle; log: string } {
+  const log = join(box.directory, 'log');
+  const bundle = box.bundle(args, (config) => {
+    config['hooks'] = hooks(log);
+    config['mounts'].push({
+      destination: box.directory,
+      type: 'bind',
+      source: box.directory,
+      options: ['rbind', 'rw'],
+    });
+  });
+  return { bundle, log };
+}
+
+interface Entry {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly state: { readonly id: string; readonly status: string; readonly pid: number; readonly bundle: string };
+}
+
+function entries(log: string): Entry[] {
+  if (!existsSync(log)) return [];
+  const lines = readFileSync(log, 'utf8').trim().split('\n');
+  return lines.map((line) => {
+    const [kind = '', namespace = '', ...rest] = line.split(' ');
+    return { kind, namespace, state: JSON.parse(rest.join(' ')) };
+  });
+}
+
+t.test('hooks run in the order of the spec, with the state on stdin, in their namespaces', { skip }, async (t) => {
+  const box = sandbox(t);
+  const hooks = (log: string) => Object.fromEntries(KINDS.map((kind) => [kind, [logging(kind, log)]]));
+  const { bundle, log } = withHooks(box, hooks);
+  const id = box.id();
+  must(box.run(['create', '--bundle', bundle.path, id]));
+  // runc before 1.2 runs poststart at create already; the spec says start.
+  const early = entries(log).filter((entry) => IS_TSRUN || entry.kind !== 'poststart');
+  t.same(
+    early.map((entry) => entry.kind),
+    ['prestart', 'createRuntime', 'createContainer'],
+  );
+  must(box.run(['start', id]));
+  t.ok(eventually(() => entries(log).length === 5));
+  const { pid } = box.state(id);
+  must(box.run(['delete', '--force', id]));
+  const order = (entry: Entry) => (KINDS as readonly string[]).indexOf(entry.kind);
+  const all = IS_TSRUN ? entries(log) : entries(log).sort((a, b) => order(a) - order(b));
+  t.same(
+    all.map((entry) => entry.kind),
+    [...KINDS],
+  );
+  const host = all[0]?.namespace;
+  const where = all.map((entry) => (entry.namespace === host ? 'host' : 'container'));
+  t.same(where, ['host', 'host', 'container', 'container', 'host', 'host']);
+  for (const { kind, state } of all) t.match(state, { id, bundle: bundle.path, ociVersion: /^1\./ }, kind);
+  if (!IS_TSRUN) return;
+  t.same(
+    all.map(({ state }) => state.status),
+    ['creating', 'creating', 'creating', 'created', 'running', 'stopped'],
+  );
+  for (const { kind, state } of all.slice(0, 2)) t.equal(state.pid, pid, `${kind} is told the pid`);
+});
+
+t.test('two hooks of one kind run in their order', { skip }, async (t) => {
+  const box = sandbox(t);
+  const { bundle, log } = withHooks(box, (log) => ({ createRuntime: [logging('first', log), logging('second', log)] }));
+  must(box.run(['create', '--bundle', bundle.path, box.id()]));
+  t.same(
+    entries(log).map((entry) => entry.kind),
+    ['first', 'second'],
+  );
+});
+
+t.test('a hook gets the environment it asks for and nothing else', { skip }, async (t) => {
+  const box = sandbox(t);
+  const { bundle, log } = withHooks(box, (log) => ({
+    createRuntime: [
+      { path: '/usr/bin/env', args: ['env', 'sh', '-c', `/usr/bin/env >>${log}`], env: ['ONE=1', 'PATH=/bin'] },
+    ],
+  }));
+  must(box.run(['create', '--bundle', bundle.path, box.id()], { env: { SECRET: 'x' } }));
+  const variables = readFileSync(log, 'utf8').trim().split('\n');
+  const own = variables.filter((line) => !/^(PWD|SHLVL|_|OLDPWD)=/.test(line)).sort();
+  t.same(own, ['ONE=1', 'PATH=/bin']);
+});
+
+for (const kind of ['prestart', 'createRuntime', 'createContainer'] as const) {
+  t.test(`a failing ${kind} hook fails create, with its output, and leaves nothing`, { skip }, async (t) => {
+    const box = sandbox(t);
+    const failing = { path: '/bin/sh', args: ['sh', '-c', 'echo the reason >&2; exit 3'] };
+    const { bundle } = withHooks(box, () => ({ [kind]: [failing] }));
+    const id = box.id();
+    const result = box.run(['create', '--bundle', bundle.path, id]);
+    t.not(result.status, 0);
+    t.match(result.stderr, IS_TSRUN ? new RegExp(`/hooks/${kind}/0`) : /hook/);
+    t.match(result.stderr, /the reason/);
+    t.not(box.run(['state', id]).status, 0);
+    t.notOk(existsSync(join(box.root, id)));
+  });
+}
+
+t.test('a failing startContainer hook fails start', { skip }, async (t) => {
+  const box = sandbox(t);
+  const { bundle } = withHooks(box, () => ({ startContainer: [{ path: '/bin/sh', args: ['sh', '-c', 'exit 3'] }] }));
+  const id = box.id();
+  must(box.run(['create', '--bundle', bundle.path, id]));
+  const started = box.run(['start', id]);
+  if (IS_TSRUN) t.not(started.status, 0);
+  t.ok(eventually(() => box.run(['state', id]).status !== 0 || box.state(id).status === 'stopped'));
+});
+
+t.test('a hook that takes longer than its timeout is killed and fails', { skip }, async (t) => {
+  const box = sandbox(t);
+  // The grandchild keeps the hook's output open: waiting for its end would be waiting for the grandchild.
+  const slow = { path: '/bin/sh', args: ['sh', '-c', IS_TSRUN ? 'sleep 30; true' : 'exec sleep 30'], timeout: 1 };
+  const { bundle } = withHooks(box, () => ({ createRuntime: [slow] }));
+  const begin = Date.now();
+  const result = box.run(['create', '--bundle', bundle.path, box.id()]);
+  t.not(result.status, 0);
+  t.ok(Date.now() - begin < 15_000, 'it did not wait for the hook');
+  if (IS_TSRUN) t.match(result.stderr, /time/i);
+});
+
+t.test('a poststop hook that fails does not keep the container from being deleted', { skip }, async (t) => {
+  const box = sandbox(t);
+  const { bundle } = withHooks(box, () => ({ poststop: [{ path: '/bin/false' }] }), ['true']);
+  const id = box.start(bundle);
+  t.ok(eventually(() => box.state(id).status === 'stopped'));
+  box.run(['delete', id]);
+  t.notOk(existsSync(join(box.root, id)));
+});

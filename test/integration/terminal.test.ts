@@ -1,0 +1,159 @@
+// Terminals: foreground through the caller's own, and --console-socket for engines (runc's docs/terminals.md).
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { needCommand, skipUnless } from '../helpers/host.js';
+import {
+  type Bundle,
+  eventually,
+  must,
+  needRuntime,
+  RUNTIME,
+  runProgram,
+  type Sandbox,
+  sandbox,
+} from '../helpers/runtime.js';
+
+const skip = skipUnless(needRuntime(), needCommand('script', 'bsdutils'), needCommand('python3'));
+
+function terminalBundle(box: Sandbox, script: string): Bundle {
+  return box.bundle(['sh', '-c', script], (config) => {
+    config['process'].terminal = true;
+  });
+}
+
+/** Runs under a pty of its own, as a user at a terminal. */
+function underScript(box: Sandbox, args: readonly string[], input = '') {
+  const command = [RUNTIME, '--root', box.root, ...args].map((arg) => `'${arg}'`).join(' ');
+  return runProgram('script', ['-qec', command, '/dev/null'], box.directory, { input, timeout: 30_000 });
+}
+
+t.test('run with a terminal in the foreground: a tty inside, output and exit status outside', { skip }, async (t) => {
+  const box = sandbox(t);
+  const bundle = terminalBundle(box, 'tty; test -t 0 && test -t 1 && test -t 2 && echo is-tty; exit 3');
+  const result = underScript(box, ['run', '--bundle', bundle.path, box.id()]);
+  t.match(result.stdout, /\/dev\/(console|pts\/0)/);
+  t.match(result.stdout, /is-tty/);
+  t.equal(result.status, 3);
+});
+
+t.test('what is typed reaches the program', { skip }, async (t) => {
+  const box = sandbox(t);
+  const bundle = terminalBundle(box, 'read line; echo "got $line"');
+  const result = underScript(box, ['run', '--bundle', bundle.path, box.id()], 'typed\n');
+  t.match(result.stdout, /got typed/);
+});
+
+t.test('the terminal has the size of the caller’s', { skip }, async (t) => {
+  const box = sandbox(t);
+  const bundle = terminalBundle(box, 'sleep 0.3; stty size');
+  const inner = `stty rows 33 cols 101; '${RUNTIME}' --root '${box.root}' run --bundle '${bundle.path}' ${box.id()}`;
+  const result = runProgram('script', ['-qec', inner, '/dev/null'], box.directory);
+  t.match(result.stdout, /33 101/);
+});
+
+t.test('process.consoleSize sets the size', { skip }, async (t) => {
+  const box = sandbox(t);
+  const bundle = terminalBundle(box, 'stty size >/tmp/size; sleep 1000');
+  bundle.config['process'].consoleSize = { height: 21, width: 77 };
+  bundle.save();
+  await withConsoleSocket(box, async (socket) => {
+    const id = box.id();
+    must(box.run(['create', '--bundle', bundle.path, '--console-socket', socket, id]));
+    must(box.run(['start', id]));
+    t.ok(eventually(() => read(join(bundle.rootfs, 'tmp/size')) === '21 77\n'));
+  });
+});
+
+t.test('create --console-socket sends the master and nothing of it stays in the container', { skip }, async (t) => {
+  const box = sandbox(t);
+  const bundle = terminalBundle(box, 'echo hello from the tty; ls -l /proc/self/fd; sleep 1000');
+  await withConsoleSocket(box, async (socket, output) => {
+    const id = box.id();
+    must(box.run(['create', '--bundle', bundle.path, '--console-socket', socket, id]));
+    must(box.run(['start', id]));
+    t.ok(eventually(() => read(output).includes('hello from the tty')));
+    t.ok(eventually(() => read(output).includes('0 -> /dev/')));
+    t.notMatch(read(output), /ptmx/);
+  });
+});
+
+t.test('exec with a terminal', { skip }, async (t) => {
+  const box = sandbox(t);
+  const id = box.start(box.bundle());
+  const result = underScript(box, ['exec', '--tty', id, 'sh', '-c', 'test -t 1 && echo is-tty; exit 4']);
+  t.match(result.stdout, /is-tty/);
+  t.equal(result.status, 4);
+});
+
+t.test(
+  'a terminal without a console socket is refused when detached, and a socket without a terminal too',
+  { skip },
+  async (t) => {
+    const box = sandbox(t);
+    const bundle = terminalBundle(box, 'true');
+    const refused = box.run(['create', '--bundle', bundle.path, box.id()]);
+    t.not(refused.status, 0);
+    t.match(refused.stderr, /console.socket/);
+    await withConsoleSocket(box, async (socket) => {
+      const plain = box.run(['create', '--bundle', box.bundle(['true']).path, '--console-socket', socket, box.id()]);
+      t.not(plain.status, 0);
+      t.match(plain.stderr, /console.socket/);
+    });
+    t.not(
+      box.run(['create', '--bundle', bundle.path, '--console-socket', join(box.directory, 'none'), box.id()]).status,
+      0,
+    );
+  },
+);
+
+/** A receiver as conmon has one: takes one descriptor by SCM_RIGHTS, copies what it reads to a file. */
+const RECEIVER = `
+import array, os, socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+server.listen(4)
+while True:
+    connection, _ = server.accept()
+    data, ancillary, _, _ = connection.recvmsg(4096, socket.CMSG_SPACE(64))
+    fds = array.array('i')
+    for level, kind, value in ancillary:
+        fds.frombytes(value[:len(value) - len(value) % fds.itemsize])
+    if len(fds) != 1:
+        continue
+    with open(sys.argv[2], 'ab', buffering=0) as output:
+        while True:
+            try:
+                chunk = os.read(fds[0], 4096)
+            except OSError:
+                break
+            if not chunk:
+                break
+            output.write(chunk)
+    os.close(fds[0])
+`;
+
+async function withConsoleSocket(
+  box: Sandbox,
+  action: (socket: string, output: string) => Promise<void>,
+): Promise<void> {
+  const [socket, output] = [join(box.directory, `s${Date.now() % 1e6}`), join(box.directory, 'console-output')];
+  writeFileSync(output, '');
+  const receiver = spawn('python3', ['-c', RECEIVER, socket, output], { stdio: 'inherit' });
+  try {
+    if (!eventually(() => runProgram('test', ['-S', socket], box.directory).status === 0)) throw new Error('no socket');
+    await action(socket, output);
+  } finally {
+    receiver.kill('SIGKILL');
+    await new Promise((resolve) => receiver.once('exit', resolve));
+  }
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+}
