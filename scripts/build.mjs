@@ -31,7 +31,20 @@ async function bundle() {
     fail('tsrun: esbuild is not installed: run npm ci');
   }
   if (!existsSync(join(ROOT, 'src/main.ts'))) fail('tsrun: src/main.ts is missing');
-  const result = await esbuild.build({
+  const result = await build(esbuild);
+  const code = result.outputFiles[0].contents;
+  const hash = createHash('sha256').update(code).digest('hex').slice(0, 12);
+  mkdirSync(DIST, { recursive: true });
+  replaceFile(`main-${hash}.cjs`, code);
+  replaceFile('tsrun.cjs', loader(hash));
+  for (const name of readdirSync(DIST)) {
+    if (name.startsWith('main-') && !name.startsWith(`main-${hash}.`)) rmSync(join(DIST, name));
+  }
+}
+
+/** esbuild prints its errors itself. */
+function build(esbuild) {
+  const options = {
     absWorkingDir: ROOT,
     entryPoints: ['src/main.ts'],
     outfile: 'dist/main.cjs',
@@ -47,15 +60,8 @@ async function bundle() {
     define: { ...versionConstants(), 'import.meta.url': 'bundleUrl' },
     banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
     plugins: [stringWidth, moduleUrl],
-  });
-  const code = result.outputFiles[0].contents;
-  const hash = createHash('sha256').update(code).digest('hex').slice(0, 12);
-  mkdirSync(DIST, { recursive: true });
-  replaceFile(`main-${hash}.cjs`, code);
-  replaceFile('tsrun.cjs', loader(hash));
-  for (const name of readdirSync(DIST)) {
-    if (name.startsWith('main-') && !name.startsWith(`main-${hash}.`)) rmSync(join(DIST, name));
-  }
+  };
+  return esbuild.build(options).catch(() => fail('tsrun: the bundle could not be built: see above'));
 }
 
 function versionConstants() {
@@ -78,6 +84,8 @@ const fs = require('node:fs');
 const vm = require('node:vm');
 const filename = __dirname + '/main-${hash}.cjs';
 const cacheFile = __dirname + '/main-${hash}.' + process.version + '.cache';
+// An engine's directory may be gone by now; node throws whenever anything asks for it.
+try { process.cwd(); } catch { process.chdir('/'); }
 let cachedData;
 try { cachedData = fs.readFileSync(cacheFile); } catch {}
 const source = fs.readFileSync(filename, 'utf8');

@@ -117,15 +117,21 @@ function c() {
   out.push('enum opcode {');
   for (const { name, code } of ops) out.push(`\tOP_${name} = ${code},`);
   out.push(`\tOP_LIMIT = ${Math.max(...ops.map((o) => o.code)) + 1},`, '};', '');
-  const CTYPE = {
-    u32: 'uint32_t',
-    i32: 'int32_t',
-    u64: 'uint64_t',
-    i64: 'int64_t',
-    str: 'plan_str_t',
-    strv: 'struct plan_strv',
-    blob: 'struct plan_blob',
-  };
+  return [...out, ...cStructs(), ...cTable(), '', '#endif', ''].join('\n');
+}
+
+const CTYPE = {
+  u32: 'uint32_t',
+  i32: 'int32_t',
+  u64: 'uint64_t',
+  i64: 'int64_t',
+  str: 'plan_str_t',
+  strv: 'struct plan_strv',
+  blob: 'struct plan_blob',
+};
+
+function cStructs() {
+  const out = [];
   for (const { name, fields } of ops) {
     out.push(`struct op_${name.toLowerCase()} {`, '\tuint32_t code;', '\tplan_str_t origin;');
     let offset = 8;
@@ -142,6 +148,11 @@ function c() {
       );
     out.push(`_Static_assert(sizeof(struct op_${name.toLowerCase()}) <= PLAN_RECORD_SIZE, "record size");`, '');
   }
+  return out;
+}
+
+function cTable() {
+  const out = [];
   out.push('enum field_kind {', '\tFIELD_NUMBER,', '\tFIELD_STR,', '\tFIELD_STRV,', '\tFIELD_BLOB,', '};', '');
   out.push('struct field_desc {', '\tuint8_t kind;', '\tuint8_t offset;', '};', '');
   out.push(
@@ -167,8 +178,7 @@ function c() {
   ops.forEach(({ name }, i) => {
     out.push(`\tX(${name}, ${name.toLowerCase()})${i + 1 < ops.length ? ' \\' : ''}`);
   });
-  out.push('', '#endif', '');
-  return out.join('\n');
+  return out;
 }
 
 writeFileSync(new URL('../src/plan/op.gen.ts', import.meta.url), typescript());

@@ -97,7 +97,12 @@ export class ExecError extends TsrunError {
 export class StateError extends TsrunError {
   readonly id: string;
 
-  constructor(code: 'CONTAINER_NOT_FOUND' | 'CONTAINER_EXISTS' | 'CONTAINER_STATE', id: string, message: string, hint?: string) {
+  constructor(
+    code: 'CONTAINER_NOT_FOUND' | 'CONTAINER_EXISTS' | 'CONTAINER_STATE',
+    id: string,
+    message: string,
+    hint?: string,
+  ) {
     super(code, message, { hint });
     this.id = id;
   }

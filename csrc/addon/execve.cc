@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 /*
- * Node marks stdio close-on-exec at its start. O_NONBLOCK lives in the file description, which whoever started us may share: it goes
- * back to what it was.
+ * Node marks stdio close-on-exec at its start. O_NONBLOCK lives in the file description, which whoever started us may
+ * share: it goes back to what it was.
  */
 static int stdio_flags[3];
 

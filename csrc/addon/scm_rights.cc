@@ -52,7 +52,7 @@ static int take_fd(const struct msghdr *message)
 	int fd = -1;
 
 	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-	    header->cmsg_len >= CMSG_LEN(sizeof(int)))
+		header->cmsg_len >= CMSG_LEN(sizeof(int)))
 		memcpy(&fd, CMSG_DATA(header), sizeof(fd));
 	return fd;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -14,9 +15,10 @@
 #include "io.h"
 #include "sys.h"
 
-#define MARK_NAME "trusted.tsrun" /* needs CAP_SYS_ADMIN over the host, which no container can bring */
-#define MARK_MAX (NAME_MAX + 64)
-#define NESTING_MAX 32		  /* for listing pids only; what is deeper is killed all the same */
+#define MARK_NAME	  "trusted.tsrun" /* needs CAP_SYS_ADMIN over the host, which no container can bring */
+#define MADE_NAME	  "cgroup"
+#define MARK_MAX	  (NAME_MAX + 64)
+#define NESTING_MAX	  32 /* for listing pids only; what is deeper is killed all the same */
 #define EMPTY_DEADLINE_MS 10000
 
 static int add_component(char *path, size_t *length, const char *name, size_t size)
@@ -104,6 +106,37 @@ void cgroup_mark_own(const struct context *ctx, int fd)
 void cgroup_mark_shared(int fd)
 {
 	(void)fsetxattr(fd, MARK_NAME, "", 0, 0);
+}
+
+void cgroup_will_make(struct context *ctx, const char *rest)
+{
+	char number[16];
+	uint32_t count = *rest == '\0' ? 1 : 2;
+
+	if (ctx->cgroup_dirs_made > 0)
+		return;
+	for (const char *at = rest; *at != '\0'; at++)
+		count += *at == '/' ? 1 : 0;
+	ctx->cgroup_dirs_made = count;
+	/* A symbolic link: whole or not there, in one call. No fsync: cgroups do not outlast the system either. */
+	(void)snprintf(number, sizeof(number), "%u", count);
+	(void)unlinkat(ctx->state_fd, MADE_NAME, 0);
+	if (symlinkat(number, ctx->state_fd, MADE_NAME) < 0)
+		return; /* the marks and the runtime record still tell, but for a kill at the worst moment */
+}
+
+uint32_t cgroup_made(const struct context *ctx)
+{
+	char number[16];
+	ssize_t length;
+
+	if (ctx->cgroup_dirs_made > 0)
+		return ctx->cgroup_dirs_made;
+	length = readlinkat(ctx->state_fd, MADE_NAME, number, sizeof(number) - 1);
+	if (length <= 0)
+		return 0;
+	number[length] = '\0';
+	return (uint32_t)strtoul(number, NULL, 10);
 }
 
 static bool has_event(const char *events, const char *key)

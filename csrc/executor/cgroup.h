@@ -35,6 +35,15 @@ enum cgroup_mark cgroup_mark_of(const struct context *ctx, int fd);
 void cgroup_mark_own(const struct context *ctx, int fd);
 void cgroup_mark_shared(int fd);
 
+/*
+ * To be called before a missing directory is made: remembers how many there will be, itself and those
+ * of rest, the path below it. Also in the state directory, for the delete after a create that was killed.
+ */
+void cgroup_will_make(struct context *ctx, const char *rest);
+
+/* How many of the last components of the path create made or was about to make. */
+uint32_t cgroup_made(const struct context *ctx);
+
 /* Is `key 1` in cgroup.events? False for the root cgroup, which has no such file. */
 bool cgroup_event(int fd, const char *key);
 

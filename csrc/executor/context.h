@@ -63,7 +63,7 @@ struct context {
 	uint64_t init_start;	/* of init_pid, clock ticks after boot: with the pid it names one process for ever */
 	uint64_t created_ns; /* CLOCK_REALTIME at STATE_CREATE */
 	uint64_t namespaces; /* CLONE_NEW* of CLONE */
-	uint32_t cgroup_dirs_made; /* leading directories of the path that create had to make, leaf included */
+	uint32_t cgroup_dirs_made; /* last directories of the path that create had to make, leaf included */
 	uint32_t phase;		   /* last phase the other side notified */
 	uint32_t list;		   /* where run_list() is, for the record */
 	uint32_t index;

@@ -116,6 +116,13 @@ int mount_attach(const struct context *ctx, int mount_fd, int target_fd, const c
 	return FAIL(reterr, "move_mount");
 }
 
+int need_rootfs(struct context *ctx, struct failure *reterr)
+{
+	if (ctx->rootfs_fd < 0)
+		ctx->rootfs_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return ctx->rootfs_fd < 0 ? FAIL(reterr, "open") : 0;
+}
+
 int take_slot(struct context *ctx, uint32_t slot, struct failure *reterr)
 {
 	if (slot >= CONTEXT_SLOTS || ctx->slots[slot] < 0) {

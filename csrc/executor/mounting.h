@@ -36,6 +36,12 @@ int mount_set_propagation(int fd, uint64_t propagation, bool recursive, struct f
  */
 int mount_attach(const struct context *ctx, int mount_fd, int target_fd, const char *dest, struct failure *reterr);
 
+/*
+ * Makes sure that ctx->rootfs_fd is held. A plan of exec has no OPEN_ROOTFS: what its process joined has the
+ * container's root for "/". Never to be called on the host's root.
+ */
+int need_rootfs(struct context *ctx, struct failure *reterr);
+
 /* Hands the descriptor in a slot over, or -1 with *reterr written. */
 int take_slot(struct context *ctx, uint32_t slot, struct failure *reterr);
 

@@ -28,8 +28,9 @@ enum phase_value {
 	PHASE_MAPPED = 1,
 	PHASE_ROOTFS = 2,
 	PHASE_HOOKED = 3,
-	PHASE_READY = 4,
+	PHASE_PREPARED = 4,
 	PHASE_LIMITED = 5,
+	PHASE_READY = 6,
 };
 
 enum hook_value {
@@ -99,6 +100,7 @@ enum setgroups_value {
 
 enum user_value {
 	USER_SKIP_GROUPS = 1,
+	USER_KEEP_GROUPS_ON_REFUSAL = 2,
 };
 
 enum homedir_value {

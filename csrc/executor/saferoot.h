@@ -17,7 +17,8 @@ int saferoot_open(int root_fd, const char *path, int flags);
  */
 int saferoot_mkdir(int root_fd, const char *path, mode_t mode);
 
-/* Opens (O_PATH) the file at path, making missing parents (0755) and an empty file (O_EXCL, 0644). fd, or -1 with errno. */
+/* Opens (O_PATH) the file at path, making missing parents (0755) and an empty file (O_EXCL, 0644). fd, or -1 with
+ * errno. */
 int saferoot_mkfile(int root_fd, const char *path);
 
 /*

@@ -25,6 +25,17 @@
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
 #endif
 
+/* 32-bit ABIs keep the names without suffix for 16-bit ids. */
+#ifdef SYS_setresuid32
+#define NR_SETRESUID SYS_setresuid32
+#define NR_SETRESGID SYS_setresgid32
+#define NR_SETGROUPS SYS_setgroups32
+#else
+#define NR_SETRESUID SYS_setresuid
+#define NR_SETRESGID SYS_setresgid
+#define NR_SETGROUPS SYS_setgroups
+#endif
+
 static inline int sys_openat2(int dirfd, const char *path, const struct open_how *how)
 {
 	return (int)syscall(SYS_openat2, dirfd, path, how, sizeof(*how));

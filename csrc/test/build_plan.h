@@ -7,8 +7,8 @@
 
 #include "plan.h"
 
-#define BUILD_RECORDS 16u
-#define BUILD_STRINGS 32768u
+#define BUILD_RECORDS	 16u
+#define BUILD_STRINGS	 32768u
 #define BUILD_STRINGS_AT (PLAN_HEADER_SIZE + LIST_COUNT * BUILD_RECORDS * PLAN_RECORD_SIZE)
 
 struct build {

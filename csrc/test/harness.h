@@ -52,7 +52,7 @@ static inline bool failed_as(int result, uint32_t problem, int error)
 
 	if (!same && result == -1)
 		printf("# %s at line %u: problem %u errno %d (%s)\n", failure.syscall, failure.line, failure.problem,
-		       failure.error, strerror(failure.error));
+			failure.error, strerror(failure.error));
 	return same;
 }
 

@@ -4,6 +4,7 @@
 #include <linux/bpf.h>
 #include <linux/magic.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
@@ -21,6 +22,7 @@ static struct build build;
 static struct args args = { .status_fd = -1, .plan_fd = -1, .console_fd = -1, .id = "one" };
 static struct context ctx;
 static struct failure failure;
+static int state_fd = -1;
 
 static bool find_mount(void)
 {
@@ -50,6 +52,7 @@ static void fresh(const char *id)
 {
 	args.id = id;
 	context_init(&ctx, &args);
+	ctx.state_fd = state_fd;
 	memset(&failure, 0, sizeof(failure));
 	build_start(&build);
 }
@@ -128,7 +131,7 @@ static void test_path(void)
 
 	fresh("abc");
 	OK(cgroup_path(&ctx, "//a/./b//\001I/", path, &failure) == 0 && strcmp(path, "a/b/abc") == 0,
-	   "cgroup_path() normalises and fills the id in");
+		"cgroup_path() normalises and fills the id in");
 	OK(cgroup_path(&ctx, "/a/../b", path, &failure) < 0 && failure.error == EINVAL, "cgroup_path() refuses ..");
 	OK(cgroup_path(&ctx, "/", path, &failure) < 0, "cgroup_path() refuses the root cgroup");
 	fresh("..");
@@ -138,33 +141,64 @@ static void test_path(void)
 static void test_create_remove(void)
 {
 	OK(create("one", "/a/b/\001I", "", "") == 0 && ctx.cgroup_dirs_made == 4 && exists("/a/b/one"),
-	   "op_cgroup_create() makes the path and counts what it made");
-	OK(destroy("one", "/a/b/\001I", 4) == 0 && !exists(""), "op_cgroup_remove() removes the parents that create made");
+		"op_cgroup_create() makes the path and counts what it made");
+	OK(destroy("one", "/a/b/\001I", 4) == 0 && !exists(""),
+		"op_cgroup_remove() removes the parents that create made");
 	OK(destroy("one", "/a/b/\001I", 4) == 0, "op_cgroup_remove() is content when all is gone already");
 
 	mkdir(full(""), 0755);
 	OK(create("one", "/a/\001I", "", "") == 0 && destroy("one", "/a/\001I", 2) == 0 && exists("") && !exists("/a"),
-	   "op_cgroup_remove() leaves a parent that was there before");
+		"op_cgroup_remove() leaves a parent that was there before");
 	OK(create("one", "/a/\001I", "", "") == 0 && destroy("one", "/a/\001I", 0) == 0 && !exists("/a") && exists(""),
-	   "op_cgroup_remove() finds what a killed create made, without its record");
+		"op_cgroup_remove() finds what a killed create made, without its record");
 	mkdir(full("/mine"), 0755);
 	OK(create("one", "/mine", "", "") == 0 && ctx.cgroup_dirs_made == 0 && destroy("one", "/mine", 0) == 0 &&
-		   exists("/mine"),
-	   "op_cgroup_remove() leaves a cgroup that create found");
+			exists("/mine"),
+		"op_cgroup_remove() leaves a cgroup that create found");
 	rmdir(full("/mine"));
+}
+
+/* Between mkdir(2) and the mark: only the note in the state directory tells. */
+static void test_killed_create(void)
+{
+	char directory[] = "/tmp/tsrun-cgroup-XXXXXX";
+
+	if (mkdtemp(directory) == NULL)
+		return;
+	state_fd = open(directory, O_RDONLY | O_DIRECTORY);
+	mkdir(full("/old"), 0755);
+	create("one", "/old/a/one", "", "");
+	(void)removexattr(full("/old/a/one"), "trusted.tsrun");
+	(void)removexattr(full("/old/a"), "trusted.tsrun");
+	OK(destroy("one", "/old/a/one", 0) == 0 && !exists("/old/a") && exists("/old"),
+		"op_cgroup_remove() finds what a create made that was killed before it could mark it");
+	mkdir(full("/old/a"), 0755);
+	OK(destroy("one", "/old/a/one", 0) == 0 && !exists("/old/a") && exists("/old"),
+		"op_cgroup_remove() finds the parents when create was killed before the leaf");
+	(void)unlinkat(state_fd, "cgroup", 0);
+	mkdir(full("/old/a"), 0755);
+	OK(destroy("one", "/old/a/one", 0) == 0 && exists("/old/a"),
+		"op_cgroup_remove() leaves them without that note");
+	rmdir(full("/old/a"));
+	rmdir(full("/old"));
+	close(state_fd);
+	state_fd = -1;
+	rmdir(directory);
 }
 
 static void test_two_containers(void)
 {
-	OK(create("one", "/p/one", "", "") == 0 && create("two", "/p/two", "", "") == 0, "two containers share a parent");
+	OK(create("one", "/p/one", "", "") == 0 && create("two", "/p/two", "", "") == 0,
+		"two containers share a parent");
 	OK(destroy("one", "/p/one", 2) == 0 && exists("/p/two"), "the first one's delete leaves the other's cgroup");
-	OK(destroy("two", "/p/two", 1) == 0 && !exists("/p"), "the last one's delete removes the parent, whoever made it");
+	OK(destroy("two", "/p/two", 1) == 0 && !exists("/p"),
+		"the last one's delete removes the parent, whoever made it");
 
 	OK(create("one", "/same", "", "") == 0 && create("two", "/same", "", "") == 0,
-	   "op_cgroup_create() takes an empty cgroup of an ended container over");
+		"op_cgroup_create() takes an empty cgroup of an ended container over");
 	pid_t pid = sleeper_in("/same");
 	OK(destroy("one", "/same", 1) == 0 && exists("/same") && kill(pid, 0) == 0,
-	   "the old owner's delete neither kills nor removes what is another container's now");
+		"the old owner's delete neither kills nor removes what is another container's now");
 	OK(destroy("two", "/same", 0) == 0 && !exists("/same"), "the new owner's delete does");
 	stop(pid);
 }
@@ -178,8 +212,8 @@ static void test_refusals(void)
 	pid = sleeper_in("/busy");
 	(void)snprintf(text, sizeof(text), "%d\n", pid);
 	OK(create("one", "/busy", "", "") < 0 && failure.problem == PROBLEM_BUSY && ctx.cgroup_fd < 0 &&
-		   failure.detail_length == strlen(text) && memcmp(failure.detail, text, strlen(text)) == 0,
-	   "op_cgroup_create() refuses a cgroup with processes and names them");
+			failure.detail_length == strlen(text) && memcmp(failure.detail, text, strlen(text)) == 0,
+		"op_cgroup_create() refuses a cgroup with processes and names them");
 	stop(pid);
 	rmdir(full("/busy"));
 
@@ -187,15 +221,15 @@ static void test_refusals(void)
 	int fd = open(full("/ice"), O_PATH);
 	(void)write_file_at(fd, "cgroup.freeze", "1", 0);
 	OK(create("one", "/ice", "", "") < 0 && failure.problem == PROBLEM_BUSY &&
-		   strcmp(failure.syscall, "cgroup.freeze") == 0,
-	   "op_cgroup_create() refuses a frozen cgroup");
+			strcmp(failure.syscall, "cgroup.freeze") == 0,
+		"op_cgroup_create() refuses a frozen cgroup");
 	OK(create("one", "/ice/new", "", "") < 0 && strcmp(failure.syscall, "cgroup.freeze") == 0 &&
-		   destroy("one", "/ice/new", 0) == 0 && !exists("/ice/new"),
-	   "op_cgroup_create() refuses to make one below a frozen cgroup");
+			destroy("one", "/ice/new", 0) == 0 && !exists("/ice/new"),
+		"op_cgroup_create() refuses to make one below a frozen cgroup");
 	(void)write_file_at(fd, "cgroup.freeze", "0", 0);
 	(void)write_file_at(fd, "cgroup.type", "threaded", 0);
 	OK(create("one", "/ice/new", "", "") < 0 && failure.error == EOPNOTSUPP && destroy("one", "/ice/new", 0) == 0,
-	   "op_cgroup_create() refuses a cgroup below a threaded one");
+		"op_cgroup_create() refuses a cgroup below a threaded one");
 	close(fd);
 	rmdir(full("/ice"));
 }
@@ -207,14 +241,15 @@ static void test_controllers(void)
 
 	(void)read_file_at(root, "cgroup.subtree_control", before, sizeof(before));
 	OK(create("one", "/c/one", "+nonesuch", "") < 0 && failure.error == EINVAL && failure.detail_length == 10 &&
-		   memcmp(failure.detail, "/\0nonesuch", 10) == 0,
-	   "op_cgroup_create() names the cgroup and the controller that cannot be enabled");
+			memcmp(failure.detail, "/\0nonesuch", 10) == 0,
+		"op_cgroup_create() names the cgroup and the controller that cannot be enabled");
 	OK(destroy("one", "/c/one", 0) == 0 && create("one", "/c/one", "", "+nonesuch +hugetlb") == 0,
-	   "op_cgroup_create() lets be what is only wanted");
+		"op_cgroup_create() lets be what is only wanted");
 	if (access(full("/c/one/hugetlb.2MB.max"), F_OK) == 0)
 		OK(true, "op_cgroup_create() enables those of wanted that there are");
 	else
-		tap_skip("op_cgroup_create() enables those of wanted that there are", "no hugetlb controller in cgroup2");
+		tap_skip("op_cgroup_create() enables those of wanted that there are",
+			"no hugetlb controller in cgroup2");
 	OK(destroy("one", "/c/one", 2) == 0 && !exists("/c"), "the cgroup goes with controllers enabled above it");
 	(void)destroy("one", "", 1);
 	if (strstr(before, "hugetlb") == NULL)
@@ -248,17 +283,18 @@ static void test_write(void)
 	char text[16] = "";
 
 	create("one", "/w", "", "");
-	OK(write_op("cgroup.max.depth", "3", 0) == 0 && read_file_at(ctx.cgroup_fd, "cgroup.max.depth", text, 16) == 2 &&
-		   text[0] == '3',
-	   "op_cgroup_write() writes the value");
+	OK(write_op("cgroup.max.depth", "3", 0) == 0 &&
+			read_file_at(ctx.cgroup_fd, "cgroup.max.depth", text, 16) == 2 && text[0] == '3',
+		"op_cgroup_write() writes the value");
 	OK(write_op("../cgroup.max.depth", "3", 0) < 0 && write_op("..", "3", 0) < 0 && write_op("", "3", 0) < 0 &&
-		   write_op("/etc/passwd", "3", WRITE_IGNORE_MISSING) < 0 && failure.error == EINVAL,
-	   "op_cgroup_write() takes the name of a file and no path");
-	OK(write_op("no.such", "3", 0) < 0 && failure.error == ENOENT, "op_cgroup_write() fails for a file that is missing");
+			write_op("/etc/passwd", "3", WRITE_IGNORE_MISSING) < 0 && failure.error == EINVAL,
+		"op_cgroup_write() takes the name of a file and no path");
+	OK(write_op("no.such", "3", 0) < 0 && failure.error == ENOENT,
+		"op_cgroup_write() fails for a file that is missing");
 	OK(write_op("no.such", "3", WRITE_IGNORE_MISSING) == 0, "op_cgroup_write() ignores it with IGNORE_MISSING");
 	OK(write_either("no.such", "cgroup.max.depth") == 0 &&
-		   read_file_at(ctx.cgroup_fd, "cgroup.max.depth", text, 16) == 2 && text[0] == '7',
-	   "op_cgroup_write_either() writes the other file where the first is missing");
+			read_file_at(ctx.cgroup_fd, "cgroup.max.depth", text, 16) == 2 && text[0] == '7',
+		"op_cgroup_write_either() writes the other file where the first is missing");
 	OK(write_either("no.such", "nor.this") < 0, "op_cgroup_write_either() fails when both are missing");
 	destroy("one", "/w", 1);
 }
@@ -277,8 +313,9 @@ static void test_kill(void)
 	mkdir(full("/k/e"), 0755);
 	outer = sleeper_in("/k");
 	inner = sleeper_in(path);
-	OK(destroy("one", "/k", 1) == 0 && !exists("/k"), "op_cgroup_kill() empties it and op_cgroup_remove() takes it down, "
-							  "however deep it is nested");
+	OK(destroy("one", "/k", 1) == 0 && !exists("/k"),
+		"op_cgroup_kill() empties it and op_cgroup_remove() takes it down, "
+		"however deep it is nested");
 	OK(waitpid(outer, NULL, WNOHANG) == outer && waitpid(inner, NULL, WNOHANG) == inner, "all in it is dead");
 
 	create("one", "/k", "", "");
@@ -343,6 +380,7 @@ int main(void)
 		return tap_done();
 	}
 	test_create_remove();
+	test_killed_create();
 	test_two_containers();
 	test_refusals();
 	test_controllers();

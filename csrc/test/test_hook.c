@@ -37,8 +37,7 @@ static int script(const char *text, uint32_t timeout)
 	const char *const argv[] = { "/bin/sh", "-c", text, NULL };
 
 	build_start(&build);
-	build_header(&build)->state_json =
-		build_str(&build, "{\"id\":\"\001I\",\"status\":\"\001S\",\"pid\":\001P}");
+	build_header(&build)->state_json = build_str(&build, "{\"id\":\"\001I\",\"status\":\"\001S\",\"pid\":\001P}");
 	return run(argv, NO_ENV, HOOK_CREATE_RUNTIME, timeout);
 }
 
@@ -64,24 +63,25 @@ static void test_environment(void)
 	/* Failing on purpose: only then is the output kept. */
 	(void)script("cat; exit 1", 0);
 	OK(strcmp(detail(), "{\"id\":\"box\",\"status\":\"creating\",\"pid\":4321}") == 0,
-	   "op_run_hook() gives the state JSON, with its slots filled, on stdin");
+		"op_run_hook() gives the state JSON, with its slots filled, on stdin");
 	(void)setenv("LEAK", "yes", 1);
 	build_start(&build);
 	(void)run((const char *const[]){ "/usr/bin/env", "--", "nonesuch", NULL },
-		  (const char *const[]){ "A=1", "EMPTY=", NULL }, HOOK_PRESTART, 0);
+		(const char *const[]){ "A=1", "EMPTY=", NULL }, HOOK_PRESTART, 0);
 	OK(failure.error == 127, "op_run_hook() passes argv[0] and the arguments as they are");
 	(void)script("tr '\\0' '\\n' < /proc/self/environ; exit 1", 0);
 	OK(strstr(detail(), "LEAK") == NULL && strstr(detail(), "PATH=") == NULL,
-	   "op_run_hook() gives none of our environment");
+		"op_run_hook() gives none of our environment");
 	int leak = open("/dev/null", O_RDONLY);
 	(void)script("ls /proc/self/fd | tr '\\n' ' '; exit 1", 0);
-	OK(strcmp(detail(), "0 1 2 3 ") == 0, "op_run_hook() leaks no descriptor (3 is what ls reads the directory with)");
+	OK(strcmp(detail(), "0 1 2 3 ") == 0,
+		"op_run_hook() leaks no descriptor (3 is what ls reads the directory with)");
 	close(leak);
 	(void)script("[ $(cut -d' ' -f6 /proc/$$/stat) = $$ ] && echo leader; exit 1", 0);
 	OK(strcmp(detail(), "leader\n") == 0, "op_run_hook() puts the hook into a session of its own");
 	(void)signal(SIGTERM, SIG_IGN);
 	OK(script("kill -TERM $$", 0) < 0 && failure.error == 128 + SIGTERM,
-	   "op_run_hook() resets signals that we ignore, and says which one ended the hook");
+		"op_run_hook() resets signals that we ignore, and says which one ended the hook");
 	(void)signal(SIGTERM, SIG_DFL);
 }
 
@@ -106,18 +106,21 @@ static void test_failures(void)
 {
 	OK(script("exit 0", 0) == 0, "op_run_hook() succeeds with the hook");
 	OK(script("echo out; echo err >&2; exit 7", 0) < 0 && failure.problem == PROBLEM_HOOK_FAILED &&
-		   failure.error == 7 && strcmp(detail(), "out\nerr\n") == 0,
-	   "op_run_hook() reports exit status and output");
+			failure.error == 7 && strcmp(detail(), "out\nerr\n") == 0,
+		"op_run_hook() reports exit status and output");
 	build_start(&build);
 	OK(run((const char *const[]){ "/no/such/hook", NULL }, NO_ENV, HOOK_PRESTART, 0) < 0 &&
-		   failure.problem == PROBLEM_SYSCALL && failure.error == ENOENT && strcmp(failure.syscall, "execve") == 0,
-	   "op_run_hook() reports a hook that is missing");
+			failure.problem == PROBLEM_SYSCALL && failure.error == ENOENT &&
+			strcmp(failure.syscall, "execve") == 0,
+		"op_run_hook() reports a hook that is missing");
 	OK(run((const char *const[]){ "/etc/passwd", NULL }, NO_ENV, HOOK_PRESTART, 0) < 0 && failure.error == EACCES,
-	   "op_run_hook() reports a hook that is not executable");
-	OK(script("i=0; while [ $i -lt 3000 ]; do echo line $i 0123456789012345678901234567890123456789; i=$((i+1)); done; "
-		  "exit 1", 0) < 0 &&
-		   failure.detail_length == 1536 && strstr(detail(), "line 2999 ") != NULL,
-	   "op_run_hook() keeps the last of a flood");
+		"op_run_hook() reports a hook that is not executable");
+	OK(script("i=0; while [ $i -lt 3000 ]; do echo line $i 0123456789012345678901234567890123456789; i=$((i+1)); "
+		  "done; "
+		  "exit 1",
+		   0) < 0 &&
+			failure.detail_length == 1536 && strstr(detail(), "line 2999 ") != NULL,
+		"op_run_hook() keeps the last of a flood");
 	OK(script("exec 0<&- 1>&- 2>&-; exit 0", 0) == 0, "op_run_hook() takes closed pipes");
 }
 
@@ -128,8 +131,8 @@ static void test_time(void)
 	char text[512];
 
 	OK(script("echo waiting; sleep 30", 200) < 0 && failure.problem == PROBLEM_HOOK_TIMEOUT &&
-		   strcmp(detail(), "waiting\n") == 0 && milliseconds() - start < 5000,
-	   "op_run_hook() ends a hook that takes too long");
+			strcmp(detail(), "waiting\n") == 0 && milliseconds() - start < 5000,
+		"op_run_hook() ends a hook that takes too long");
 	(void)snprintf(pid_file, sizeof(pid_file), "%s/pid", directory);
 	(void)snprintf(text, sizeof(text), "sleep 31 & echo $! > %s; wait", pid_file);
 	(void)script(text, 300);
@@ -137,14 +140,14 @@ static void test_time(void)
 	int pid = 0;
 	int status = 0;
 	OK(file != NULL && fscanf(file, "%d", &pid) == 1 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status),
-	   "op_run_hook() ends what such a hook started, too");
+		"op_run_hook() ends what such a hook started, too");
 	if (file != NULL)
 		(void)fclose(file);
 	start = milliseconds();
 	OK(script("sleep 3 & exit 0", 0) == 0 && milliseconds() - start < 2000,
-	   "op_run_hook() does not wait for a daemon that holds the pipes");
+		"op_run_hook() does not wait for a daemon that holds the pipes");
 	OK(script("(while :; do echo y; done) & sleep 0.2; kill $!; exit 0", 0) == 0,
-	   "op_run_hook() is not kept by a daemon that writes");
+		"op_run_hook() is not kept by a daemon that writes");
 	(void)unlink(pid_file);
 }
 
@@ -166,8 +169,9 @@ static void test_large_state(void)
 	(void)run(argv, NO_ENV, HOOK_PRESTART, 0);
 	OK(atol(detail()) == (long)sizeof(large) - 1, "op_run_hook() delivers a long state JSON whole");
 	OK(run((const char *const[]){ "/bin/true", NULL }, NO_ENV, HOOK_PRESTART, 0) == 0,
-	   "op_run_hook() does not mind a hook that leaves it unread");
-	OK(in_child(without_reaping, NULL) == 0, "op_run_hook() learns the exit status though the caller ignores SIGCHLD");
+		"op_run_hook() does not mind a hook that leaves it unread");
+	OK(in_child(without_reaping, NULL) == 0,
+		"op_run_hook() learns the exit status though the caller ignores SIGCHLD");
 }
 
 int main(void)

@@ -82,7 +82,7 @@ static void test_lists(void)
 	plan = valid_plan();
 	hook_record()->code = OP_PIVOT_ROOT;
 	OK(!accepts(&plan) && offset == build_header(&build)->lists[LIST_SETTLE].first,
-	   "plan_verify() refuses an op in a list that it does not run in, and says where");
+		"plan_verify() refuses an op in a list that it does not run in, and says where");
 }
 
 static void test_fields(void)
@@ -116,7 +116,7 @@ static void test_accessors(void)
 
 	plan_pointers(&plan, hook_record()->args, argv);
 	OK(strcmp(argv[0], "true") == 0 && argv[1][0] == '\0' && strcmp(argv[2], "three") == 0 && argv[3] == NULL,
-	   "plan_pointers() gives every string of a vector, empty ones too, and NULL");
+		"plan_pointers() gives every string of a vector, empty ones too, and NULL");
 	OK(plan_op(&plan, LIST_INIT, 1)->code == OP_UMASK, "plan_op() finds the second record of a list");
 }
 
@@ -128,12 +128,12 @@ static void test_load(void)
 	int fd = memfd_create("plan", MFD_CLOEXEC);
 
 	OK(write(fd, plan.bytes, plan.size) == (ssize_t)plan.size && plan_load(fd, &loaded, &failure) == 0 &&
-		   loaded.size == plan.size,
-	   "plan_load() maps what a memfd holds");
+			loaded.size == plan.size,
+		"plan_load() maps what a memfd holds");
 	OK(ftruncate(fd, 100) == 0 && plan_load(fd, &loaded, &failure) < 0 && failure.problem == PROBLEM_BAD_PLAN,
-	   "plan_load() says BAD_PLAN for a short file");
+		"plan_load() says BAD_PLAN for a short file");
 	OK(ftruncate(fd, 1 << 30) == 0 && plan_load(fd, &loaded, &failure) < 0 && failure.problem == PROBLEM_BAD_PLAN,
-	   "plan_load() says BAD_PLAN for a huge file");
+		"plan_load() says BAD_PLAN for a huge file");
 	close(fd);
 }
 

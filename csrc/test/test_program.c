@@ -1,16 +1,19 @@
 /* The last steps of init: CHDIR, FIND_PROGRAM, HOME, EXEC, and the credentials. */
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "build_plan.h"
 #include "child.h"
 #include "context.h"
+#include "procfs.h"
 #include "tap.h"
 
 static struct build build;
@@ -58,20 +61,21 @@ static void test_find(void)
 	make_file("b/tool", "#!/bin/sh\n", 0755);
 
 	OK(find("sh", "/nowhere:/bin:/usr/bin") == 0 && strcmp(ctx.program, "/bin/sh") == 0,
-	   "op_find_program() searches PATH in order");
+		"op_find_program() searches PATH in order");
 	OK(find("tool", "a:b") == 0 && strcmp(ctx.program, "b/tool") == 0,
-	   "op_find_program() goes on after a file that is not executable; entries may be relative");
+		"op_find_program() goes on after a file that is not executable; entries may be relative");
 	OK(find("tool", "a") == EACCES && detail_is("a/tool"), "op_find_program() reports it when there is no other");
 	OK(find("nonesuch", "/bin") == ENOENT && detail_is("nonesuch"), "op_find_program() says ENOENT and the name");
 	OK(find("", "/bin") == ENOENT, "op_find_program() does not find an empty name");
 	OK(find("tool", ":b") == 0 && find("plain", "") == EACCES && detail_is("./plain"),
-	   "op_find_program() takes an empty entry for the current directory");
+		"op_find_program() takes an empty entry for the current directory");
 	OK(find("./b/tool", "/bin") == 0 && strcmp(ctx.program, "./b/tool") == 0,
-	   "op_find_program() takes a name with a slash as it is");
+		"op_find_program() takes a name with a slash as it is");
 	OK(find("./plain", "") == EACCES && strcmp(failure.syscall, "execve") == 0 && find("./no", "") == ENOENT &&
-		   find("plain/x", "") == ENOTDIR,
-	   "op_find_program() gives the errno that execve(2) would");
-	OK(find("./a", "") == EACCES && strcmp(failure.syscall, "S_ISDIR") == 0, "op_find_program() tells a directory apart");
+			find("plain/x", "") == ENOTDIR,
+		"op_find_program() gives the errno that execve(2) would");
+	OK(find("./a", "") == EACCES && strcmp(failure.syscall, "S_ISDIR") == 0,
+		"op_find_program() tells a directory apart");
 }
 
 static int chdir_op(const char *path)
@@ -98,12 +102,14 @@ static void test_chdir(void)
 {
 	char where[PATH_MAX];
 
-	OK(chdir_op("/usr") == 0 && getcwd(where, sizeof(where)) != NULL && strcmp(where, "/usr") == 0, "op_chdir() changes it");
+	OK(chdir_op("/usr") == 0 && getcwd(where, sizeof(where)) != NULL && strcmp(where, "/usr") == 0,
+		"op_chdir() changes it");
 	OK(chdir_op("/nowhere") < 0 && failure.problem == PROBLEM_SYSCALL && failure.error == ENOENT,
-	   "op_chdir() says why it cannot");
+		"op_chdir() says why it cannot");
 	(void)chdir(directory);
 	if (geteuid() == 0)
-		OK(in_child(chdir_outside, NULL) == 0, "op_chdir() refuses a directory outside the root (CVE-2024-21626)");
+		OK(in_child(chdir_outside, NULL) == 0,
+			"op_chdir() refuses a directory outside the root (CVE-2024-21626)");
 	else
 		tap_skip("op_chdir() refuses a directory outside the root (CVE-2024-21626)", "needs root");
 }
@@ -135,13 +141,15 @@ static void test_home(void)
 	fclose(file);
 	OK(strcmp(home(0), "HOME=/root") == 0, "op_home() finds the first line");
 	OK(strcmp(home(999), "HOME=/home/user999") == 0 && strcmp(home(100), "HOME=/home/user100") == 0,
-	   "op_home() finds lines across its buffer");
+		"op_home() finds lines across its buffer");
 	OK(strcmp(home(1001), "HOME=/last") == 0, "op_home() finds a last line without newline and shell");
 	OK(strcmp(home(4294967294u), "HOME=/big") == 0 && strcmp(home(0xffffffffu), "HOME=/") == 0,
-	   "op_home() compares uids as numbers of 32 bits");
-	OK(strcmp(home(6), "HOME=/") == 0 && strcmp(home(7), "HOME=/") == 0, "op_home() says / for an empty or relative home");
+		"op_home() compares uids as numbers of 32 bits");
+	OK(strcmp(home(6), "HOME=/") == 0 && strcmp(home(7), "HOME=/") == 0,
+		"op_home() says / for an empty or relative home");
 	OK(strcmp(home(77), "HOME=/") == 0, "op_home() does not take the rest of an overlong line for a line");
-	OK(strcmp(home(5), "HOME=/") == 0 && strcmp(home(4242), "HOME=/") == 0, "op_home() says / for a user that is not there");
+	OK(strcmp(home(5), "HOME=/") == 0 && strcmp(home(4242), "HOME=/") == 0,
+		"op_home() says / for a user that is not there");
 	(void)unlink("etc/passwd");
 	(void)mkfifo("etc/passwd", 0666);
 	OK(strcmp(home(0), "HOME=/") == 0, "op_home() does not hang on a FIFO");
@@ -174,9 +182,9 @@ static int exec_body(void *arg)
 	(void)snprintf(ctx.home, sizeof(ctx.home), "%s", the_case->home);
 	(void)op_exec(&ctx, &op, &failure);
 	return failure.error == ENOEXEC && failure.detail_length == strlen(the_case->program) + 1 + 4 &&
-			       memcmp(failure.detail + strlen(the_case->program), "\0what", 5) == 0 ?
-		       100 :
-		       101;
+			       memcmp(failure.detail + strlen(the_case->program), "\0what", 5) == 0
+		       ? 100
+		       : 101;
 }
 
 static int exec_case(const char *program, const char *script, const char *home_text)
@@ -188,16 +196,20 @@ static int exec_case(const char *program, const char *script, const char *home_t
 
 static void test_exec(void)
 {
-	OK(exec_case("/bin/sh", "[ \"$A$B$HOME\" = 12/home ] && [ $(tr '\\0' '\\n' </proc/$$/environ | grep -c HOME) = 1 ]",
-		     "HOME=/home") == 0,
-	   "op_exec() replaces an empty HOME by the one found");
+	OK(exec_case("/bin/sh",
+		   "[ \"$A$B$HOME\" = 12/home ] && [ $(tr '\\0' '\\n' </proc/$$/environ | grep -c HOME) = 1 ]",
+		   "HOME=/home") == 0,
+		"op_exec() replaces an empty HOME by the one found");
 	OK(exec_case("/bin/sh", "[ -z \"$HOME\" ] && [ \"$0\" = sh ]", "") == 0,
-	   "op_exec() keeps the environment as it is without HOME");
-	OK(exec_case("/bin/sh", "grep -q 'SigIgn:.*0000000000000000' /proc/self/status && "
-				"grep -q 'SigBlk:.*0000000000000000' /proc/self/status", "") == 0,
-	   "op_exec() starts the program with no signal blocked or ignored");
+		"op_exec() keeps the environment as it is without HOME");
+	OK(exec_case("/bin/sh",
+		   "grep -q 'SigIgn:.*0000000000000000' /proc/self/status && "
+		   "grep -q 'SigBlk:.*0000000000000000' /proc/self/status",
+		   "") == 0,
+		"op_exec() starts the program with no signal blocked or ignored");
 	make_file("broken", "what", 0755);
-	OK(exec_case("./broken", "", "") == 100, "op_exec() reports the path and the beginning of what cannot be executed");
+	OK(exec_case("./broken", "", "") == 100,
+		"op_exec() reports the path and the beginning of what cannot be executed");
 }
 
 static int become(void *arg)
@@ -215,7 +227,7 @@ static int become(void *arg)
 	ctx.plan = build_finish(&build);
 	caps.inheritable = 1 << 10;
 	if (op_bounding_set(&ctx, &bound, &failure) < 0 || op_set_user(&ctx, &user, &failure) < 0 ||
-	    op_capabilities(&ctx, &caps, &failure) < 0 || op_ambient(&ctx, &ambient, &failure) < 0)
+		op_capabilities(&ctx, &caps, &failure) < 0 || op_ambient(&ctx, &ambient, &failure) < 0)
 		return 1;
 	if (geteuid() != 1000 || getegid() != 1000 || getgroups(8, have) != 2 || have[1] != 2000)
 		return 2;
@@ -224,8 +236,9 @@ static int become(void *arg)
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 10, 0, 0) != 1 || prctl(PR_GET_KEEPCAPS) != 0)
 		return 4;
 	execl("/bin/sh", "sh", "-c",
-	      "grep -q 'CapEff:.0000000000000400' /proc/self/status && grep -q 'CapBnd:.0000000000000420' /proc/self/status",
-	      (char *)NULL);
+		"grep -q 'CapEff:.0000000000000400' /proc/self/status && grep -q 'CapBnd:.0000000000000420' "
+		"/proc/self/status",
+		(char *)NULL);
 	return 5;
 }
 
@@ -269,7 +282,8 @@ static int network_body(void *arg)
 		return 2;
 	if (gethostname(name, sizeof(name)) < 0 || strcmp(name, "box") != 0)
 		return 3;
-	execl("/bin/sh", "sh", "-c", "set -- $(grep -c ' lo$' /proc/net/if_inet6 2>/dev/null || echo 1); [ $1 = 1 ]", (char *)NULL);
+	execl("/bin/sh", "sh", "-c", "set -- $(grep -c ' lo$' /proc/net/if_inet6 2>/dev/null || echo 1); [ $1 = 1 ]",
+		(char *)NULL);
 	return 4;
 }
 
@@ -286,6 +300,43 @@ static int keyring_body(void *arg)
 	return 2;
 }
 
+/* Without CAP_SYS_RESOURCE, as in a sandbox: the limits of a process that is another user's by now. */
+static int limits_body(void *arg)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+	struct op_set_user user = { .code = OP_SET_USER, .uid = 1000, .gid = 1001 };
+	struct op_rlimit limit = { .code = OP_RLIMIT, .resource = RLIMIT_NOFILE, .soft = 100, .hard = 200 };
+	struct op_oom_score_adj score = { .code = OP_OOM_SCORE_ADJ, .value = 500 };
+	struct rlimit now = { 0 };
+	bool done;
+	int ready[2];
+	char byte;
+
+	(void)arg;
+	fresh();
+	build_op(&build, LIST_INIT, &user, sizeof(user));
+	ctx.plan = build_finish(&build);
+	if (syscall(SYS_capget, &header, data) < 0)
+		return 1;
+	data[0].effective &= ~(1u << CAP_SYS_RESOURCE);
+	data[0].permitted &= ~(1u << CAP_SYS_RESOURCE);
+	if (syscall(SYS_capset, &header, data) < 0 || procfs_open(&ctx.proc_fd, &failure) < 0 || pipe(ready) < 0)
+		return 2;
+	ctx.init_pid = fork();
+	if (ctx.init_pid == 0) {
+		if (syscall(SYS_setresgid, 1001, 1001, 1001) == 0 && syscall(SYS_setresuid, 1000, 1000, 1000) == 0 &&
+			write(ready[1], "x", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	done = read(ready[0], &byte, 1) == 1 && op_rlimit(&ctx, &limit, &failure) == 0 &&
+	       op_oom_score_adj(&ctx, &score, &failure) == 0 && prlimit(ctx.init_pid, RLIMIT_NOFILE, NULL, &now) < 0;
+	(void)kill(ctx.init_pid, SIGKILL);
+	(void)waitpid(ctx.init_pid, NULL, 0);
+	return done && getuid() == 0 && getgid() == 0 ? 0 : 3;
+}
+
 static void test_credentials(void)
 {
 	int status;
@@ -295,9 +346,11 @@ static void test_credentials(void)
 		tap_skip("credentials", "needs root");
 		return;
 	}
-	OK(in_child(become, NULL) == 0, "op_bounding_set(), op_set_user(), op_capabilities() and op_ambient() leave exactly "
-					"what was asked");
+	OK(in_child(become, NULL) == 0,
+		"op_bounding_set(), op_set_user(), op_capabilities() and op_ambient() leave exactly "
+		"what was asked");
 	OK(in_child(network_body, NULL) == 0, "op_loopback_up() and op_hostname() work in new namespaces");
+	OK(in_child(limits_body, NULL) == 0, "op_rlimit() reaches a process of another user without CAP_SYS_RESOURCE");
 	status = in_child(keyring_body, NULL);
 	if (status == 77)
 		tap_skip("op_session_keyring() joins a keyring of the container's own", "no keyrings here");
@@ -308,7 +361,7 @@ static void test_credentials(void)
 int main(void)
 {
 	if (mkdtemp(directory) == NULL || chdir(directory) < 0 || mkdir("a", 0755) < 0 || mkdir("b", 0755) < 0 ||
-	    mkdir("etc", 0755) < 0)
+		mkdir("etc", 0755) < 0)
 		return 1;
 	test_find();
 	test_chdir();

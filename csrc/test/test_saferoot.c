@@ -100,7 +100,8 @@ static void test_mkdir(void)
 	OK(makes_directory("a/b/../x/../../y", ROOT "/y"), "saferoot_mkdir takes .. off what is resolved");
 	OK(exists(ROOT "/a/x"), "saferoot_mkdir makes what .. then leaves");
 	OK(makes_directory("../../../z", ROOT "/z"), "saferoot_mkdir stops .. at the root");
-	OK(makes_directory("out/made", ROOT CANARY "/made"), "saferoot_mkdir completes an absolute dangling link inside");
+	OK(makes_directory("out/made", ROOT CANARY "/made"),
+		"saferoot_mkdir completes an absolute dangling link inside");
 	OK(makes_directory("up/made", ROOT "/canary/made"), "saferoot_mkdir completes a relative dangling link inside");
 	must(symlink("deep/er/est", ROOT "/a/dangling") == 0, "symlink");
 	OK(makes_directory("a/dangling", ROOT "/a/deep/er/est"), "saferoot_mkdir completes a last dangling link");
@@ -110,9 +111,9 @@ static void test_mkdir(void)
 	OK(mkdir_fails("file", ENOTDIR), "saferoot_mkdir refuses a file");
 	OK(mkdir_fails("file/x", ENOTDIR), "saferoot_mkdir refuses a file on the way");
 	must(mkdir(ROOT "/setgid", 0755) == 0 && chown(ROOT "/setgid", 0, 42) == 0 && chmod(ROOT "/setgid", 02755) == 0,
-	     "setgid");
+		"setgid");
 	OK(makes_directory("setgid/x", ROOT "/setgid/x") && stat(ROOT "/setgid/x", &st) == 0 && st.st_gid == 42,
-	   "saferoot_mkdir inherits the group of a setgid directory");
+		"saferoot_mkdir inherits the group of a setgid directory");
 	OK(canary_is_untouched(), "saferoot_mkdir leaves the outside alone");
 }
 

@@ -18,7 +18,7 @@
 struct run {
 	const char *script;
 	bool terminal;
-	int input;  /* becomes stdin and stdout of the supervisor, -1: as they are */
+	int input; /* becomes stdin and stdout of the supervisor, -1: as they are */
 	int output;
 	int before; /* milliseconds the program has before the supervisor looks */
 };
@@ -34,7 +34,9 @@ static int send_master(int master)
 {
 	char control[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct iovec data = { "console", 7 };
-	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+	struct msghdr message = {
+		.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
 	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
 	int pair[2];
 
@@ -112,17 +114,22 @@ static void test_status(void)
 	OK(supervise("exit 0") == 0 && supervise("exit 42") == 42, "verb_supervise() ends with the program's status");
 	OK(supervise("kill -9 $$") == 128 + 9, "verb_supervise() ends with 128 + n for signal n");
 	OK(in_child(supervisor, &late) == 9, "verb_supervise() learns the status of a program that was faster");
-	OK(supervise("(sleep 0.1; exit 5) & (exit 6) & exit 7") == 7, "verb_supervise() reaps orphans and ends with the program");
+	OK(supervise("(sleep 0.1; exit 5) & (exit 6) & exit 7") == 7,
+		"verb_supervise() reaps orphans and ends with the program");
 }
 
 static void test_signals(void)
 {
 	struct run run = {
-		.script = "trap 'exit 11' TERM; trap 'exit 12' USR1; trap 'exit 13' WINCH; while :; do sleep 0.02; done",
+		.script =
+			"trap 'exit 11' TERM; trap 'exit 12' USR1; trap 'exit 13' WINCH; while :; do sleep 0.02; done",
 		.input = -1,
 		.output = -1,
 	};
-	const struct { int signal; int status; } CASES[] = { { SIGTERM, 11 }, { SIGUSR1, 12 }, { SIGRTMIN, 128 } };
+	const struct {
+		int signal;
+		int status;
+	} CASES[] = { { SIGTERM, 11 }, { SIGUSR1, 12 }, { SIGRTMIN, 128 } };
 
 	for (size_t i = 0; i < 3; i++) {
 		pid_t pid = fork();
@@ -138,7 +145,7 @@ static void test_signals(void)
 		(void)kill(pid, CASES[i].signal);
 		(void)waitpid(pid, &status, 0);
 		OK(WEXITSTATUS(status) == CASES[i].status + (CASES[i].status == 128 ? SIGRTMIN : 0),
-		   "verb_supervise() forwards a signal, but not SIGWINCH, SIGURG and SIGPIPE");
+			"verb_supervise() forwards a signal, but not SIGWINCH, SIGURG and SIGPIPE");
 	}
 }
 
@@ -159,8 +166,10 @@ static int with_terminal(const char *script, const char *input, char *text, size
 	run.output = out[1];
 	fflush(stdout);
 	pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		(void)close(in[1]);
 		_exit(supervisor(&run));
+	}
 	(void)close(in[0]);
 	(void)close(out[1]);
 	(void)!write(in[1], input, strlen(input));
@@ -178,24 +187,27 @@ static void test_terminal(void)
 	static char text[400000];
 
 	OK(with_terminal("stty -echo; read -r line; echo \"got $line\"; exit 3", "hello\n", text, sizeof(text)) == 3 &&
-		   strstr(text, "got hello") != NULL,
-	   "verb_supervise() copies both ways");
-	OK(with_terminal("stty -echo; cat; echo end", "one\ntwo", text, sizeof(text)) == 0 && strstr(text, "two") != NULL &&
-		   strstr(text, "end") != NULL,
-	   "verb_supervise() turns the end of stdin into an end of file");
-	OK(with_terminal("i=0; while [ $i -lt 5000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done", "",
-			 text, sizeof(text)) == 0 &&
-		   strlen(text) >= 5000 * 41,
-	   "verb_supervise() loses nothing of what was printed just before the end");
+			strstr(text, "got hello") != NULL,
+		"verb_supervise() copies both ways");
+	OK(with_terminal("stty -echo; cat; echo end", "one\ntwo", text, sizeof(text)) == 0 &&
+			strstr(text, "two") != NULL && strstr(text, "end") != NULL,
+		"verb_supervise() turns the end of stdin into an end of file");
+	OK(with_terminal(
+		   "i=0; while [ $i -lt 5000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done", "",
+		   text, sizeof(text)) == 0 &&
+			strlen(text) >= 5000 * 41,
+		"verb_supervise() loses nothing of what was printed just before the end");
 	OK(with_terminal("exec 0<&- 1>&- 2>&-; sleep 0.2; echo back >/dev/tty; exit 4", "", text, sizeof(text)) == 4 &&
-		   strstr(text, "back") != NULL,
-	   "verb_supervise() stays when the program closes its terminal for a while");
+			strstr(text, "back") != NULL,
+		"verb_supervise() stays when the program closes its terminal for a while");
 }
 
 static int closed_stdout(void *arg)
 {
-	struct run run = { .script = "i=0; while [ $i -lt 3000 ]; do echo 01234567890123456789; i=$((i+1)); done; exit 6",
-			   .terminal = true, .input = -1 };
+	struct run run = { .script =
+				   "i=0; while [ $i -lt 3000 ]; do echo 01234567890123456789; i=$((i+1)); done; exit 6",
+		.terminal = true,
+		.input = -1 };
 	int out[2];
 
 	(void)arg;
@@ -209,7 +221,9 @@ static int closed_stdout(void *arg)
 /* The supervisor on a host terminal of its own, whose other end is ours. */
 static void test_host_terminal(void)
 {
-	struct run run = { .script = "stty size; read -r x; stty size; exit 2", .terminal = true, .input = -1, .output = -1 };
+	struct run run = {
+		.script = "stty size; read -r x; stty size; exit 2", .terminal = true, .input = -1, .output = -1
+	};
 	struct winsize size = { .ws_row = 33, .ws_col = 101 };
 	struct termios before;
 	struct termios during;
@@ -242,7 +256,8 @@ static void test_host_terminal(void)
 	(void)fcntl(master, F_SETFL, O_NONBLOCK);
 	length = (size_t)read(master, text, sizeof(text) - 1);
 	text[length < sizeof(text) ? length : 0] = '\0';
-	OK(WEXITSTATUS(status) == 2 && strstr(text, "33 101") != NULL, "verb_supervise() gives the pty the host terminal's size");
+	OK(WEXITSTATUS(status) == 2 && strstr(text, "33 101") != NULL,
+		"verb_supervise() gives the pty the host terminal's size");
 	OK(strstr(text, "44 101") != NULL, "verb_supervise() follows a change of size");
 	OK((during.c_lflag & (ICANON | ECHO | ISIG)) == 0, "verb_supervise() makes the host terminal raw");
 	OK(memcmp(&before, &after, sizeof(before)) == 0, "verb_supervise() restores the host terminal");

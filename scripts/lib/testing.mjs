@@ -124,7 +124,15 @@ function collect(parser, names, result) {
 function recordFailure(assert, path, result) {
   const known = result.failures.some((failure) => failure.name.startsWith(path.join(' › ')));
   if (known) return;
-  result.failures.push({ name: path.join(' › '), detail: assert.diag ? JSON.stringify(assert.diag, null, 2) : '' });
+  result.failures.push({ name: path.join(' › '), detail: assert.diag ? explain(assert.diag) : '' });
+}
+
+/** Where, the line itself, and what differed. */
+function explain({ at, source, diff, ...rest }) {
+  const where = at?.fileName ? `${at.fileName}:${at.lineNumber}` : '';
+  const values =
+    diff ?? JSON.stringify(rest, ['found', 'wanted', 'doNotWant', 'pattern', 'leaks', 'signal', 'exitCode'], 2);
+  return [where, source, values].filter(Boolean).join('\n');
 }
 
 function tail(text) {

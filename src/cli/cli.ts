@@ -1,6 +1,6 @@
 /**
  * argv to exit status, in two stages: global options up to the command, then the command's own. Everything that is
- * thrown ends here, as a report and a status (docs/exit-status.md).
+ * thrown ends here, as a report and a status (docs/errors.md).
  */
 
 import { isUtf8 } from 'node:buffer';

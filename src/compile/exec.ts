@@ -62,8 +62,8 @@ export function compileExec(
     settle: [
       ...oomScoreAdj(scope),
       { op: 'NOTIFY', phase: PHASE.MAPPED, origin: NAMESPACES } as const,
-      { op: 'AWAIT', phase: PHASE.READY, origin: ROOT_ORIGIN } as const,
       ...compileRlimits(scope),
+      { op: 'AWAIT', phase: PHASE.READY, origin: ROOT_ORIGIN } as const,
       { op: 'PID_FILE', origin: ROOT_ORIGIN } as const,
     ],
     init: [...enter(scope, options), ...compileProcess(scope, [])],

@@ -88,8 +88,8 @@ function settle(c: Context): Op[] {
     ...oomScoreAdj(c),
     { op: 'NOTIFY', phase: PHASE.MAPPED, origin: NAMESPACES },
     ...runtimeHooks(c),
-    { op: 'AWAIT', phase: PHASE.READY, origin: c.base },
     ...compileRlimits(c),
+    { op: 'AWAIT', phase: PHASE.READY, origin: c.base },
     { op: 'PID_FILE', origin: ROOT_ORIGIN },
   ];
 }

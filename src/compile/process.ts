@@ -6,6 +6,7 @@
  *   HOME, CHDIR   as root first: the image's /etc/passwd and the directory may be closed to the program's user
  *   seccomp       without no_new_privs it needs CAP_SYS_ADMIN, so it comes before the user changes, and the profile
  *                 must allow what follows here; with it, it is the last thing before execve, the only call still made
+ *   limits        after what opens files, before the user changes
  *   bounding set  while CAP_SETPCAP is there; the other sets after the change of user, which would clear them
  *   FIND_PROGRAM  as the program's user, whose permissions decide whether create fails with "permission denied"
  *
@@ -36,6 +37,7 @@ export function compileProcess(scope: ProcessScope, waiting: readonly Op[]): Op[
     ...compileHome(scope),
     { op: 'CLOSE_FDS', origin: base },
     chdir(CHDIR.FIRST_TRY),
+    ...awaitRlimits(scope),
     ...(noNewPrivileges ? [] : seccomp),
     capabilities.bounding,
     setUser(scope),
@@ -43,7 +45,6 @@ export function compileProcess(scope: ProcessScope, waiting: readonly Op[]): Op[
     chdir(0),
     ...findProgram(scope),
     { op: 'NOTIFY', phase: PHASE.READY, origin: base },
-    ...awaitRlimits(scope),
     ...waiting,
     ...(noNewPrivileges ? seccomp : []),
     execute(scope),

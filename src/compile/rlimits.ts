@@ -1,6 +1,7 @@
 /**
- * process.rlimits and oomScoreAdj. The executor sets limits from the host's side when init is ready: a low RLIMIT_NOFILE must not break
- * the set-up, and the executor may be allowed what the container is not.
+ * process.rlimits and oomScoreAdj. The executor sets the limits from the host's side, because root of a user namespace
+ * may raise none, and when init is nearly done, so that a low RLIMIT_NOFILE does not break the set-up; but before the
+ * user changes, after which prlimit(2) would need CAP_SYS_RESOURCE.
  *
  * OCI runtime-spec, config "POSIX process", "rlimits"; prlimit(2). Pure.
  */
@@ -18,13 +19,21 @@ export function compileRlimits(scope: ProcessScope): Op[] {
     checkHard(scope, type, hard, index);
     return { op: 'RLIMIT', resource: RLIMITS[type], soft, hard, origin: append(at, index) };
   });
-  return [...ops, { op: 'NOTIFY', phase: PHASE.LIMITED, origin: at }];
+  return [
+    { op: 'AWAIT', phase: PHASE.PREPARED, origin: at },
+    ...ops,
+    { op: 'NOTIFY', phase: PHASE.LIMITED, origin: at },
+  ];
 }
 
-/** Init must not go on under the limits of the runtime. */
+/** Init's side: it must not go on under the limits of the runtime. */
 export function awaitRlimits({ process, base }: ProcessScope): Op[] {
+  const origin = append(base, 'rlimits');
   if ((process.rlimits ?? []).length === 0) return [];
-  return [{ op: 'AWAIT', phase: PHASE.LIMITED, origin: append(base, 'rlimits') }];
+  return [
+    { op: 'NOTIFY', phase: PHASE.PREPARED, origin },
+    { op: 'AWAIT', phase: PHASE.LIMITED, origin },
+  ];
 }
 
 function checkHard(scope: ProcessScope, type: string, hard: bigint, index: number): void {

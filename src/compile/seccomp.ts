@@ -1,6 +1,6 @@
 /**
  * linux.seccomp to the SECCOMP op: rules are normalised here, compiled by libseccomp (a service, so that this stays
- * pure) and given a prologue for system calls the profile cannot know.
+ * pure), joined and given a prologue for system calls the profile cannot know.
  *
  * OCI runtime-spec, config-linux "Seccomp"; docs/adr/0003-libseccomp-at-compile-time.md. Pure.
  */
@@ -10,11 +10,12 @@ import type { SeccompOp } from '../plan/op.gen.js';
 import type { LinuxSeccomp } from '../spec/types.gen.js';
 import { describeErrno } from '../util/errno.js';
 import { append } from '../util/pointer.js';
+import type { SeccompRefusal } from '../util/seccomp.js';
 import { type Report, refuse, warn } from './report.js';
-import { enosysPrologue } from './seccomp/enosys.js';
+import { joinPrograms } from './seccomp/join.js';
 import { type Normalized, normalizeProfile, refuseSize, SECCOMP } from './seccomp/rules.js';
 import { FLAGS } from './seccomp/tables.js';
-import type { CompileServices, SeccompRefusal } from './services.js';
+import type { CompileServices } from './services.js';
 
 /** BPF_MAXINSNS of linux/bpf_common.h. */
 const MAX_INSTRUCTIONS = 4096;
@@ -61,10 +62,7 @@ function makeFilter(normalized: Normalized, services: CompileServices, report: R
     return undefined;
   }
   warnUnknown(compiled.unknown, report);
-  const prologue = enosysPrologue(normalized.request.defaultAction, compiled.highest);
-  const filter = new Uint8Array(prologue.length + compiled.filter.length);
-  filter.set(prologue);
-  filter.set(compiled.filter, prologue.length);
+  const filter = joinPrograms(normalized.request.defaultAction, compiled.programs);
   const instructions = filter.length / 8;
   if (instructions > MAX_INSTRUCTIONS) {
     refuseSize(report, `become a filter of ${instructions} instructions, the kernel takes ${MAX_INSTRUCTIONS}`);
@@ -83,7 +81,7 @@ function warnUnknown(unknown: readonly string[], report: Report): void {
 function explainRefusal({ at, index, errno }: SeccompRefusal, { request, sources }: Normalized, report: Report): void {
   const reason = errno === EEXIST ? 'contradicts an earlier rule' : `libseccomp refused it: ${describeErrno(errno)}`;
   if (at === 'architecture') {
-    const path = append(SECCOMP, 'architectures', index);
+    const path = append(SECCOMP, 'architectures', index - 1);
     refuse(report, 'SECCOMP_ARCHITECTURE', path, 'this libseccomp does not know the architecture');
   } else if (at === 'rule') {
     const path = append(SECCOMP, 'syscalls', sources[index] ?? 0);

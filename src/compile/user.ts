@@ -7,6 +7,7 @@ import { type Op, USER } from '../plan/op.gen.js';
 import { append } from '../util/pointer.js';
 import type { ProcessScope } from './context.js';
 import { checkMapped, setgroupsDenied } from './id-maps.js';
+import { isJoined } from './namespaces.js';
 import { refuse } from './report.js';
 
 /** The spec leaves an unset umask to the runtime; this one is what every runtime sets. Until then init has none. */
@@ -30,7 +31,14 @@ export function setUser(scope: ProcessScope): Op {
       hint: 'setgroups(2) is closed in a user namespace made without CAP_SETGID',
     });
   }
-  return { op: 'SET_USER', uid, gid, groups: groupBytes(additionalGids), flags: denied ? USER.SKIP_GROUPS : 0, origin };
+  return { op: 'SET_USER', uid, gid, groups: groupBytes(additionalGids), flags: groupFlags(scope, denied), origin };
+}
+
+/** Whether a user namespace that is joined has setgroups(2) denied, only the attempt tells. */
+function groupFlags({ process, namespaces }: ProcessScope, denied: boolean): number {
+  if (denied) return USER.SKIP_GROUPS;
+  const none = (process.user.additionalGids ?? []).length === 0;
+  return none && isJoined(namespaces, 'user') ? USER.KEEP_GROUPS_ON_REFUSAL : 0;
 }
 
 function groupBytes(groups: readonly number[]): Uint8Array {

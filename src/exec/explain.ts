@@ -7,12 +7,13 @@
 import type { HostFacts } from '../host/facts.js';
 import { MOUNT, type Op } from '../plan/op.gen.js';
 import { errnoName } from '../util/errno.js';
-import { quoteName } from '../util/quote.js';
+import { quote, quoteName } from '../util/quote.js';
 
 export interface Refusal {
   readonly op: Op | undefined;
   readonly errno: number;
   readonly syscall: string;
+  readonly detail?: string;
 }
 
 interface Entry {
@@ -31,6 +32,14 @@ const field = (refusal: Refusal, name: 'type' | 'source' | 'dest' | 'path' | 'fi
 };
 
 const MOUNTS = ['MOUNT_FS', 'MOUNT_LEGACY'] as const;
+
+/** csrc/executor/fscontext.h: the option, then what the kernel logged, a line each: "e tmpfs: Bad value for 'size'". */
+const kernelMessages = ({ detail = '' }: Refusal): string =>
+  detail
+    .split('\n')
+    .slice(1)
+    .map((line) => line.replace(/^[ewi] /, ''))
+    .join('; ');
 
 const ENTRIES: readonly Entry[] = [
   {
@@ -134,6 +143,12 @@ const ENTRIES: readonly Entry[] = [
       field(refusal, 'type') === "'bind'"
         ? 'a bind mount needs "bind" or "rbind" among its options'
         : `the kernel has no file system ${field(refusal, 'type')}: is the module loaded?`,
+  },
+  {
+    ops: ['MOUNT_FS', 'REMOUNT'],
+    errnos: ['EINVAL'],
+    when: (refusal) => kernelMessages(refusal) !== '',
+    hint: (refusal) => `the kernel says: ${quote(kernelMessages(refusal))}`,
   },
   {
     ops: MOUNTS,

@@ -32,6 +32,16 @@ const ENOEXEC = 8;
 /** What the executor looked at when it refused a directory: the kernel says EACCES for it too. */
 const DIRECTORY = 'S_ISDIR';
 
+/** What the command line asked for, not the config. */
+const FLAGS: { readonly [name in Op['op']]?: string } = {
+  STATE_CREATE: '--root',
+  STATE_PLAN: '--root',
+  STATE_FILE: '--root',
+  EXEC_FIFO: '--root',
+  PID_FILE: '--pid-file',
+  CONSOLE_CONNECT: '--console-socket',
+};
+
 function findOp(record: StatusRecord, { plan, id }: FailureContext): Op | undefined {
   if (record.opcode === 0 || record.list === undefined) return undefined;
   const op = plan()?.lists[record.list][record.index];
@@ -52,11 +62,11 @@ function describeSearch(file: string, { errno, syscall }: StatusRecord): string 
   return `exec: ${name}: ${errnoText(errno)}`;
 }
 
-function describeFailure(record: StatusRecord, op: Op | undefined, verb: string): string {
+function describeFailure(record: StatusRecord, op: Op | undefined): string {
   if (op?.op === 'FIND_PROGRAM') return describeSearch(op.file, record);
   if (op?.op === 'EXEC')
     return `exec ${plain(splitProgram(record.detail).path || (op.args[0] ?? ''))}: ${errnoText(record.errno)}`;
-  const what = op === undefined ? `${verb}: ${record.syscall}` : describeOp(op);
+  const what = op === undefined ? record.syscall : describeOp(op);
   return `${what}: ${describeErrno(record.errno)}`;
 }
 
@@ -65,19 +75,20 @@ function hintFor(record: StatusRecord, op: Op | undefined, facts: () => HostFact
   const fileFault = [ENOENT, EACCES, ENOEXEC].includes(record.errno);
   if (op?.op === 'FIND_PROGRAM' && (record.errno === ENOENT || record.syscall === DIRECTORY)) return undefined;
   if (program && fileFault) return explainProgram(splitProgram(record.detail), record.errno, facts().arch);
-  return explainRefusal({ op, errno: record.errno, syscall: record.syscall }, facts());
+  const detail = record.detail.toString('utf8');
+  return explainRefusal({ op, errno: record.errno, syscall: record.syscall, detail }, facts());
 }
 
 /** The error of a failed verb. */
 export function toError(record: StatusRecord, context: FailureContext): TsrunError {
   const op = findOp(record, context);
-  const origin = op?.origin ?? '';
+  const origin = op === undefined ? '' : (FLAGS[op.op] ?? op.origin);
   const at = origin === '' ? '' : `${plain(origin)}: `;
   const failed = { verb: context.verb, id: context.id, record, op, at };
   const problem = describeProblem(failed);
   if (problem !== undefined) return problem;
   return new ExecError(
-    at + describeFailure(record, op, context.verb),
+    at + describeFailure(record, op),
     { path: asPointer(origin), op: op?.op ?? context.verb, syscall: record.syscall, errno: record.errno },
     hintFor(record, op, context.facts),
   );

@@ -1,6 +1,6 @@
 /**
  * Failures that are no refused system call: a container in the wrong state, a hook, something in the rootfs that is not
- * what it must be. One sentence each; the words of runc where engines look for them (docs/exit-status.md).
+ * what it must be. One sentence each; the words of runc where engines look for them (docs/errors.md).
  *
  * Pure.
  */
@@ -77,11 +77,24 @@ function namespaceOf({ op }: Failed): string {
 const wrongNamespace = (failed: Failed): string =>
   `${namespaceOf(failed)} is not a ${failed.op?.op === 'OPEN_NAMESPACE' ? `${namespaceWords(failed.op.type)} ` : ''}namespace`;
 
+/** create brings its own plan; the others read the one that create left in the state directory. */
+function badPlan(failed: Failed): TsrunError {
+  const { syscall, line } = failed.record;
+  const where = `(${syscall}, line ${line})`;
+  if (failed.verb !== 'create') return damaged(failed, `its plan is refused by the executor ${where}`);
+  return new TsrunError('EXEC_FAILED', `the plan was refused by the executor ${where}`, {
+    hint: 'this is a bug of tsrun',
+  });
+}
+
+function damaged({ id }: Failed, what: string): TsrunError {
+  return new TsrunError('RECORD_CORRUPT', `the state of container ${quote(id)} cannot be read: ${what}`, {
+    hint: 'tsrun delete --force removes what is left of it',
+  });
+}
+
 const PROBLEMS: { readonly [P in Exclude<ProblemName, 'NONE' | 'SYSCALL'>]: Wording } = {
-  BAD_PLAN: other(
-    (f) => `the plan was refused by the executor (${f.record.syscall}, line ${f.record.line})`,
-    'this is a bug of tsrun, or the state directory belongs to another version',
-  ),
+  BAD_PLAN: badPlan,
   NOT_FOUND: state(() => 'container does not exist', undefined, 'CONTAINER_NOT_FOUND'),
   EXISTS: state(
     () => 'container with given ID already exists',
@@ -109,11 +122,7 @@ const PROBLEMS: { readonly [P in Exclude<ProblemName, 'NONE' | 'SYSCALL'>]: Word
     'the hook ran with only the environment of its config; what it printed is above',
   ),
   HOOK_TIMEOUT: other((f) => hook(f, timeout(f))),
-  BAD_RECORD: other(
-    (f) => `the state of container ${quote(f.id)} cannot be read: ${quote(detail(f))} is missing or damaged`,
-    'tsrun delete --force removes what is left of it',
-    'RECORD_CORRUPT',
-  ),
+  BAD_RECORD: (f) => damaged(f, `${detail(f) === '' ? 'its record' : quote(detail(f))} is missing or damaged`),
   NOT_A_NAMESPACE: other(wrongNamespace, 'name a file such as /proc/PID/ns/net, or one it was bound to'),
   WRONG_NAMESPACE: other(wrongNamespace, 'it is a namespace of another type'),
   UNSAFE_CWD: other(

@@ -6,8 +6,8 @@
  */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { SeccompCompiler } from '../compile/services.js';
 import { TsrunError } from '../errors.js';
+import type { SeccompCompiler } from '../util/seccomp.js';
 
 export interface ReceivedFd {
   /** null when the message carried none. */

@@ -22,8 +22,9 @@ export const PHASE = {
   MAPPED: 1,
   ROOTFS: 2,
   HOOKED: 3,
-  READY: 4,
+  PREPARED: 4,
   LIMITED: 5,
+  READY: 6,
 } as const;
 
 export const HOOK = {
@@ -93,6 +94,7 @@ export const SETGROUPS = {
 
 export const USER = {
   SKIP_GROUPS: 1,
+  KEEP_GROUPS_ON_REFUSAL: 2,
 } as const;
 
 export const HOMEDIR = {
@@ -369,7 +371,7 @@ export interface PropagationOp {
   readonly origin: JsonPointer;
 }
 
-/** Bind the root file system (a path, or a slot other than 0xffffffff) onto itself recursively, make its parent mount private, keep the fd that every later path is resolved in. */
+/** Take the mount that holds the root file system out of its peer group (MS_SLAVE), bind the root file system (a path whose last component is no symlink, or the tree in a slot other than 0xffffffff) onto path recursively, keep the fd that every later path is resolved in. A tree from a slot whose path this process may not reach is attached on "/". */
 export interface OpenRootfsOp {
   readonly op: 'OPEN_ROOTFS';
   readonly path: string;
@@ -377,7 +379,7 @@ export interface OpenRootfsOp {
   readonly origin: JsonPointer;
 }
 
-/** fsopen, fsconfig, fsmount, then attach at dest inside the rootfs. options are key=value or key, given to the file system. attrSet and attrClr are MOUNT_ATTR_*; sbFlags are SB_* superblock flags by MS_* value. */
+/** fsopen, fsconfig, fsmount, then attach at dest inside the rootfs. options are key=value or key, given to the file system. attrSet are MOUNT_ATTR_* (attrClr has nothing to clear on a new mount); sbFlags are superblock flags by MS_* value (ro, sync, dirsync, mand, lazytime). A missing dest is made (0755). INHERIT_MODE: mode, uid and gid of the directory that was there come before the options. COPY_UP: what it held is copied in, then MOUNT_ATTR_RDONLY is set. A failure carries the option and the messages of the file system context. */
 export interface MountFsOp {
   readonly op: 'MOUNT_FS';
   readonly type: string;
@@ -405,7 +407,7 @@ export interface MountLegacyOp {
   readonly origin: JsonPointer;
 }
 
-/** Attach a clone of source (a host path, or a slot other than 0xffffffff) at dest inside the rootfs. A missing dest is made, as a directory or file like the source. Flag RECURSIVE clones the mounts below the source too; attributes are those of the topmost mount only, propagation too unless MS_REC is in it. */
+/** Attach a clone of source (a host path, or a slot other than 0xffffffff) at dest inside the rootfs. A missing dest is made, as a directory or file like the source. Attributes that are not named stay as the source has them, locked ones too. Flag RECURSIVE clones the mounts below the source too; attributes are those of the topmost mount only, propagation too unless MS_REC is in it. */
 export interface MountBindOp {
   readonly op: 'MOUNT_BIND';
   readonly source: string;
@@ -438,7 +440,7 @@ export interface RemountOp {
   readonly origin: JsonPointer;
 }
 
-/** mknodat inside the rootfs and verify, or bind the host's node (flag BIND, or after EPERM). mode holds S_IF* and permission bits. */
+/** mknodat inside the rootfs, or bind the host's node of the same path (flag BIND, or after EPERM). An existing node of this kind and number is left as it is, any other entry is problem WRONG_DEVICE. mode holds S_IF* and permission bits. */
 export interface MakeDeviceOp {
   readonly op: 'MAKE_DEVICE';
   readonly path: string;
@@ -478,7 +480,7 @@ export interface MaskPathOp {
   readonly origin: JsonPointer;
 }
 
-/** Recursive bind of a path onto itself, read-only; a missing path is skipped. */
+/** Recursive bind of a path onto itself, read-only with all below, other flags kept; a missing path is skipped. */
 export interface ReadonlyPathOp {
   readonly op: 'READONLY_PATH';
   readonly path: string;
@@ -505,7 +507,7 @@ export interface MoveRootOp {
   readonly origin: JsonPointer;
 }
 
-/** Reopen those of fds 0-2 that are the host's /dev/null on the container's. */
+/** Reopen those of fds 0-2 that are the host's /dev/null on the container's; a root file system without /dev/null is let be. */
 export interface ContainerNullOp {
   readonly op: 'CONTAINER_NULL';
   readonly origin: JsonPointer;
@@ -567,7 +569,7 @@ export interface BoundingSetOp {
   readonly origin: JsonPointer;
 }
 
-/** PR_SET_KEEPCAPS, setgroups, setresgid, setresuid. groups: u32 array. */
+/** PR_SET_KEEPCAPS, setgroups, setresgid, setresuid. groups: u32 array. With KEEP_GROUPS_ON_REFUSAL EPERM of setgroups is let be: a joined user namespace may have it denied. */
 export interface SetUserOp {
   readonly op: 'SET_USER';
   readonly uid: number;
@@ -628,7 +630,7 @@ export interface WaitStartOp {
   readonly origin: JsonPointer;
 }
 
-/** Restore default signal state if SECCOMP has not, and execve(2) the program found, with these arguments and environment (and HOME): after SECCOMP the only system call, because a filter may allow no other. Without arguments (a config without process) it fails: EINVAL. */
+/** Restore default signal state if SECCOMP has not, and execve(2) the program found, with these arguments and environment (and HOME): after SECCOMP the only system call, because a filter may allow no other. Without arguments (a config without process) it fails: ENOENT. */
 export interface ExecOp {
   readonly op: 'EXEC';
   readonly args: readonly string[];

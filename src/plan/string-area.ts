@@ -4,8 +4,6 @@
  *
  * Pure.
  */
-const encoder = new TextEncoder();
-
 export class StringArea {
   readonly #parts: Uint8Array[] = [new Uint8Array(1)];
   readonly #texts = new Map<string, number>([['', 0]]);
@@ -15,7 +13,7 @@ export class StringArea {
   /** Offset of text. Control characters travel as they are; only NUL cannot. */
   text(text: string): number {
     if (text.includes('\0')) throw new RangeError(`a NUL in ${JSON.stringify(text.slice(0, 64))}`);
-    return this.#texts.get(text) ?? this.#append(encoder.encode(`${text}\0`), this.#texts, text);
+    return this.#texts.get(text) ?? this.#append(Buffer.from(`${text}\0`), this.#texts, text);
   }
 
   /** Offset of the first text of a vector; the others follow it. */
@@ -24,7 +22,7 @@ export class StringArea {
     const bad = texts.find((text) => text.includes('\0'));
     if (bad !== undefined) throw new RangeError(`a NUL in ${JSON.stringify(bad.slice(0, 64))}`);
     const joined = texts.join('\0');
-    return this.#texts.get(joined) ?? this.#append(encoder.encode(`${joined}\0`), this.#texts, joined);
+    return this.#texts.get(joined) ?? this.#append(Buffer.from(`${joined}\0`), this.#texts, joined);
   }
 
   /** Offset of bytes, a multiple of 8 as the kernel wants its sock_filter and bpf_insn arrays. */

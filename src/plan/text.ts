@@ -4,6 +4,7 @@
  *
  * Pure.
  */
+import { escapeControls } from '../util/quote.js';
 import * as name from './names.js';
 import type { MountBindOp, MountFsOp, Op, OpName, RunHookOp } from './op.gen.js';
 import {
@@ -19,6 +20,7 @@ import {
   SLOT,
   SOURCE,
   STATUS,
+  USER,
   WRITE,
 } from './op.gen.js';
 
@@ -30,8 +32,8 @@ const NO_SLOT = 0xffff_ffff;
 function show(text: string): string {
   let shown = text;
   for (const [slot, bytes] of Object.entries(SLOT)) shown = shown.replaceAll(bytes, `<${slot}>`);
-  const plain = JSON.stringify(shown).slice(1, -1);
-  return plain === '' || plain !== shown || /[\s"'()]/.test(shown) ? `"${plain}"` : shown;
+  const escaped = escapeControls(shown.replace(/["\\]/g, '\\$&'));
+  return escaped === '' || escaped !== shown || /[\s'()]/.test(shown) ? `"${escaped}"` : shown;
 }
 
 const list = (texts: readonly string[]) => texts.map(show).join(' ');
@@ -47,8 +49,9 @@ const PHASES: { readonly [phase: number]: string } = {
   [PHASE.MAPPED]: 'the namespaces are set up',
   [PHASE.ROOTFS]: 'the root file system is mounted',
   [PHASE.HOOKED]: 'the hooks of the host have run',
-  [PHASE.READY]: 'the container is ready',
+  [PHASE.PREPARED]: 'only the limits are missing',
   [PHASE.LIMITED]: 'the limits are set',
+  [PHASE.READY]: 'the container is ready',
 };
 const phase = (value: number) => PHASES[value] ?? `of phase ${value}`;
 
@@ -195,7 +198,7 @@ const TEXTS: Texts = {
     `load a seccomp filter (${op.filter.length / 8} instructions${op.flags === 0 ? '' : `, flags 0x${op.flags.toString(16)}`})`,
   BOUNDING_SET: (op) => `bounding capabilities: ${name.capabilityWords(op.mask)}`,
   SET_USER: (op) =>
-    `become uid ${op.uid}, gid ${op.gid}${op.flags === 0 ? `, groups ${groups(op.groups).join(', ') || 'none'}` : ', groups unchanged'}`,
+    `become uid ${op.uid}, gid ${op.gid}${bit(op.flags, USER.SKIP_GROUPS) ? ', groups unchanged' : `, groups ${groups(op.groups).join(', ') || 'none'}`}`,
   CAPABILITIES: (op) =>
     op.effective === op.permitted && op.inheritable === 0n
       ? `capabilities: ${name.capabilityWords(op.effective)}`

@@ -9,6 +9,7 @@ import { validateConfig } from '../spec/validate.js';
 import type { ContainerId } from '../state/container-id.js';
 import { corrupt, readStateFile } from '../state/directory.js';
 import { type ContainerRecord, parseRecord } from '../state/record.js';
+import { formatIssue } from '../util/issue.js';
 import { asPointer } from '../util/pointer.js';
 import type { Runtime } from './runtime.js';
 
@@ -38,7 +39,7 @@ function readSpec(runtime: Runtime, id: ContainerId): { bundle: string; spec: Va
     return { bundle: record.bundle, spec: validateConfig(configDocument(document, record)).value };
   } catch (error) {
     if (!(error instanceof SpecError)) throw error;
-    throw corrupt(id, `${error.message}, first: ${error.path ?? ''} ${error.issues[0]?.message ?? ''}`, error);
+    throw corrupt(id, error.issues.map((issue) => formatIssue(issue, 'state.json')).join('; '), error);
   }
 }
 

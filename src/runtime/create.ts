@@ -6,6 +6,7 @@ import { compileCreate } from '../compile/index.js';
 import { compileWithLibseccomp } from '../native/seccomp.js';
 import { SLOT } from '../plan/op.gen.js';
 import type { Plan } from '../plan/plan.js';
+import type { ValidSpec } from '../spec/valid.js';
 import type { ContainerId } from '../state/container-id.js';
 import { buildRecord } from '../state/record.js';
 import { type Bundle, readBundle, warnOf, withPositions } from './bundle.js';
@@ -24,7 +25,6 @@ export interface CreateRequest {
 }
 
 export interface CompileChoices {
-  readonly hasConsole: boolean;
   readonly console?: Console;
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
@@ -45,7 +45,7 @@ export function compileBundle(runtime: Runtime, bundle: Bundle, choices: Compile
   });
   const options = {
     bundle: path,
-    consoleSocket: choices.hasConsole,
+    consoleSocket: spec.process?.terminal === true,
     noPivot: choices.noPivot,
     noNewKeyring: choices.noNewKeyring,
     record,
@@ -73,7 +73,7 @@ export function createContainer(runtime: Runtime, request: CreateRequest, detach
   const bundle = readBundle(runtime, request.bundle);
   const terminal = bundle.spec.process?.terminal === true;
   const console = openConsole({ terminal, detach, socket: request.consoleSocket });
-  const plan = compileBundle(runtime, bundle, { ...request, hasConsole: terminal, console });
+  const plan = compileBundle(runtime, bundle, { ...request, console });
   const { pid } = runVerb(runtime, {
     verb: 'create',
     id: request.id,

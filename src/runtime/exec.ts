@@ -35,7 +35,7 @@ function processDocument(container: Container, process: ExecRequest['process']):
     return readDocument(readHostFile(process, '--process', { max: MAX_PROCESS_BYTES }), 'process.json');
   }
   const base = container.spec.process;
-  if (base !== undefined) return documentOf(changeProcess(base, process), 'exec');
+  if (base !== undefined) return documentOf(changeProcess(base, process), 'command line');
   throw new UsageError('the container has no process to take over settings from: use --process', '--process');
 }
 

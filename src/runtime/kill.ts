@@ -10,7 +10,7 @@ export function readSignal(text: string): number {
   if (signal !== undefined) return signal;
   const hint = /^-\d+$/.test(text)
     ? `write it without the dash: ${text.slice(1)}`
-    : 'a name such as TERM, or a number from 1 to 64';
+    : 'a name such as TERM, or a number from 0 to 64';
   throw new UsageError(`unknown signal ${quote(text, 64)}`, 'SIGNAL', hint);
 }
 

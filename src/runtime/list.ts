@@ -6,7 +6,6 @@ import { readFileSync } from 'node:fs';
 import { TsrunError } from '../errors.js';
 import type { ContainerId } from '../state/container-id.js';
 import { listIds, ownerOf } from '../state/directory.js';
-import { quote } from '../util/quote.js';
 import type { Runtime } from './runtime.js';
 import { type ContainerState, readState } from './state.js';
 
@@ -44,7 +43,7 @@ export function listContainers(runtime: Runtime): ListedContainer[] | undefined 
     } catch (error) {
       // Deleted since the directory was read.
       const gone = (error instanceof TsrunError && error.code === 'CONTAINER_NOT_FOUND') || isMissing(error);
-      if (!gone) runtime.warn(`${quote(id)}: ${error instanceof Error ? error.message : String(error)}`);
+      if (!gone) runtime.warn(error instanceof Error ? error.message : String(error));
       return [];
     }
   });

@@ -15,7 +15,6 @@ export interface PlanRequest {
 
 export function showPlan(runtime: Runtime, request: PlanRequest): string {
   const bundle = readBundle(runtime, request.bundle);
-  const hasConsole = bundle.spec.process?.terminal === true;
-  const plan = compileBundle(runtime, bundle, { ...request, hasConsole });
+  const plan = compileBundle(runtime, bundle, request);
   return request.json ? `${stringifyJson(planToJson(plan), 2)}\n` : printPlan(plan);
 }

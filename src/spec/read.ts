@@ -8,6 +8,7 @@ import { isUtf8 } from 'node:buffer';
 import { SpecError, type SpecIssue } from '../errors.js';
 import { asPointer, type JsonPointer } from '../util/pointer.js';
 import { JsonError, type JsonProblem, parseJson, type Trace, traceJson } from './json.js';
+import { parseFast } from './json-fast.js';
 
 export const MAX_BYTES = 16 * 1024 * 1024;
 
@@ -69,6 +70,8 @@ export function documentOf(value: unknown, name: string): SourceDocument {
 }
 
 function parse(text: string, name: string, positionAt: (offset: number) => Position): ReturnType<typeof parseJson> {
+  const value = parseFast(text);
+  if (value !== undefined) return { value, duplicates: false };
   try {
     return parseJson(text);
   } catch (error) {

@@ -33,7 +33,9 @@ function walk(value: unknown, shape: string, state: Walk): void {
 function walkList(list: readonly unknown[], shape: string, state: Walk): void {
   if (!shape.startsWith('[]')) return;
   const items = shape.slice(2);
-  for (const [index, item] of list.entries()) {
+  for (let index = 0; index < list.length; index++) {
+    const item = list[index];
+    if (typeof item === 'string' && !item.includes('\0')) continue;
     state.at.push(index);
     walk(item, items, state);
     state.at.pop();

@@ -1,6 +1,6 @@
 /**
  * errno numbers to names and to the texts of glibc's strerror(3), lower case as Go's runtimes print them: engines look
- * for "no such file or directory" and "permission denied" in our messages (docs/exit-status.md).
+ * for "no such file or directory" and "permission denied" in our messages (docs/errors.md).
  *
  * Numbers are those of the generic Linux ABI (x86, arm64, riscv64, s390x, loongarch64). Pure.
  */

@@ -56,11 +56,11 @@ function realTime(name: string): number | undefined {
   return match[1] === 'MIN+' ? RTMIN + offset : MAX_SIGNAL - offset;
 }
 
-/** The number of "TERM", "SIGTERM", "sigterm", "15", "SIGRTMIN+3"; undefined for anything else, 0 and 65 included. */
+/** The number of "TERM", "SIGTERM", "sigterm", "15", "SIGRTMIN+3", or 0, which only asks whether the process is there. */
 export function parseSignal(text: string): number | undefined {
   if (/^\d{1,2}$/.test(text)) {
     const number = Number(text);
-    return number >= 1 && number <= MAX_SIGNAL ? number : undefined;
+    return number <= MAX_SIGNAL ? number : undefined;
   }
   const name = text.toUpperCase().replace(/^SIG/, '');
   const number = byName(name) ?? realTime(name);

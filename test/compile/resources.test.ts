@@ -139,6 +139,12 @@ t.test('compileBlockIo writes weights to whichever file there is, and io.max', a
   );
 });
 
+t.test('setLimit asks for no controller when the value is what holds without one', async (t) => {
+  t.same(writes({ cpu: { shares: 1024n, quota: -1n }, pids: { limit: -1n }, memory: { limit: -1n } }, HYBRID), []);
+  t.match(issues({ cpu: { shares: 1025n } }, HYBRID), [{ code: 'CONTROLLER_UNAVAILABLE' }]);
+  t.match(issues({ pids: { limit: 1n } }, HYBRID), [{ code: 'CONTROLLER_UNAVAILABLE' }]);
+});
+
 t.test('pids, huge pages and rdma', async (t) => {
   t.same(writes({ pids: { limit: 10n } }), ['pids.max = 10 <- pids/limit']);
   t.same(writes({ pids: { limit: -1n } }), ['pids.max = max <- pids/limit']);

@@ -1,13 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import t from 'tap';
-import { enosysPrologue } from '../../src/compile/seccomp/enosys.js';
+import { joinPrograms } from '../../src/compile/seccomp/join.js';
 import { ARCHITECTURES } from '../../src/compile/seccomp/tables.js';
 import { compileSeccomp } from '../../src/compile/seccomp.js';
-import type { SeccompFilter, SeccompRequest } from '../../src/compile/services.js';
 import { SpecError } from '../../src/errors.js';
 import type { HostFacts } from '../../src/host/facts.js';
 import { compileWithLibseccomp } from '../../src/native/seccomp.js';
 import type { LinuxSeccomp, LinuxSeccompArg, LinuxSyscall } from '../../src/spec/types.gen.js';
+import type { SeccompPrograms, SeccompRefusal, SeccompRequest } from '../../src/util/seccomp.js';
 import { runFilter } from '../helpers/classic-bpf.js';
 import { hostFacts } from '../helpers/facts.js';
 import { engineProfile } from '../helpers/seccomp-profile.js';
@@ -42,7 +42,7 @@ function issues(profile: LinuxSeccomp, facts = hostFacts()): { code: string; pat
 /** What libseccomp would have been asked, without it. */
 function requestOf(profile: LinuxSeccomp): SeccompRequest {
   let seen: SeccompRequest | undefined;
-  const empty: SeccompFilter = { ok: true, filter: new Uint8Array(0), unknown: [], highest: [] };
+  const empty: SeccompPrograms = { ok: true, programs: [], unknown: [] };
   const record = (request: SeccompRequest) => {
     seen = request;
     return empty;
@@ -81,7 +81,7 @@ t.test('compileSeccomp turns names into one rule each, without those that say wh
       ['reboot', 0],
     ],
   );
-  t.match(request, { defaultAction: EPERM, architectures: [0xc00000b7], binaryTree: false });
+  t.match(request, { defaultAction: EPERM, architectures: [0, 0xc00000b7], binaryTree: false });
   t.same(request.names, ['read', 'write', 'mkdir', 'ptrace', 'reboot']);
   t.equal(requestOf(engineProfile()).binaryTree, true);
 });
@@ -175,7 +175,8 @@ t.test('compileSeccomp refuses profiles without measure quickly (SECCOMP_TOO_LAR
   t.same(issues({ defaultAction: 'SCMP_ACT_ERRNO', syscalls: [allow(['read'], many(257))] }), [
     { code: 'SECCOMP_TOO_LARGE', path: `${path}/0/args` },
   ]);
-  const huge = { ok: true, filter: new Uint8Array(4097 * 8), unknown: [], highest: [] } as const;
+  const programs = [{ architecture: X86_64, filter: new Uint8Array(4096 * 8), highest: -1 }];
+  const huge: SeccompPrograms = { ok: true, programs, unknown: [] };
   t.throws(() => compileSeccomp({ defaultAction: 'SCMP_ACT_KILL' }, hostFacts(), { seccomp: () => huge }), SpecError);
 });
 
@@ -203,6 +204,25 @@ t.test(
   },
 );
 
+t.test('compileSeccomp lays a refusal of libseccomp on the field (SECCOMP_RULE, SECCOMP_PROFILE)', async (t) => {
+  const profile: LinuxSeccomp = {
+    defaultAction: 'SCMP_ACT_KILL',
+    syscalls: [{ names: ['reboot'], action: 'SCMP_ACT_KILL' }, allow(['read', 'write'])],
+  };
+  const refused = (refusal: Omit<SeccompRefusal, 'ok'>) => {
+    const expected = refusal.at === 'rule' ? 'SECCOMP_RULE' : 'SECCOMP_PROFILE';
+    const path = refusal.at === 'rule' ? '/linux/seccomp/syscalls/1' : '/linux/seccomp';
+    try {
+      compileSeccomp(profile, hostFacts(), { seccomp: () => ({ ok: false, ...refusal }) });
+      t.fail('compiled');
+    } catch (error) {
+      t.match(error, { issues: [{ code: expected, path }] });
+    }
+  };
+  refused({ at: 'rule', index: 1, errno: 17 });
+  refused({ at: 'export', index: 0, errno: 12 });
+});
+
 t.test('a filter of an engine profile decides as the profile says', { skip }, async (t) => {
   const filter = filterOf(engineProfile());
   const decide = (number: number, args: readonly bigint[] = [], architecture = X86_64) =>
@@ -221,7 +241,7 @@ t.test('a filter of an engine profile decides as the profile says', { skip }, as
   t.equal(decide(0, [], ARCHITECTURES.SCMP_ARCH_AARCH64), 0, 'an architecture that is not listed is killed');
 });
 
-t.test('calls newer than the profile get ENOSYS from enosysPrologue, older ones the default', { skip }, async (t) => {
+t.test('calls newer than the profile get ENOSYS, older ones the default', { skip }, async (t) => {
   const filter = filterOf(engineProfile());
   for (const [architecture, bit] of [
     [X86_64, 0],
@@ -237,25 +257,35 @@ t.test('calls newer than the profile get ENOSYS from enosysPrologue, older ones 
   t.equal(runFilter(filterOf(only64), { number: 999, architecture: X86_64 }), ENOSYS);
 });
 
-t.test('enosysPrologue is empty where the default lets unknown calls happen or says ENOSYS itself', async (t) => {
-  const highest = [{ architecture: X86_64, number: 100 }];
-  for (const action of [ALLOW, 0x7ffc0000, 0x7ff00001, ENOSYS]) t.equal(enosysPrologue(action, highest).length, 0);
-  for (const action of [EPERM, 0, KILL_PROCESS, 0x00030000]) t.ok(enosysPrologue(action, highest).length > 0);
-  t.equal(enosysPrologue(EPERM, [{ architecture: X86_64, number: -1 }]).length, 0, 'no name of this architecture');
+/** A filter that allows everything, and the same with the lowest bit of the action's data set. */
+const allowing = (data: number) => Uint8Array.from([6, 0, 0, 0, data, 0, 0xff, 0x7f]);
+
+t.test('joinPrograms adds no ENOSYS where the default lets unknown calls happen or says ENOSYS itself', async (t) => {
+  const decide = (defaultAction: number, highest: number) => {
+    const program = joinPrograms(defaultAction, [{ architecture: X86_64, filter: allowing(0), highest }]);
+    return runFilter(program, { number: 101, architecture: X86_64 });
+  };
+  for (const action of [ALLOW, 0x7ffc0000, 0x7ff00001, ENOSYS]) t.equal(decide(action, 100), ALLOW);
+  for (const action of [EPERM, 0, KILL_PROCESS, 0x00030000]) t.equal(decide(action, 100), ENOSYS);
+  t.equal(decide(EPERM, 101), ALLOW);
+  t.equal(decide(EPERM, -1), ALLOW, 'the profile has no name of this architecture');
 });
 
-t.test('enosysPrologue falls to the program for ARM private calls and unknown architectures', async (t) => {
-  const program = Uint8Array.from([6, 0, 0, 0, 0, 0, 0xff, 0x7f]);
-  const highest = [ARCHITECTURES.SCMP_ARCH_ARM, ARCHITECTURES.SCMP_ARCH_AARCH64].map((architecture) => {
-    return { architecture, number: 400 };
+t.test('joinPrograms sends each architecture to its own filter', async (t) => {
+  const order = ['SCMP_ARCH_AARCH64', 'SCMP_ARCH_ARM', 'SCMP_ARCH_X32', 'SCMP_ARCH_X86_64', 'SCMP_ARCH_X86'] as const;
+  const programs = order.map((name, index) => {
+    const bit = name === 'SCMP_ARCH_X32' ? X32_BIT : 0;
+    return { architecture: ARCHITECTURES[name], filter: allowing(index), highest: bit + 400 };
   });
-  const filter = Buffer.concat([enosysPrologue(EPERM, highest), program]);
-  const decide = (number: number, architecture: number) => runFilter(filter, { number, architecture });
-  t.equal(decide(400, ARCHITECTURES.SCMP_ARCH_ARM), ALLOW);
-  t.equal(decide(401, ARCHITECTURES.SCMP_ARCH_ARM), ENOSYS);
-  t.equal(decide(0x0f0005, ARCHITECTURES.SCMP_ARCH_ARM), ALLOW, 'set_tls');
-  t.equal(decide(401, ARCHITECTURES.SCMP_ARCH_AARCH64), ENOSYS);
-  t.equal(decide(999, ARCHITECTURES.SCMP_ARCH_RISCV64), ALLOW);
+  const program = joinPrograms(EPERM, programs);
+  const decide = (number: number, architecture: number) => runFilter(program, { number, architecture });
+  for (const [index, name] of order.entries()) {
+    const [architecture, bit] = name === 'SCMP_ARCH_X32' ? [X86_64, X32_BIT] : [ARCHITECTURES[name], 0];
+    t.equal(decide(bit + 400, architecture), ALLOW + index, name);
+    t.equal(decide(bit + 401, architecture), ENOSYS, name);
+  }
+  t.equal(decide(0x0f0005, ARCHITECTURES.SCMP_ARCH_ARM), ALLOW + 1, 'set_tls, a private call of ARM');
+  t.equal(decide(1, ARCHITECTURES.SCMP_ARCH_RISCV64), 0, 'not listed: killed');
 });
 
 t.test('the filter of an engine profile is small and made in a moment', { skip }, async (t) => {
@@ -269,7 +299,7 @@ t.test('the filter of an engine profile is small and made in a moment', { skip }
 });
 
 t.test('the kernel takes the filter and it does what it says', { skip }, async (t) => {
-  const filter = filterOf({ ...engineProfile(), architectures: [] });
+  const filter = filterOf(engineProfile());
   const python = `
 import ctypes, os, sys
 program = bytes.fromhex(sys.argv[1])

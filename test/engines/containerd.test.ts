@@ -67,11 +67,19 @@ t.test('containerd runs containers with it', { skip }, async (t) => {
     t.match(c.ctr(['task', 'list']).stdout, /life +\d+ +RUNNING/);
     t.equal(must(c.ctr(['task', 'exec', '--exec-id', 'e1', 'life', 'echo', 'inside'])).stdout, 'inside\n');
     t.equal(c.ctr(['task', 'exec', '--exec-id', 'e2', 'life', 'sh', '-c', 'exit 9']).status, 9);
-    t.match(c.ctr(['task', 'ps', 'life']).stdout, /\d+/);
     must(c.ctr(['task', 'kill', '--signal', 'SIGKILL', 'life']));
     t.ok(eventually(() => /life +\d+ +STOPPED/.test(c.ctr(['task', 'list']).stdout)));
     must(c.ctr(['task', 'delete', 'life']));
     must(c.ctr(['container', 'delete', 'life']));
+  });
+
+  const noPs = /\bps\b/.test(c.run(RUNTIME, ['--help']).stdout) ? false : 'the runtime has no verb ps';
+  await t.test('the processes of a task', { skip: noPs }, async (t) => {
+    must(c.start(['--detach'], 'ps', ['sleep', '1000']));
+    t.match(c.ctr(['task', 'ps', 'ps']).stdout, /\d+/);
+    must(c.ctr(['task', 'kill', '--signal', 'SIGKILL', 'ps']));
+    t.ok(eventually(() => /ps +\d+ +STOPPED/.test(c.ctr(['task', 'list']).stdout)));
+    must(c.ctr(['task', 'delete', 'ps']));
   });
 
   await t.test('a terminal', async (t) => {

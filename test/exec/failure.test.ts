@@ -79,7 +79,13 @@ t.test('toError joins errno and origin into one sentence and a hint', async (t) 
     t.match({ ...error }, { path: '/mounts/3', op: 'MOUNT_FS', syscall: 'fsmount', errno: 1 });
   t.match(fail({ ...MOUNT_TMPFS, type: 'bind' }, { errno: 19 }).hint, /"bind" or "rbind"/);
   t.match(fail({ ...MOUNT_TMPFS, type: 'nosuchfs' }, { errno: 19 }).hint, /no file system 'nosuchfs'/);
-  t.match(fail(undefined, { errno: 13, list: undefined, syscall: 'mkdirat' }).message, /^create: mkdirat: EACCES/);
+  const log = Buffer.from("size=bogus\ne tmpfs: Bad value for 'size'");
+  t.equal(fail(MOUNT_TMPFS, { errno: 22, detail: log }).hint, `the kernel says: "tmpfs: Bad value for 'size'"`);
+  t.match(fail(undefined, { errno: 13, list: undefined, syscall: 'mkdirat' }).message, /^mkdirat: EACCES/);
+  t.match(
+    fail({ op: 'PID_FILE', origin: asPointer('') }, { errno: 2 }).message,
+    /^--pid-file: write the pid file: ENOENT/,
+  );
 });
 
 t.test('toError keeps the sentences about programs by which engines choose 126 and 127', async (t) => {

@@ -24,8 +24,7 @@ function wide(limits: { readonly [name: string]: string }): { [name: string]: bi
 export const countingServices: CompileServices = {
   seccomp: ({ rules, architectures }) => ({
     ok: true,
-    filter: new Uint8Array((rules.length + 1) * 8),
+    programs: [{ architecture: architectures[0] ?? 0, filter: new Uint8Array((rules.length + 1) * 8), highest: -1 }],
     unknown: [],
-    highest: [{ architecture: architectures[0] ?? 0, number: -1 }],
   }),
 };

@@ -11,7 +11,7 @@ const KINDS = ['prestart', 'createRuntime', 'createContainer', 'startContainer',
 
 /** A hook that appends to log: its name, what it read on stdin, its own mount namespace. */
 function logging(kind: string, log: string): TestConfig {
-  const script = `echo "${kind} $(readlink /proc/self/ns/mnt) $(cat)" >>${log}`;
+  const script = `echo "${kind} $(readlink /proc/self/ns/mnt) $(tr -d '\\n')" >>${log}`;
   return { path: '/bin/sh', args: ['sh', '-c', script], env: ['PATH=/bin:/usr/bin'] };
 }
 

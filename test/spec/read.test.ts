@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { SpecError, type SpecIssue } from '../../src/errors.js';
 import { MAX_DEPTH, parseJson } from '../../src/spec/json.js';
+import { parseFast } from '../../src/spec/json-fast.js';
 import { MAX_BYTES, readDocument } from '../../src/spec/read.js';
 import { stringifyJson } from '../../src/util/json-write.js';
 import { asPointer, pointer } from '../../src/util/pointer.js';
@@ -162,6 +163,36 @@ t.test('locate points at the first byte of the value for any JSON', async (t) =>
     });
   });
   t.doesNotThrow(() => fc.assert(property, { numRuns: 200 }));
+});
+
+t.test('parseFast gives what parseJson gives, or leaves the text to it', async (t) => {
+  const key = fc.constantFrom('a', 'b', '"', '":', 'é', '__proto__', 'toString');
+  const leaf = fc.oneof(fc.string(), fc.integer(), fc.constantFrom('x":', '\\ud83d', 1e21, 0.5, -0.5));
+  const { tree } = fc.letrec((tie) => ({
+    tree: fc.oneof({ maxDepth: 4 }, leaf, fc.array(tie('tree')), fc.dictionary(key, tie('tree'))),
+  }));
+  const property = fc.property(tree, fc.constantFrom(0, 1, '\t'), (value, indent) => {
+    const text = JSON.stringify({ value }, null, indent);
+    const fast = parseFast(text);
+    return fast === undefined || stringifyJson(fast) === stringifyJson(parseJson(text).value);
+  });
+  t.doesNotThrow(() => fc.assert(property, { numRuns: 500 }));
+  t.same(parseFast('{"a": {"b" : [1, -5, 1.5, null]}}'), { a: { b: [1, -5, 1.5, null] } }, 'takes the usual');
+});
+
+t.test('parseFast leaves to parseJson what JSON.parse would not keep', async (t) => {
+  const texts = [
+    '{"a":1234567890123456}',
+    '{"a":-0}',
+    '{"a":"\\udc00"}',
+    '{"a":1,"a":2}',
+    '{"__proto__":1}',
+    '{',
+    '1',
+    '{"a":"b":"}',
+  ];
+  for (const text of texts) t.equal(parseFast(text), undefined, text);
+  t.equal(parseFast(`{"a":${'['.repeat(MAX_DEPTH)}${']'.repeat(MAX_DEPTH)}}`), undefined, 'too deep');
 });
 
 t.test('parseJson says whether a key came twice', async (t) => {

@@ -77,8 +77,8 @@ static int refused(const struct walk *walk, size_t prefix, const char *token, st
 }
 
 /* One by one, so that one refused controller neither hides the others nor goes unnamed. */
-static int enable_each(const struct walk *walk, int fd, size_t prefix, char *tokens, bool required,
-		       struct failure *reterr)
+static int enable_each(
+	const struct walk *walk, int fd, size_t prefix, char *tokens, bool required, struct failure *reterr)
 {
 	for (char *token = tokens; *token != '\0';) {
 		char *end = token + strcspn(token, " ");
@@ -105,16 +105,19 @@ static int enable(const struct walk *walk, int fd, size_t prefix, bool required,
 	return enable_each(walk, fd, prefix, missing, required, reterr);
 }
 
-/* Opens the directory at path[0..end] in its parent fd, making it if need be. fd, or -1. */
-static int enter(struct walk *walk, int parent, const char *name, bool leaf, struct failure *reterr)
+/* Opens the next directory of the path, making it if need be. fd, or -1. */
+static int enter(struct walk *walk, int parent, const char *name, const char *rest, struct failure *reterr)
 {
-	bool made = mkdirat(parent, name, 0755) == 0;
-	int fd;
+	bool leaf = *rest == '\0';
+	int fd = cgroup_open(parent, name);
+	bool made = fd < 0 && errno == ENOENT;
 
-	if (!made && errno != EEXIST)
-		return FAIL(reterr, "mkdirat");
-	walk->ctx->cgroup_dirs_made += made ? 1 : 0;
-	fd = cgroup_open(parent, name);
+	if (made) {
+		cgroup_will_make(walk->ctx, rest);
+		if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST)
+			return FAIL(reterr, "mkdirat");
+		fd = cgroup_open(parent, name);
+	}
 	if (fd < 0)
 		return FAIL(reterr, "openat2");
 	if (made && !leaf)
@@ -137,7 +140,7 @@ static int check_leaf(int fd, struct failure *reterr)
 	}
 	/* Below a threaded cgroup a new one is "domain invalid" and takes no process. */
 	if (read_file_at(fd, "cgroup.type", type, sizeof(type)) <= 0 || strcmp(type, "domain\n") == 0 ||
-	    strcmp(type, "domain threaded\n") == 0)
+		strcmp(type, "domain threaded\n") == 0)
 		return 0;
 	errno = EOPNOTSUPP;
 	(void)FAIL(reterr, "cgroup.type");
@@ -176,7 +179,7 @@ static int make_path(struct walk *walk, int mount, struct failure *reterr)
 		if (enable(walk, fd, prefix, true, reterr) < 0 || enable(walk, fd, prefix, false, reterr) < 0)
 			return -1;
 		at += size + (at[size] == '/' ? 1 : 0);
-		child = enter(walk, fd, name, *at == '\0', reterr);
+		child = enter(walk, fd, name, at, reterr);
 		if (child < 0)
 			return -1;
 		close_fd(&fd);
@@ -311,7 +314,8 @@ int op_cgroup_open(struct context *ctx, const struct op_cgroup_open *op, struct 
 		return FAIL(reterr, "openat2");
 	/* A cgroup that passes controllers on takes no process (EBUSY): an init such as systemd moved itself below. */
 	if (ctx->cgroup_fd >= 0 &&
-	    read_file_at(ctx->cgroup_fd, "cgroup.subtree_control", enabled, sizeof(enabled)) > 0 && enabled[0] > ' ')
+		read_file_at(ctx->cgroup_fd, "cgroup.subtree_control", enabled, sizeof(enabled)) > 0 &&
+		enabled[0] > ' ')
 		close_fd(&ctx->cgroup_fd);
 	return ctx->cgroup_fd >= 0 ? 0 : open_init_cgroup(ctx, mount, reterr);
 }

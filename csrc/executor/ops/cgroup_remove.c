@@ -15,7 +15,7 @@
 
 /* The kernel lets go of a dead process' cgroup a little after the process is reaped. */
 #define BUSY_PAUSE_NS (5 * 1000 * 1000)
-#define BUSY_TRIES 400
+#define BUSY_TRIES    400
 
 static bool is_gone(int error)
 {
@@ -161,12 +161,12 @@ static int remove_leaf(int mount, char *path, int fd, struct failure *reterr)
 	return -1;
 }
 
-/* From path upwards, as long as create made them and nobody else uses them; made: how many, where no mark tells. */
-static void remove_empty(const struct context *ctx, int mount, char *path, uint32_t made)
+/* Upwards as long as create made them and nobody else uses them. level: of path, counted from the leaf, which is 0. */
+static void remove_empty(const struct context *ctx, int mount, char *path, uint32_t level)
 {
 	const char *name = NULL;
 
-	while (name != path) {
+	for (; name != path; level++) {
 		cleanup_fd int fd = cgroup_open(mount, path);
 		enum cgroup_mark mark = fd < 0 ? MARK_NONE : cgroup_mark_of(ctx, fd);
 		cleanup_fd int parent = -1;
@@ -174,9 +174,8 @@ static void remove_empty(const struct context *ctx, int mount, char *path, uint3
 		name = split(path);
 		if (fd < 0)
 			continue;
-		if (mark != MARK_SHARED && (made == 0 || mark != MARK_NONE))
+		if (mark != MARK_SHARED && (mark != MARK_NONE || level >= cgroup_made(ctx)))
 			return;
-		made -= made > 0 ? 1 : 0;
 		parent = open_parent(mount, path, name);
 		if (parent >= 0 && unlinkat(parent, name, AT_REMOVEDIR) < 0 && !is_gone(errno))
 			return;
@@ -185,7 +184,6 @@ static void remove_empty(const struct context *ctx, int mount, char *path, uint3
 
 int op_cgroup_remove(struct context *ctx, const struct op_cgroup_remove *op, struct failure *reterr)
 {
-	uint32_t made = ctx->cgroup_dirs_made;
 	char path[PATH_MAX];
 	cleanup_fd int mount = -1;
 	cleanup_fd int fd = -1;
@@ -198,13 +196,14 @@ int op_cgroup_remove(struct context *ctx, const struct op_cgroup_remove *op, str
 		return FAIL(reterr, "openat2");
 	mark = fd < 0 ? MARK_SHARED : cgroup_mark_of(ctx, fd);
 	/* One that was there before the container, or that is another's by now, stays. */
-	if (mark == MARK_OTHER || (mark == MARK_NONE && made == 0))
+	if (mark == MARK_OTHER || (mark == MARK_NONE && cgroup_made(ctx) == 0))
 		return 0;
-	if (mark != MARK_SHARED && remove_leaf(mount, path, fd, reterr) < 0)
+	if (mark == MARK_SHARED) {
+		remove_empty(ctx, mount, path, 0);
+		return 0;
+	}
+	if (remove_leaf(mount, path, fd, reterr) < 0)
 		return -1;
-	/* A create that failed on the way down made parents and no leaf: then all of the count is parents. */
-	if (made > 0 && (fd >= 0 || !ctx->state_made))
-		made--;
-	remove_empty(ctx, mount, path, made);
+	remove_empty(ctx, mount, path, 1);
 	return 0;
 }

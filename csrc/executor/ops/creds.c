@@ -14,17 +14,6 @@
 #include "../context.h"
 #include "../sys.h"
 
-/* 32-bit ABIs keep the names without suffix for 16-bit ids. */
-#ifdef SYS_setresuid32
-#define NR_SETRESUID SYS_setresuid32
-#define NR_SETRESGID SYS_setresgid32
-#define NR_SETGROUPS SYS_setgroups32
-#else
-#define NR_SETRESUID SYS_setresuid
-#define NR_SETRESGID SYS_setresgid
-#define NR_SETGROUPS SYS_setgroups
-#endif
-
 static int set_ids(uint32_t uid, uint32_t gid, struct failure *reterr)
 {
 	if (syscall(NR_SETRESGID, gid, gid, gid) < 0)
@@ -56,7 +45,8 @@ int op_set_user(struct context *ctx, const struct op_set_user *op, struct failur
 	/* Without it the permitted set is emptied when the last id 0 goes, before CAPABILITIES could keep some. */
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		return FAIL(reterr, "prctl");
-	if ((op->flags & USER_SKIP_GROUPS) == 0 && syscall(NR_SETGROUPS, count, groups) < 0)
+	if ((op->flags & USER_SKIP_GROUPS) == 0 && syscall(NR_SETGROUPS, count, groups) < 0 &&
+		(errno != EPERM || (op->flags & USER_KEEP_GROUPS_ON_REFUSAL) == 0))
 		return FAIL(reterr, "setgroups");
 	return set_ids(op->uid, op->gid, reterr);
 }
@@ -111,7 +101,7 @@ int op_ambient(struct context *ctx, const struct op_ambient *op, struct failure 
 		return FAIL(reterr, "prctl");
 	for (unsigned long capability = 0; capability < 64; capability++)
 		if ((op->mask >> capability & 1) != 0 &&
-		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) < 0)
+			prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) < 0)
 			warn_ambient(ctx, capability);
 	return 0;
 }

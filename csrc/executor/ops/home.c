@@ -14,7 +14,7 @@
 #include "../io.h"
 #include "../saferoot.h"
 
-#define PASSWD_MAX (10 * 1024 * 1024)
+#define PASSWD_MAX     (10 * 1024 * 1024)
 #define LINE_MAX_BYTES 8192
 
 struct reader {

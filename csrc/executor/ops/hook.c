@@ -21,10 +21,10 @@
 #include "../sys.h"
 #include "../vector.h"
 
-#define TAIL_SIZE 1536
-#define KILL_GRACE_MS 5000
+#define TAIL_SIZE	      1536
+#define KILL_GRACE_MS	      5000
 #define POLL_WITHOUT_PIDFD_MS 10
-#define SLOT_ROOM 4096
+#define SLOT_ROOM	      4096
 
 struct hook {
 	const struct op_run_hook *op;
@@ -112,7 +112,7 @@ static int prepare(struct context *ctx, struct hook *hook, struct failure *reter
 		return FAIL(reterr, "pipe2");
 	/* Only our ends: the hook must find ordinary blocking stdio. */
 	if (fcntl(hook->input[1], F_SETFL, O_NONBLOCK) < 0 || fcntl(hook->output[0], F_SETFL, O_NONBLOCK) < 0 ||
-	    fcntl(hook->report[0], F_SETFL, O_NONBLOCK) < 0)
+		fcntl(hook->report[0], F_SETFL, O_NONBLOCK) < 0)
 		return FAIL(reterr, "fcntl");
 	return 0;
 }
@@ -137,7 +137,7 @@ _Noreturn static void hook_main(const struct hook *hook)
 		(void)umask(022);
 	/* start and delete are called from any directory; the other hooks keep the one that create chose. */
 	if ((!from_anywhere || chdir("/") == 0) && dup2(hook->input[0], STDIN_FILENO) >= 0 &&
-	    dup2(hook->output[1], STDOUT_FILENO) >= 0 && dup2(hook->output[1], STDERR_FILENO) >= 0) {
+		dup2(hook->output[1], STDOUT_FILENO) >= 0 && dup2(hook->output[1], STDERR_FILENO) >= 0) {
 		keep_only_stdio();
 		signals_reset();
 		(void)execve(hook->path, (char *const *)(uintptr_t)hook->argv, (char *const *)(uintptr_t)hook->envp);

@@ -53,7 +53,8 @@ static pid_t fork_into_cgroup(struct context *ctx, uint64_t flags, int signal, i
 		.exit_signal = (unsigned int)signal,
 	};
 
-	if (ctx->cgroup_fd >= 0) {
+	/* The stage is in the cgroup already, and may no longer write to it when it is in a user namespace. */
+	if (ctx->cgroup_fd >= 0 && ctx->role == ROLE_HOST) {
 		args.flags |= CLONE_INTO_CGROUP;
 		args.cgroup = (unsigned int)ctx->cgroup_fd;
 	}

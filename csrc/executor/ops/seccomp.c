@@ -17,7 +17,7 @@ int op_seccomp(struct context *ctx, const struct op_seccomp *op, struct failure 
 	long result;
 
 	if (op->filter.length % sizeof(struct sock_filter) != 0 ||
-	    op->filter.length / sizeof(struct sock_filter) > BPF_MAXINSNS) {
+		op->filter.length / sizeof(struct sock_filter) > BPF_MAXINSNS) {
 		errno = EINVAL;
 		return FAIL_AS(reterr, PROBLEM_BAD_PLAN, "seccomp");
 	}

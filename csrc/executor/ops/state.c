@@ -23,6 +23,7 @@ static int make_root(const char *path, bool *ret_made, struct failure *reterr)
 {
 	char prefix[PATH_MAX];
 	size_t length = strlen(path);
+	int error;
 
 	if (length == 0 || path[0] != '/' || length >= sizeof(prefix)) {
 		errno = ENAMETOOLONG;
@@ -34,8 +35,11 @@ static int make_root(const char *path, bool *ret_made, struct failure *reterr)
 		memcpy(prefix, path, end);
 		prefix[end] = '\0';
 		*ret_made = mkdir(prefix, 0700) == 0;
-		if (!*ret_made && errno != EEXIST && !(errno == EROFS && access(prefix, F_OK) == 0))
-			return FAIL(reterr, "mkdir");
+		error = errno;
+		if (*ret_made || error == EEXIST || (error == EROFS && access(prefix, F_OK) == 0))
+			continue;
+		errno = error;
+		return FAIL(reterr, "mkdir");
 	}
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include "../cleanup.h"
 #include "../context.h"
 #include "../device.h"
+#include "../mounting.h"
 #include "../procfs.h"
 #include "../saferoot.h"
 
@@ -34,6 +35,8 @@ int op_container_null(struct context *ctx, const struct op_container_null *op, s
 	struct stat st;
 
 	(void)op;
+	if (need_rootfs(ctx, reterr) < 0)
+		return -1;
 	for (int fd = 0; fd <= 2; fd++) {
 		if (fstat(fd, &st) < 0 || !is_null_device(&st))
 			continue;

@@ -199,9 +199,12 @@ static int become_terminal(int slave, struct failure *reterr)
 
 int op_open_console(struct context *ctx, const struct op_open_console *op, struct failure *reterr)
 {
-	cleanup_fd int master = open_master(ctx, reterr);
+	cleanup_fd int master = -1;
 	cleanup_fd int slave = -1;
 
+	if (need_rootfs(ctx, reterr) < 0)
+		return -1;
+	master = open_master(ctx, reterr);
 	if (master < 0)
 		return -1;
 	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);

@@ -20,7 +20,7 @@ struct supervisor {
 	int signals;
 	bool ended;
 	bool abandoned; /* told to end although somebody still has to take the last output */
-	int status; /* of waitpid(2) */
+	int status;	/* of waitpid(2) */
 	bool has_terminal;
 	struct terminal terminal;
 };
@@ -139,8 +139,7 @@ int verb_supervise(struct context *ctx, int *ret_exit, struct failure *reterr)
 	close_fd(&supervisor.signals);
 	if (result < 0)
 		return -1;
-	*ret_exit = WIFSIGNALED(supervisor.status) ? 128 + WTERMSIG(supervisor.status) :
-						     WEXITSTATUS(supervisor.status);
+	*ret_exit = WIFSIGNALED(supervisor.status) ? 128 + WTERMSIG(supervisor.status) : WEXITSTATUS(supervisor.status);
 	if (ctx->args->root == NULL || ctx->args->id == NULL)
 		return 0;
 	return verb_delete(ctx, reterr);

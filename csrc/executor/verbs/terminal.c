@@ -32,7 +32,7 @@ static int receive_master(int socket, struct failure *reterr)
 		return FAIL(reterr, "recvmsg");
 	rights = CMSG_FIRSTHDR(&message);
 	if (rights == NULL || rights->cmsg_level != SOL_SOCKET || rights->cmsg_type != SCM_RIGHTS ||
-	    rights->cmsg_len != CMSG_LEN(sizeof(fd))) {
+		rights->cmsg_len != CMSG_LEN(sizeof(fd))) {
 		errno = EPROTO;
 		return FAIL(reterr, "recvmsg");
 	}

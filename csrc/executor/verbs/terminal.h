@@ -10,7 +10,7 @@
 #include "../failure.h"
 
 #define TERMINAL_POLL_FDS 2
-#define FLOW_SIZE 2048 /* below PIPE_BUF: what poll(2) calls writable takes it without blocking */
+#define FLOW_SIZE	  2048 /* below PIPE_BUF: what poll(2) calls writable takes it without blocking */
 
 /* One direction. Bytes read are written before more are read. */
 struct flow {

@@ -14,7 +14,18 @@ export function checks({ fix = false } = {}) {
     { name: 'generated files', run: () => ({ offenders: checkDrift() }) },
     { name: 'biome', run: () => biome(fix) },
     { name: 'clang-format', run: () => clangFormat(fix) },
-    { name: 'types', run: () => command(`${BIN}/tsc`, ['--noEmit', '--pretty', 'false']) },
+    {
+      name: 'types',
+      run: () =>
+        command(`${BIN}/tsc`, [
+          '--noEmit',
+          '--pretty',
+          'false',
+          '--incremental',
+          '--tsBuildInfoFile',
+          'build/tsc.json',
+        ]),
+    },
     { name: 'size budgets', run: checkBudgets },
     { name: 'import table', run: () => ({ offenders: checkImports() }) },
     { name: 'no fs below a rootfs', run: () => ({ offenders: checkRootfsAccess() }) },

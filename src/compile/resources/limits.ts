@@ -32,7 +32,19 @@ export function resource(...tokens: readonly (string | number)[]): JsonPointer {
   return append(RESOURCES, ...tokens);
 }
 
-/** Asks for a file of the controller to hold value; refused when this host's cgroup2 lacks the controller. */
+/** What a new cgroup has: no limit at all. ctr asks for 1024 shares and Podman for any number of processes this way. */
+const KERNEL_DEFAULTS: { readonly [file: string]: string } = {
+  'cpu.weight': '100',
+  'cpu.max': 'max 100000',
+  'memory.max': 'max',
+  'memory.swap.max': 'max',
+  'pids.max': 'max',
+};
+
+/**
+ * Asks for a file of the controller to hold value; refused when this host's cgroup2 lacks the controller, unless the
+ * value is what holds without it.
+ */
 export function setLimit(
   limits: Limits,
   controller: string,
@@ -41,6 +53,7 @@ export function setLimit(
   value: string,
   flags = 0,
 ): void {
+  if (!limits.facts.controllers.includes(controller) && KERNEL_DEFAULTS[file] === value) return;
   if (needController(limits, controller, origin)) limits.ops.push({ op: 'CGROUP_WRITE', file, value, flags, origin });
 }
 

@@ -7,8 +7,8 @@
 import type { HostFacts } from '../../host/facts.js';
 import type { LinuxSeccomp, LinuxSeccompArg, LinuxSyscall, SeccompAction } from '../../spec/types.gen.js';
 import { append, type JsonPointer, pointer } from '../../util/pointer.js';
+import type { SeccompCondition, SeccompRequest, SeccompRule } from '../../util/seccomp.js';
 import { type Report, refuse, warn } from '../report.js';
-import type { SeccompCondition, SeccompRequest, SeccompRule } from '../services.js';
 import { ACTIONS, ARCHITECTURES, OPERATORS } from './tables.js';
 
 export const SECCOMP = pointer('linux', 'seccomp');
@@ -18,6 +18,8 @@ const MAX_RULES = 4096;
 const MAX_ALTERNATIVES = 256;
 const TREE_ABOVE = 32;
 const EPERM = 1;
+/** SCMP_ARCH_NATIVE: in every filter, named or not. */
+const NATIVE = 0;
 
 export interface Normalized {
   readonly request: SeccompRequest;
@@ -44,7 +46,7 @@ export function normalizeProfile(profile: LinuxSeccomp, facts: HostFacts, report
   const rules = [...table.values()];
   const request = {
     defaultAction,
-    architectures: (profile.architectures ?? []).map((name) => ARCHITECTURES[name]),
+    architectures: [NATIVE, ...(profile.architectures ?? []).map((name) => ARCHITECTURES[name])],
     rules: rules.map(({ rule }) => rule),
     names: [...new Set((profile.syscalls ?? []).flatMap(({ names }) => names))],
     binaryTree: rules.length > TREE_ABOVE,

@@ -25,13 +25,6 @@ function reservation({ limit = 0n, reservation = 0n }: LinuxMemory, on: On): voi
   if (limit > 0n && reservation > limit) on.warn('NO_EFFECT', '/reservation', `is above the limit ${limit}`);
 }
 
-function kernelMemory(memory: LinuxMemory, on: On): void {
-  for (const field of ['kernel', 'kernelTCP'] as const) {
-    if ((memory[field] ?? 0n) !== 0n)
-      on.warn('DEPRECATED', `/${field}`, 'is ignored: the kernel has no such limit any more');
-  }
-}
-
 export const memoryRules: readonly Rule<LinuxResources>[] = [
   rule('/memory/limit', amount),
   rule('/memory/reservation', amount),
@@ -40,5 +33,4 @@ export const memoryRules: readonly Rule<LinuxResources>[] = [
   rule('/memory/kernelTCP', amount),
   rule('/memory', swap),
   rule('/memory', reservation),
-  rule('/memory', kernelMemory),
 ];

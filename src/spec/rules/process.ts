@@ -11,8 +11,8 @@ import { schedulerRules } from './scheduler.js';
 
 const rule = rulesOf<Process>();
 
-function argsNotEmpty(process: Process, on: Site<Process>): void {
-  const program = process.args?.[0];
+function argsNotEmpty({ args = [] }: Process, on: Site<Process>): void {
+  const program = args[0];
   if (program === undefined) on.error('EMPTY', '/args', 'must not be empty');
   else if (program === '') on.error('EMPTY', '/args/0', 'must not be empty: it names the program');
 }

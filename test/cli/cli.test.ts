@@ -1,0 +1,152 @@
+/** cli: the built program from argv to exit status, without root and without containers. */
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+
+const PROGRAM = fileURLToPath(new URL('../../dist/tsrun.cjs', import.meta.url));
+
+interface Result {
+  readonly status: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function tsrun(
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: { readonly [name: string]: string } } = {},
+): Result {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [PROGRAM, ...args], {
+    encoding: 'utf8',
+    env: { PATH: '/usr/bin:/bin', ...options.env },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
+  return { status, out: stdout, err: stderr };
+}
+
+const built = existsSync(PROGRAM) ? false : 'dist/ is not built: npm run build';
+
+t.test('tsrun --version has the lines that docker and podman read', { skip: built }, async (t) => {
+  const { status, out } = tsrun(['--version']);
+  t.equal(status, 0);
+  const lines = out.split('\n');
+  t.match(lines[0], /^tsrun version \d+\.\d+\.\d+/);
+  t.match(lines[1], /^commit: \S+$/);
+  t.match(lines[2], /^spec: \d+\.\d+\.\d+$/);
+  t.equal(tsrun(['version']).out, out);
+  t.equal(tsrun(['-v']).out, out);
+});
+
+t.test('tsrun answers a wrong command line on stderr with status 1 and the usage', { skip: built }, async (t) => {
+  const cases: readonly (readonly [args: string[], message: RegExp])[] = [
+    [[], /^tsrun: a command is missing\n/],
+    [['--hlep'], /^tsrun: unknown flag "--hlep"\nhint: did you mean "--help"\?\nusage: /],
+    [['creat', 'x'], /^tsrun: unknown command "creat"\nhint: did you mean "create"\?\n/],
+    [['foo', '-h'], /^tsrun: No help topic for 'foo'\n/],
+    [['create'], /^tsrun: "create" requires exactly 1 argument\(s\)\nusage: tsrun create /],
+    [['kill'], /"kill" requires a minimum of 1 argument\(s\)/],
+    [['kill', 'a', 'b', 'c'], /"kill" requires a maximum of 2 argument\(s\)/],
+    [['list', 'x'], /"list" requires exactly 0 argument\(s\)/],
+    [['create', '--bundle'], /flag needs an argument: --bundle\nusage: /],
+    [['state', '../x'], /^tsrun: state: container id "\.\.\/x": invalid container ID format\n/],
+    [['state', ''], /^tsrun: state: container id cannot be empty\n/],
+    [['--log-format', 'yaml', 'list'], /unknown log-format "yaml"/],
+    [['list', '-f', 'x'], /--format: invalid format option "x"/],
+    [['kill', 'c', 'SIGFOO'], /unknown signal "SIGFOO"/],
+    [['--systemd-cgroup', 'create', 'c'], /systemd cgroup driver is not built yet/],
+    [['--root', '/', 'list'], /Option --root argument should not be set to \//],
+  ];
+  for (const [args, message] of cases) {
+    const { status, out, err } = tsrun(args);
+    t.equal(status, 1, args.join(' '));
+    t.equal(out, '', 'nothing on stdout');
+    t.match(err, message);
+  }
+});
+
+t.test('tsrun help is on stdout with status 0', { skip: built }, async (t) => {
+  for (const args of [
+    ['--help'],
+    ['-h'],
+    ['help'],
+    ['create', '--help'],
+    ['exec', '-h'],
+    ['help', 'run'],
+    ['create', 'x', 'y', '-h'].slice(0, 1).concat('-h'),
+  ]) {
+    const { status, out, err } = tsrun(args);
+    t.equal(status, 0, args.join(' '));
+    t.match(out, /^NAME:\n {3}tsrun /);
+    t.equal(err, '');
+  }
+});
+
+t.test('tsrun exec fails with 255, other commands with 1', { skip: built }, async (t) => {
+  const root = t.testdir({});
+  for (const args of [
+    ['state', 'none'],
+    ['kill', 'none'],
+    ['start', 'none'],
+    ['delete', 'none'],
+  ]) {
+    const { status, err } = tsrun(['--root', root, ...args]);
+    t.equal(status, 1);
+    t.match(err, /container does not exist: "none"/, args.join(' '));
+  }
+  t.match(tsrun(['--root', root, 'exec', 'none', 'ls']), { status: 255, err: /container does not exist: "none"/ });
+  t.match(tsrun(['--root', root, 'delete', '--force', 'none']), { status: 0, err: '' });
+});
+
+t.test(
+  'tsrun --log FILE --log-format json writes one line per error, and the error on stderr too',
+  { skip: built },
+  async (t) => {
+    const dir = t.testdir({
+      'config.json': '{"ociVersion":"1.0.2","root":{"path":""},"process":{"cwd":"x","args":[]}}',
+    });
+    const { status, err } = tsrun(['--log', 'log.json', '--log-format', 'json', 'create', 'c'], { cwd: dir });
+    t.equal(status, 1);
+    t.match(err, /^tsrun: create: \/process\/cwd \(config\.json:1:\d+\): must be an absolute path \(got "x"\)$/m);
+    const lines = readFileSync(join(dir, 'log.json'), 'utf8').trimEnd().split('\n');
+    t.equal(lines.length, 1);
+    const { level, msg } = JSON.parse(lines[0] ?? '{}');
+    t.equal(level, 'error');
+    t.match(msg, /\/process\/cwd .*; .*\/process\/args|\/process\/args .*; .*\/process\/cwd/);
+  },
+);
+
+t.test('tsrun spec and plan work on a bundle without touching anything else', { skip: built }, async (t) => {
+  const dir = t.testdir({ rootfs: {} });
+  t.match(tsrun(['spec'], { cwd: dir }), { status: 0, out: '', err: '' });
+  t.match(readFileSync(join(dir, 'config.json'), 'utf8'), /^\{\n\t"ociVersion": "1\.\d+\.\d+"/);
+  t.match(tsrun(['spec', '-b', dir]), { status: 1, err: /File config\.json exists\. Remove it first/ });
+  const { status, out } = tsrun(['plan', dir]);
+  t.equal(status, 0);
+  t.match(out, /^setup: /);
+  t.match(out, /← \/mounts\/0$/m);
+  t.type(JSON.parse(tsrun(['plan', '--json', '-b', dir]).out).lists.init, Array);
+});
+
+t.test('tsrun list knows a missing default root from a missing --root', { skip: built }, async (t) => {
+  const dir = t.testdir({});
+  t.match(tsrun(['--root', join(dir, 'none'), 'list']), { status: 1, err: /no such directory/ });
+  t.match(tsrun(['--root', dir, 'list', '-f', 'json']), { status: 0, out: 'null' });
+  t.match(tsrun(['--root', dir, 'list', '-q']), { status: 0, out: '' });
+});
+
+t.test('tsrun fails cleanly when stdout is full or the arguments are not UTF-8', { skip: built }, async (t) => {
+  const full = openSync('/dev/full', 'w');
+  const { status, stderr } = spawnSync(process.execPath, [PROGRAM, '--version'], {
+    stdio: ['ignore', full, 'pipe'],
+    encoding: 'utf8',
+  });
+  closeSync(full);
+  t.equal(status, 1);
+  t.match(stderr, /stdout: ENOSPC/);
+  const command = `exec "$0" "$1" exec c "$(printf '\\377')"`;
+  t.match(
+    spawnSync('/bin/sh', ['-c', command, process.execPath, PROGRAM], { encoding: 'utf8' }).stderr,
+    /not valid UTF-8/,
+  );
+});

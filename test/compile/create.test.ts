@@ -1,0 +1,207 @@
+// What compileCreate refuses and warns of, code by code. What it emits is in the golden plans.
+import t from 'tap';
+import { HYBRID, NO_CGROUP2 } from '../helpers/facts.js';
+import { create, line, ops, refusals } from './compiling.js';
+
+const MAPS = {
+  namespaces: [{ type: 'mount' }, { type: 'user' }],
+  uidMappings: [{ containerID: 0, hostID: 100000, size: 10 }],
+  gidMappings: [{ containerID: 0, hostID: 100000, size: 10 }],
+};
+
+t.test('compileCreate refuses namespaces that cannot be', (t) => {
+  const without = { facts: { namespaces: ['mount', 'pid'] as const } };
+  const linux = { namespaces: [{ type: 'mount' }, { type: 'cgroup' }] };
+  t.same(
+    refusals(() => create({ linux }, without)),
+    ['NAMESPACE_UNSUPPORTED /linux/namespaces/1'],
+  );
+  t.same(
+    refusals(() => create({ linux: { namespaces: [{ type: 'pid' }] } })),
+    ['MOUNT_NAMESPACE_MISSING /linux/namespaces'],
+  );
+  t.end();
+});
+
+t.test('compileCreate refuses ids that a new user namespace does not map', (t) => {
+  const process = { user: { uid: 10, gid: 11, additionalGids: [1, 12] } };
+  const mounts = [{ destination: '/t', type: 'tmpfs', source: 'tmpfs', options: ['mode=700', 'uid=99', 'gid=9'] }];
+  t.same(
+    refusals(() => create({ process, mounts, linux: MAPS })),
+    [
+      'ID_NOT_MAPPED /mounts/0/options/1',
+      'ID_NOT_MAPPED /process/user/uid',
+      'ID_NOT_MAPPED /process/user/gid',
+      'ID_NOT_MAPPED /process/user/additionalGids/1',
+    ],
+  );
+  const high = [{ containerID: 1, hostID: 100000, size: 10 }];
+  const user = { uid: 1, gid: 1 };
+  t.same(
+    refusals(() => create({ process: { user }, linux: { ...MAPS, uidMappings: high, gidMappings: high } })),
+    ['ID_NOT_MAPPED /linux/uidMappings', 'ID_NOT_MAPPED /linux/gidMappings'],
+  );
+  t.end();
+});
+
+t.test('compileCreate refuses groups where setgroups is closed', (t) => {
+  const process = { user: { uid: 0, gid: 0, additionalGids: [1] } };
+  t.same(
+    refusals(() => create({ process, linux: MAPS }, { facts: { capabilities: 0n, euid: 1000 } })),
+    ['GROUPS_NOT_ALLOWED /process/user/additionalGids'],
+  );
+  t.end();
+});
+
+t.test('compileCreate refuses by name what is not there yet', (t) => {
+  const notYet = (change: object, path: string) =>
+    t.same(
+      refusals(() => create(change)),
+      [`NOT_YET_SUPPORTED ${path}`],
+    );
+  const namespaces = [{ type: 'mount' }, { type: 'network' }];
+  notYet({ process: { scheduler: { policy: 'SCHED_IDLE' } } }, '/process/scheduler');
+  notYet({ process: { ioPriority: { class: 'IOPRIO_CLASS_IDLE', priority: 0 } } }, '/process/ioPriority');
+  notYet({ linux: { namespaces: [{ type: 'mount' }, { type: 'time' }] } }, '/linux/namespaces/1');
+  notYet({ linux: { namespaces, netDevices: { eth0: {} } } }, '/linux/netDevices');
+  notYet({ linux: { mountLabel: 'system_u:object_r:container_file_t:s0' } }, '/linux/mountLabel');
+  notYet({ linux: { intelRdt: { closID: 'one' } } }, '/linux/intelRdt');
+  notYet({ linux: { memoryPolicy: { mode: 'MPOL_DEFAULT' } } }, '/linux/memoryPolicy');
+  notYet({ linux: { personality: { domain: 'LINUX32' } } }, '/linux/personality');
+  const map = [{ containerID: 0, hostID: 1, size: 1 }];
+  const mount = { destination: '/m', source: '/s', uidMappings: map, gidMappings: map };
+  t.same(
+    refusals(() => create({ mounts: [{ ...mount, options: ['bind', 'idmap'] }] })),
+    [
+      'NOT_YET_SUPPORTED /mounts/0/options/1',
+      'NOT_YET_SUPPORTED /mounts/0/uidMappings',
+      'NOT_YET_SUPPORTED /mounts/0/gidMappings',
+    ],
+  );
+  const affinity = create({ process: { execCPUAffinity: { initial: '0' } } });
+  t.ok(affinity, 'execCPUAffinity is about exec and passes');
+  t.end();
+});
+
+t.test('compileCreate refuses mounts that this kernel cannot make', (t) => {
+  const one = (mount: object, facts = {}) => refusals(() => create({ mounts: [mount] }, { facts }));
+  const bind = { destination: '/m', source: '/s', options: ['bind', 'nosymfollow'] };
+  t.same(one(bind, { mountApi: { idmap: true, nosymfollow: false } }), [
+    'MOUNT_OPTION_UNSUPPORTED /mounts/0/options/1',
+  ]);
+  t.same(one({ destination: '/proc', source: '/srv/proc', options: ['bind'] }), ['MOUNT_OVER_PROC /mounts/0/source']);
+  t.same(one({ destination: '/x/../proc', source: '/proc', options: ['rbind'] }), [], 'the positive twin');
+  const lowerdir = `lowerdir=${'/layer:'.repeat(700)}/end`;
+  t.same(one({ destination: '/o', type: 'overlay', source: 'overlay', options: [lowerdir] }), [
+    'MOUNT_OPTIONS_TOO_LONG /mounts/0/options',
+  ]);
+  const cgroup = { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup' };
+  t.same(one(cgroup, { cgroup: NO_CGROUP2 }), ['CGROUP_MOUNT_UNAVAILABLE /mounts/0/type']);
+  t.end();
+});
+
+t.test('compileCreate refuses more bind sources than the executor has slots for', (t) => {
+  const mounts = Array.from({ length: 512 }, (_, i) => ({ destination: `/m${i}`, source: '/s', options: ['bind'] }));
+  t.same(
+    refusals(() => create({ mounts, linux: MAPS })),
+    ['TOO_MANY_SOURCES /mounts/511'],
+  );
+  t.same(
+    refusals(() => create({ mounts })),
+    [],
+    'without a user namespace there are no slots',
+  );
+  t.end();
+});
+
+t.test('compileCreate refuses --no-pivot for a private root file system', (t) => {
+  const linux = { rootfsPropagation: 'rprivate' };
+  t.same(
+    refusals(() => create({ linux }, { options: { noPivot: true } })),
+    ['NO_PIVOT_PRIVATE /linux/rootfsPropagation'],
+  );
+  t.same(
+    refusals(() => create({ linux })),
+    [],
+  );
+  t.end();
+});
+
+t.test('compileCreate refuses hard limits above the own ones without CAP_SYS_RESOURCE', (t) => {
+  const process = { rlimits: [{ type: 'RLIMIT_NOFILE', soft: 1, hard: 1025 }] };
+  const facts = { hardLimits: { RLIMIT_NOFILE: 1024n }, capabilities: 1n << 21n };
+  t.same(
+    refusals(() => create({ process }, { facts })),
+    ['RLIMIT_ABOVE_HOST /process/rlimits/0/hard'],
+  );
+  t.same(
+    refusals(() => create({ process }, { facts: { ...facts, capabilities: (1n << 41n) - 1n } })),
+    [],
+    'with it the kernel decides',
+  );
+  t.end();
+});
+
+t.test('compileCreate refuses profiles of security modules that are off', (t) => {
+  t.same(
+    refusals(() => create({ process: { apparmorProfile: 'p', selinuxLabel: 'l' } })),
+    ['APPARMOR_UNAVAILABLE /process/apparmorProfile', 'SELINUX_UNAVAILABLE /process/selinuxLabel'],
+  );
+  t.same(
+    refusals(() => create({ process: { apparmorProfile: '', selinuxLabel: '' } })),
+    [],
+  );
+  t.end();
+});
+
+t.test('compileCreate refuses a terminal that nobody takes', (t) => {
+  t.same(
+    refusals(() => create({ process: { terminal: true } })),
+    ['CONSOLE_SOCKET_MISSING /process/terminal'],
+  );
+  t.end();
+});
+
+t.test('compileCreate reports the issues of all areas at once', (t) => {
+  const change = {
+    process: { apparmorProfile: 'p', scheduler: { policy: 'SCHED_IDLE' } },
+    linux: { resources: { memory: { limit: 1000000 } } },
+  };
+  t.same(
+    refusals(() => create(change, { facts: { cgroup: HYBRID } })),
+    [
+      'NOT_YET_SUPPORTED /process/scheduler',
+      'CONTROLLER_UNAVAILABLE /linux/resources/memory/limit',
+      'APPARMOR_UNAVAILABLE /process/apparmorProfile',
+    ],
+  );
+  t.end();
+});
+
+t.test('compileCapabilities leaves out with a warning what cannot be granted', (t) => {
+  const sets = { permitted: ['CAP_CHOWN', 'CAP_SYS_ADMIN'], effective: ['CAP_CHOWN'], inheritable: ['CAP_KILL'] };
+  const capabilities = { ...sets, bounding: ['CAP_CHOWN', 'CAP_BPF', 'CAP_CHECKPOINT_RESTORE'] };
+  const compiled = create({ process: { capabilities } }, { facts: { capabilities: 0b100001n, lastCap: 39 } });
+  t.same(compiled.warnings.map(line), [
+    'CAPABILITY_NEWER /process/capabilities/bounding/2',
+    'CAPABILITY_NOT_GRANTED /process/capabilities/permitted',
+    'CAPABILITY_NOT_GRANTED /process/capabilities/inheritable',
+  ]);
+  t.match(compiled.warnings[1]?.message, /CAP_SYS_ADMIN$/);
+  t.match(ops(compiled, 'BOUNDING_SET'), [{ mask: 1n | (1n << 39n) }]);
+  t.match(ops(compiled, 'CAPABILITIES'), [{ permitted: 1n, effective: 1n, inheritable: 0n }]);
+  t.end();
+});
+
+t.test('compileCapabilities gives nothing where the config says nothing', (t) => {
+  const compiled = create();
+  t.match(ops(compiled, 'BOUNDING_SET'), [{ mask: 0n }]);
+  t.match(ops(compiled, 'CAPABILITIES'), [{ permitted: 0n, effective: 0n, inheritable: 0n }]);
+  t.end();
+});
+
+t.test('compileBind warns of options that have no effect on a bind', (t) => {
+  const mounts = [{ destination: '/m', source: '/s', options: ['bind', 'sync'] }];
+  t.same(create({ mounts }).warnings.map(line), ['MOUNT_OPTION_NO_EFFECT /mounts/0/options']);
+  t.end();
+});
