@@ -91,8 +91,8 @@ static int receive(struct context *ctx, struct message *ret_message, struct fail
 	return -1;
 }
 
-int channel_expect(struct context *ctx, enum message_kind kind, uint32_t value, uint32_t *ret_value,
-		   struct failure *reterr)
+int channel_expect(
+	struct context *ctx, enum message_kind kind, uint32_t value, uint32_t *ret_value, struct failure *reterr)
 {
 	struct message message;
 

@@ -22,8 +22,8 @@ void channel_send_record(struct context *ctx, const struct failure *record);
  * Warnings on the way are reported; a failure of the other side is copied to *reterr and is -1;
  * so is its death (PROBLEM_INIT_DIED).
  */
-int channel_expect(struct context *ctx, enum message_kind kind, uint32_t value, uint32_t *ret_value,
-		   struct failure *reterr);
+int channel_expect(
+	struct context *ctx, enum message_kind kind, uint32_t value, uint32_t *ret_value, struct failure *reterr);
 
 /* exec: reads until the socket closes, which execve(2) of the program does. -1 if a failure came first. */
 int channel_drain(struct context *ctx, struct failure *reterr);

@@ -28,8 +28,8 @@
 #include "plan.h"
 
 #define CONTEXT_SLOTS 512
-#define NO_SLOT 0xffffffffu
-#define HOME_MAX 4096
+#define NO_SLOT	      0xffffffffu
+#define HOME_MAX      4096
 #define EXECUTOR_NAME "tsrun-executor" /* of the sealed memfd it runs from */
 
 enum role {
@@ -44,38 +44,38 @@ struct context {
 	struct plan plan;
 	enum role role;
 
-	int root_fd;	 /* <root>, O_PATH */
-	int state_fd;	 /* <root>/<id>, locked with flock(2) */
-	int fifo_fd;	 /* O_PATH of exec.fifo */
-	int cgroup_fd;	 /* the container's cgroup directory */
-	int console_fd;	 /* connected console socket */
-	int sync_fd;	 /* this side's end of the sync socket */
-	int peer_fd;	 /* the other end, until the clone */
-	int proc_fd;	 /* root of the private procfs */
-	int rootfs_fd;	 /* SafeRoot: every path below the rootfs is resolved in it */
-	int mask_fd;	 /* the one read-only tmpfs that masks directories */
+	int root_fd;	  /* <root>, O_PATH */
+	int state_fd;	  /* <root>/<id>, locked with flock(2) */
+	int fifo_fd;	  /* O_PATH of exec.fifo */
+	int cgroup_fd;	  /* the container's cgroup directory */
+	int console_fd;	  /* connected console socket */
+	int sync_fd;	  /* this side's end of the sync socket */
+	int peer_fd;	  /* the other end, until the clone */
+	int proc_fd;	  /* root of the private procfs */
+	int rootfs_fd;	  /* SafeRoot: every path below the rootfs is resolved in it */
+	int mask_fd;	  /* the one read-only tmpfs that masks directories */
 	int target_pidfd; /* exec: the container's init */
 	int init_pidfd;
-	int start_fd;	 /* exec.fifo, open for writing: from WAIT_START on failures go there */
+	int start_fd; /* exec.fifo, open for writing: from WAIT_START on failures go there */
 	int slots[CONTEXT_SLOTS];
 
 	pid_t init_pid;
-	uint64_t init_start;	/* of init_pid, clock ticks after boot: with the pid it names one process for ever */
-	uint64_t created_ns; /* CLOCK_REALTIME at STATE_CREATE */
-	uint64_t namespaces; /* CLONE_NEW* of CLONE */
+	uint64_t init_start;	   /* of init_pid, clock ticks after boot: with the pid it names one process for ever */
+	uint64_t created_ns;	   /* CLOCK_REALTIME at STATE_CREATE */
+	uint64_t namespaces;	   /* CLONE_NEW* of CLONE */
 	uint32_t cgroup_dirs_made; /* last directories of the path that create had to make, leaf included */
 	uint32_t phase;		   /* last phase the other side notified */
 	uint32_t list;		   /* where run_list() is, for the record */
 	uint32_t index;
-	uint32_t deferred[8];	   /* slots that JOIN_NAMESPACE tries again after the user namespace */
+	uint32_t deferred[8]; /* slots that JOIN_NAMESPACE tries again after the user namespace */
 	uint32_t deferred_count;
-	bool root_made;		   /* <root> itself was missing */
-	bool state_made;	   /* STATE_CREATE succeeded: a failure must be undone */
-	bool console_ready;	   /* OPEN_CONSOLE made stdio the pty */
-	bool signals_ready;	   /* signals are as the program gets them: a filter may forbid to change them later */
-	bool in_cwd;		   /* the first CHDIR worked */
+	bool root_made;	    /* <root> itself was missing */
+	bool state_made;    /* STATE_CREATE succeeded: a failure must be undone */
+	bool console_ready; /* OPEN_CONSOLE made stdio the pty */
+	bool signals_ready; /* signals are as the program gets them: a filter may forbid to change them later */
+	bool in_cwd;	    /* the first CHDIR worked */
 
-	char program[PATH_MAX];		  /* FIND_PROGRAM's answer */
+	char program[PATH_MAX];		       /* FIND_PROGRAM's answer */
 	char home[sizeof("HOME=") + HOME_MAX]; /* "HOME=…", empty until HOME ran */
 };
 
@@ -84,7 +84,8 @@ void context_init(struct context *ctx, const struct args *args);
 /* A handler returns 0, -1 with *reterr written, or 1: this process is done with the list. */
 typedef int (*op_handler)(struct context *ctx, const void *op, struct failure *reterr);
 
-#define DECLARE_HANDLER(NAME, name) int op_##name(struct context *ctx, const struct op_##name *op, struct failure *reterr);
+#define DECLARE_HANDLER(NAME, name) \
+	int op_##name(struct context *ctx, const struct op_##name *op, struct failure *reterr);
 FOR_EACH_OP(DECLARE_HANDLER)
 #undef DECLARE_HANDLER
 

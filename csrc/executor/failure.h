@@ -10,7 +10,7 @@
 
 #include "plan.gen.h"
 
-#define FAILURE_MAGIC 0x46525354u
+#define FAILURE_MAGIC  0x46525354u
 #define FAILURE_DETAIL 2048
 
 enum failure_kind {
@@ -37,7 +37,7 @@ struct failure {
 _Static_assert(sizeof(struct failure) == 2112, "read by src/exec/channel.ts");
 
 /* Both store errno and the place in *reterr and are -1, to be returned at once. */
-#define FAIL(reterr, call) failure_set((reterr), PROBLEM_SYSCALL, (call), __LINE__)
+#define FAIL(reterr, call)	       failure_set((reterr), PROBLEM_SYSCALL, (call), __LINE__)
 #define FAIL_AS(reterr, problem, call) failure_set((reterr), (problem), (call), __LINE__)
 
 int failure_set(struct failure *reterr, uint32_t problem, const char *call, int line);

@@ -31,8 +31,12 @@ struct verb {
 };
 
 static const struct verb VERBS[] = {
-	{ "create", verb_create, true }, { "exec", verb_exec, true },	{ "start", verb_start, false },
-	{ "kill", verb_kill, false },	 { "state", verb_state, false }, { "delete", verb_delete, false },
+	{ "create", verb_create, true },
+	{ "exec", verb_exec, true },
+	{ "start", verb_start, false },
+	{ "kill", verb_kill, false },
+	{ "state", verb_state, false },
+	{ "delete", verb_delete, false },
 };
 
 static int sealed_memfd(struct failure *reterr)
@@ -111,12 +115,23 @@ static int run_supervise(struct context *ctx)
 	return result < 0 && status == 0 ? 1 : status;
 }
 
+/* A caller may have closed stdio: without this the first file opened would become it. */
+static int fill_stdio(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR); /* stays open across execve(2), as stdio does */
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd < 0 ? -1 : close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	static struct context ctx;
 	static struct args args;
 
-	if (argc < 2 || args_parse(argc, argv, &args) < 0)
+	if (argc < 2 || args_parse(argc, argv, &args) < 0 || fill_stdio() < 0)
 		return 2;
 	context_init(&ctx, &args);
 	(void)signal(SIGPIPE, SIG_IGN);

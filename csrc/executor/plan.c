@@ -80,7 +80,7 @@ static int check_record(const struct area *area, const uint8_t *record, unsigned
 }
 
 static int check_list(const struct area *area, const uint8_t *bytes, const struct plan_header *header,
-		      unsigned int list, uint32_t *ret_offset)
+	unsigned int list, uint32_t *ret_offset)
 {
 	const struct plan_span *span = &header->lists[list];
 

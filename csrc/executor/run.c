@@ -10,10 +10,10 @@
 #include "io.h"
 
 /* A handler takes its own record type; through the table all take a plain pointer. */
-#define ADAPT(NAME, name)                                                                                \
-	static int call_##name(struct context *ctx, const void *op, struct failure *reterr)               \
-	{                                                                                                  \
-		return op_##name(ctx, op, reterr);                                                         \
+#define ADAPT(NAME, name)                                                                   \
+	static int call_##name(struct context *ctx, const void *op, struct failure *reterr) \
+	{                                                                                   \
+		return op_##name(ctx, op, reterr);                                          \
 	}
 FOR_EACH_OP(ADAPT)
 #undef ADAPT
@@ -89,8 +89,11 @@ void report_warning(struct context *ctx, const struct failure *warning)
 }
 
 static const char *const STATUS_NAMES[] = {
-	[STATUS_CREATING] = "creating", [STATUS_CREATED] = "created", [STATUS_RUNNING] = "running",
-	[STATUS_PAUSED] = "paused",	[STATUS_STOPPED] = "stopped",
+	[STATUS_CREATING] = "creating",
+	[STATUS_CREATED] = "created",
+	[STATUS_RUNNING] = "running",
+	[STATUS_PAUSED] = "paused",
+	[STATUS_STOPPED] = "stopped",
 };
 
 /* RFC 3339 with nanoseconds, UTC, as the OCI state of other runtimes has it. */

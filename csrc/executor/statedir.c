@@ -58,10 +58,11 @@ static int load_runtime(struct context *ctx, struct failure *reterr)
 	if (fd < 0)
 		return FAIL(reterr, "openat");
 	if (read_upto(fd, &record, sizeof(record)) != (ssize_t)sizeof(record) ||
-	    memcmp(record.magic, RUNTIME_MAGIC, sizeof(record.magic)) != 0 || record.pid < 0) {
+		memcmp(record.magic, RUNTIME_MAGIC, sizeof(record.magic)) != 0 || record.pid < 0) {
 		errno = EINVAL;
+		(void)FAIL_AS(reterr, PROBLEM_BAD_RECORD, "read");
 		failure_detail(reterr, "runtime", strlen("runtime"));
-		return FAIL_AS(reterr, PROBLEM_BAD_RECORD, "read");
+		return -1;
 	}
 	ctx->created_ns = record.created_ns;
 	ctx->init_start = record.start_time;
@@ -98,14 +99,14 @@ int statedir_load(struct context *ctx, int lock, struct failure *reterr)
 	return load_runtime(ctx, reterr);
 }
 
-int statedir_write(struct context *ctx, const char *name, const void *bytes, size_t size, mode_t mode,
-		   struct failure *reterr)
+int statedir_write(
+	struct context *ctx, const char *name, const void *bytes, size_t size, mode_t mode, struct failure *reterr)
 {
 	cleanup_fd int fd = -1;
 	char temporary[64];
 
 	if (snprintf(temporary, sizeof(temporary), ".%s.new", name) >= (int)sizeof(temporary) ||
-	    strchr(name, '/') != NULL) {
+		strchr(name, '/') != NULL) {
 		errno = EINVAL;
 		return FAIL_AS(reterr, PROBLEM_BAD_PLAN, "name");
 	}
@@ -186,7 +187,8 @@ static bool cgroup_is_frozen(struct context *ctx)
 		return false;
 	prefix = snprintf(path, sizeof(path), "%s/", plan_str(&ctx->plan, create->mount));
 	if (prefix < 0 || (size_t)prefix >= sizeof(path) ||
-	    expand_slots(ctx, plan_str(&ctx->plan, create->path), 0, path + prefix, sizeof(path) - (size_t)prefix) < 0)
+		expand_slots(ctx, plan_str(&ctx->plan, create->path), 0, path + prefix, sizeof(path) - (size_t)prefix) <
+			0)
 		return false;
 	if (strlen(path) + sizeof("/cgroup.events") > sizeof(path))
 		return false;

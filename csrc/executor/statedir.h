@@ -31,8 +31,8 @@ int statedir_lock(struct context *ctx, int operation, struct failure *reterr);
 int statedir_write_runtime(struct context *ctx, uint64_t start_time, struct failure *reterr);
 
 /* temp + fsync + rename + fsync of the directory. */
-int statedir_write(struct context *ctx, const char *name, const void *bytes, size_t size, mode_t mode,
-		   struct failure *reterr);
+int statedir_write(
+	struct context *ctx, const char *name, const void *bytes, size_t size, mode_t mode, struct failure *reterr);
 
 /* Enum status_value. Opens ctx->init_pidfd when init is alive. */
 int statedir_status(struct context *ctx, uint32_t *ret_status, struct failure *reterr);

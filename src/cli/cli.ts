@@ -42,6 +42,13 @@ function checkEncoding(argv: readonly string[]): void {
   if (!isUtf8(readFileSync('/proc/self/cmdline'))) throw new UsageError('the arguments are not valid UTF-8');
 }
 
+/** bin/tsrun says what `ulimit -Sn` was before Node started. */
+function readOpenFiles({ TSRUN_NOFILE: text }: Environment): number | undefined {
+  if (text === undefined || text === 'unlimited') return undefined;
+  if (/^[1-9]\d{0,9}$/.test(text)) return Number(text);
+  throw new UsageError(`TSRUN_NOFILE: ${quote(text, 64)} is not a number of open files`, 'TSRUN_NOFILE');
+}
+
 function checkGlobals({ rootless }: GlobalValues): void {
   if (rootless === undefined || ['true', 'false', 'auto'].includes(rootless)) return;
   throw new UsageError(`--rootless: ${quote(rootless, 64)} is none of 'true', 'false', 'auto'`, '--rootless');
@@ -87,7 +94,7 @@ async function runCommand(
   return command.run({
     options: values,
     args: rest,
-    runtime: { root, warn: log.warning, debug: log.debug },
+    runtime: { root, openFiles: readOpenFiles(env), warn: log.warning, debug: log.debug },
     globals: { rootGiven: globals.root !== undefined, systemdCgroup: globals['systemd-cgroup'] },
     absolute,
   });

@@ -27,6 +27,8 @@ export interface Call {
   /** Socket over which the console's master comes back. */
   readonly consoleFd?: number;
   readonly preserveFds?: number;
+  /** Soft limit on open files of our caller, which the container inherits. */
+  readonly openFiles?: number | undefined;
   /** Keep what the verb prints instead of passing it to our stdout. */
   readonly capture?: boolean;
 }
@@ -73,6 +75,7 @@ function readAnswer(fd: number): Answer {
 function spawn(call: Call, plan: number | undefined, status: number): { answer: Answer; stdout: Buffer; ended: Ended } {
   const { stdio, flags } = inherit(call, plan, status);
   const argv = [call.verb, '--root', call.root, '--id', call.id, ...flags, ...(call.flags ?? [])];
+  if (call.openFiles !== undefined) addon().setOpenFilesLimit(call.openFiles);
   const child = spawnSync(executorPath(), argv, { stdio, env: {}, maxBuffer: 64 * 1024 * 1024 });
   if (child.error !== undefined) {
     throw new TsrunError('IO', `${EXECUTOR} cannot be started: ${child.error.message}`, { cause: child.error });

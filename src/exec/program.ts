@@ -27,7 +27,7 @@ const MACHINES: { readonly [machine: number]: string } = {
   183: 'aarch64',
   243: 'riscv64',
   258: 'loongarch64',
-}; // prettier-ignore
+};
 
 /** What a machine runs beside its own programs, as far as the usual kernels allow it. */
 const ALSO_RUNS: { readonly [arch: string]: readonly string[] } = { x86_64: ['i386'], aarch64: ['arm'] };

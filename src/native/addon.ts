@@ -27,6 +27,8 @@ export interface Addon {
   socketpair(): [number, number];
   /** Orphaned grandchildren become children of this process. */
   setSubreaper(on: boolean): void;
+  /** Soft RLIMIT_NOFILE of this process and what it starts, at most the hard limit. */
+  setOpenFilesLimit(soft: number): void;
   sendFd(socket: number, fd: number, text: string): void;
   /** Blocks until a message is there. */
   receiveFd(socket: number): ReceivedFd;

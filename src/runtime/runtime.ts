@@ -13,6 +13,8 @@ import { readStateFile } from '../state/directory.js';
 export interface Runtime {
   /** Absolute. */
   readonly root: string;
+  /** Soft RLIMIT_NOFILE of our caller; Node has raised its own. */
+  readonly openFiles?: number | undefined;
   readonly warn: (message: string) => void;
   readonly debug: (message: string) => void;
 }
@@ -43,7 +45,7 @@ function keptPlan(runtime: Runtime, id: ContainerId): () => Plan | undefined {
   };
 }
 
-export type VerbCall = Omit<Call, 'root'> & { readonly id: ContainerId };
+export type VerbCall = Omit<Call, 'root' | 'openFiles'> & { readonly id: ContainerId };
 
 /** Runs one verb of the executor; its warnings are passed on, its failure is thrown in terms of the config. */
 export function runVerb(runtime: Runtime, call: VerbCall): Outcome {
@@ -55,5 +57,5 @@ export function runVerb(runtime: Runtime, call: VerbCall): Outcome {
     facts: hostFacts,
   };
   runtime.debug(`executor ${call.verb} ${call.id} ${(call.flags ?? []).join(' ')}`.trimEnd());
-  return callExecutor({ ...call, root: runtime.root }, context, runtime.warn);
+  return callExecutor({ ...call, root: runtime.root, openFiles: runtime.openFiles }, context, runtime.warn);
 }

@@ -316,5 +316,6 @@ int op_run_hook(struct context *ctx, const struct op_run_hook *op, struct failur
 	/* What the caller ignored: with SIGCHLD the exit status would be lost, without SIGPIPE we would. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGCHLD, SIG_DFL);
+	ctx->signals_ready = false;
 	return run(&hook, reterr);
 }

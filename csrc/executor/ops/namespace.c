@@ -121,7 +121,7 @@ static bool user_namespace_follows(const struct context *ctx)
 		const struct op *op = plan_op(&ctx->plan, LIST_SPAWN, i);
 
 		if (op->code == OP_JOIN_NAMESPACE &&
-		    ((const struct op_join_namespace *)(const void *)op)->type == CLONE_NEWUSER)
+			((const struct op_join_namespace *)(const void *)op)->type == CLONE_NEWUSER)
 			return true;
 	}
 	return false;

@@ -14,7 +14,8 @@
 #include "../sys.h"
 #include "../vector.h"
 
-#define HEAD_SIZE 256 /* enough for "#!" lines and ELF headers: src/exec/explain.ts reads them */
+#define ROOM	  2048 /* pointers of an argv or envp, HOME and NULL included */
+#define HEAD_SIZE 256  /* enough for "#!" lines and ELF headers: src/exec/explain.ts reads them */
 
 int op_new_session(struct context *ctx, const struct op_new_session *op, struct failure *reterr)
 {
@@ -168,10 +169,21 @@ static int report_exec(const char *program, struct failure *reterr)
 	return -1;
 }
 
+/* Without a system call where they fit: after SECCOMP the filter may allow execve(2) and no mmap(2). */
+static const char **place(const struct plan *plan, struct plan_strv vector, const char **room)
+{
+	if (vector.count + 2 > ROOM)
+		return vector_map(plan, vector, 1);
+	plan_pointers(plan, vector, room);
+	return room;
+}
+
 int op_exec(struct context *ctx, const struct op_exec *op, struct failure *reterr)
 {
-	const char **argv = vector_map(&ctx->plan, op->args, 0);
-	const char **envp = vector_map(&ctx->plan, op->env, 1);
+	static const char *argv_room[ROOM];
+	static const char *envp_room[ROOM];
+	const char **argv = place(&ctx->plan, op->args, argv_room);
+	const char **envp = place(&ctx->plan, op->env, envp_room);
 
 	if (argv == NULL || envp == NULL)
 		return FAIL(reterr, "mmap");

@@ -56,10 +56,13 @@ int op_state_create(struct context *ctx, const struct op_state_create *op, struc
 		return FAIL(reterr, "open");
 	if (mkdirat(ctx->root_fd, ctx->args->id, 0711) < 0)
 		return FAIL_AS(reterr, errno == EEXIST ? PROBLEM_EXISTS : PROBLEM_SYSCALL, "mkdirat");
-	ctx->state_made = true;
 	ctx->state_fd = openat(ctx->root_fd, ctx->args->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (ctx->state_fd < 0)
-		return FAIL(reterr, "openat");
+	if (ctx->state_fd < 0) {
+		(void)FAIL(reterr, "openat");
+		(void)unlinkat(ctx->root_fd, ctx->args->id, AT_REMOVEDIR);
+		return -1;
+	}
+	ctx->state_made = true;
 	if (flock(ctx->state_fd, LOCK_EX | LOCK_NB) < 0)
 		return FAIL(reterr, "flock");
 	/* Whatever the caller's umask is: the program's user must reach exec.fifo. */
@@ -120,7 +123,8 @@ int op_record_init(struct context *ctx, const struct op_record_init *op, struct 
 	return statedir_write_runtime(ctx, ctx->init_start, reterr);
 }
 
-/* Beside the target and renamed over it: a reader sees no file or a whole one, and a symlink is replaced, not followed. */
+/* Beside the target and renamed over it: a reader sees no file or a whole one, and a symlink is replaced, not followed.
+ */
 int op_pid_file(struct context *ctx, const struct op_pid_file *op, struct failure *reterr)
 {
 	const char *path = ctx->args->pid_file;
@@ -135,7 +139,8 @@ int op_pid_file(struct context *ctx, const struct op_pid_file *op, struct failur
 	if (path == NULL)
 		return 0;
 	name = strrchr(path, '/');
-	if (name == NULL || name[1] == '\0' || strlen(name + 1) > NAME_MAX - 16 || (size_t)(name - path) >= sizeof(parent)) {
+	if (name == NULL || name[1] == '\0' || strlen(name + 1) > NAME_MAX - 16 ||
+		(size_t)(name - path) >= sizeof(parent)) {
 		errno = ENAMETOOLONG;
 		return FAIL(reterr, "open");
 	}
@@ -166,7 +171,7 @@ static int remove_entries(int fd, struct failure *reterr)
 		uint16_t length;
 		uint8_t type;
 		char name[];
-	} *entry;
+	} * entry;
 	_Alignas(8) char buffer[4096];
 	long got;
 

@@ -28,6 +28,7 @@ int op_wait_start(struct context *ctx, const struct op_wait_start *op, struct fa
 {
 	(void)op;
 	(void)signal(SIGPIPE, SIG_IGN);
+	ctx->signals_ready = false;
 	close_fd(&ctx->sync_fd);
 	for (;;) {
 		ctx->start_fd = procfs_reopen(ctx->proc_fd, ctx->fifo_fd, O_WRONLY);

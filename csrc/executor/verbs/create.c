@@ -81,7 +81,7 @@ static bool must_undo(const struct context *ctx, uint32_t opcode)
 	case OP_CGROUP_KILL:
 		return ctx->cgroup_fd >= 0;
 	case OP_CGROUP_REMOVE:
-		return ctx->cgroup_dirs_made > 0;
+		return ctx->cgroup_dirs_made > 0 || ctx->cgroup_fd >= 0;
 	case OP_RUN_HOOK:
 		return ctx->phase >= PHASE_ROOTFS;
 	default:

@@ -1,0 +1,93 @@
+// One process, started by each way there is into a container: run, create and start, exec. Most security bugs were closed
+// in one of them and came back in another, so each test goes through all.
+import { spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { type Bundle, eventually, type Result, RUNTIME, type Sandbox } from './runtime.js';
+
+export type EntryPoint = 'run' | 'create+start' | 'exec';
+
+export const ENTRY_POINTS: readonly EntryPoint[] = ['run', 'create+start', 'exec'];
+
+/** Those that set a container up, when what is attacked is the root file system. */
+export const SETUPS: readonly EntryPoint[] = ['run', 'create+start'];
+
+export interface LaunchOptions {
+  /** Descriptors of this process that the runtime finds at 3 and up. */
+  readonly fds?: readonly number[];
+  /** Before the id. */
+  readonly flags?: readonly string[];
+  readonly env?: { readonly [name: string]: string };
+  readonly runtime?: readonly string[];
+}
+
+/**
+ * Runs the process of the bundle to its end, which deletes the container. For exec the container's first process sleeps,
+ * and process is given in a file. The status of create+start is that of create or start: what the program ends with
+ * nobody is told.
+ */
+export function launch(box: Sandbox, bundle: Bundle, entry: EntryPoint, options: LaunchOptions = {}): Result {
+  if (entry === 'run') return call(box, ['run', ...(options.flags ?? []), '--bundle', bundle.path, box.id()], options);
+  if (entry === 'exec') return launchExec(box, bundle, options);
+  const id = box.id();
+  const created = call(box, ['create', ...(options.flags ?? []), '--bundle', bundle.path, id], options);
+  if (created.status !== 0) return created;
+  const pid = box.state(id).pid;
+  const started = call(box, ['start', id], { ...options, fds: [] });
+  if (started.status === 0 && !eventually(() => hasEnded(pid), 20_000)) throw new Error(`${id} does not end`);
+  const result = { ...started, stdout: created.output(), stderr: created.stderr + started.stderr };
+  box.run(['delete', '--force', id]);
+  return result;
+}
+
+function launchExec(box: Sandbox, bundle: Bundle, options: LaunchOptions): Result {
+  const wanted = bundle.config['process'];
+  const file = join(bundle.path, 'process.json');
+  writeFileSync(file, JSON.stringify(wanted));
+  bundle.config['process'] = { ...wanted, terminal: false, user: { uid: 0, gid: 0 }, args: ['sleep', '1000'], cwd: '/' };
+  bundle.save();
+  try {
+    const id = box.start(bundle);
+    const result = call(box, ['exec', ...(options.flags ?? []), '--process', file, id], options);
+    box.run(['delete', '--force', id]);
+    return result;
+  } finally {
+    bundle.config['process'] = wanted;
+    bundle.save();
+  }
+}
+
+interface Called extends Result {
+  /** What it and what it left running have printed by now. */
+  output(): string;
+}
+
+/** As Sandbox.run, but with descriptors, and with the output of what stays in the background. */
+export function call(box: Sandbox, args: readonly string[], options: LaunchOptions = {}): Called {
+  const work = mkdtempSync(join(box.directory, 'io-'));
+  const [output, errors] = [join(work, 'stdout'), join(work, 'stderr')];
+  writeFileSync(join(work, 'stdin'), '');
+  const stdio = [openSync(join(work, 'stdin'), 'r'), openSync(output, 'w'), openSync(errors, 'w')];
+  const [program = '', ...first] = options.runtime ?? [RUNTIME];
+  try {
+    const done = spawnSync(program, [...first, '--root', box.root, ...args], {
+      stdio: [...stdio, ...(options.fds ?? [])],
+      timeout: 60_000,
+      killSignal: 'SIGKILL',
+      env: { PATH: process.env['PATH'], HOME: '/root', TSRUN_TEST: basename(box.directory), ...options.env },
+    });
+    if (done.error && done.status === null && done.signal === null) throw done.error;
+    const read = (): string => readFileSync(output, 'utf8');
+    return { status: done.status ?? 128, stdout: read(), stderr: readFileSync(errors, 'utf8'), output: read };
+  } finally {
+    for (const fd of stdio) closeSync(fd);
+  }
+}
+
+export function hasEnded(pid: number): boolean {
+  try {
+    return /\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return true;
+  }
+}
