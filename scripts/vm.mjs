@@ -170,6 +170,7 @@ function follower(path, onOutput = () => {}) {
 function initScript({ argv, exchange, share, modules, env, cwd }) {
   const exports = { PATH: process.env.PATH, HOME: '/root', TERM: 'xterm', LANG: 'C.UTF-8', ...env };
   const lines = Object.entries(exports).map(([name, value]) => `export ${name}=${quote(value)}`);
+  const hidden = /^\/(tmp|run|var\/tmp)\//.test(ROOT); // this repository, by what is mounted over it
   return `#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -183,9 +184,11 @@ ln -sf pts/ptmx /dev/ptmx
 mount -t cgroup2 cgroup /sys/fs/cgroup
 mkdir -p /dev/shm/.exchange
 mount -t hostfs -o ${exchange} none /dev/shm/.exchange
+${hidden ? `mkdir /dev/shm/.repository && mount --bind ${quote(ROOT)} /dev/shm/.repository` : ''}
 mount -t tmpfs run /run
 mount -t tmpfs tmp /var/tmp
 mount -t tmpfs tmp /tmp
+${hidden ? `mkdir -p ${quote(ROOT)} && mount --move /dev/shm/.repository ${quote(ROOT)}` : ''}
 ip link set lo up 2>/dev/null
 ${share ? `mount -t hostfs -o ${quote(share)} none /mnt` : ''}
 mkdir -p /run/modules/lib && ln -s /usr/lib/uml/modules /run/modules/lib/modules

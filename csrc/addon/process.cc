@@ -36,7 +36,8 @@ static Napi::Value mount_setattr_errno(const Napi::CallbackInfo &info)
 	return Napi::Number::New(info.Env(), ret < 0 ? errno : 0);
 }
 
-/* setOpenFilesLimit(soft): RLIMIT_NOFILE as the caller had it. Node raises the soft limit to the hard one when it starts. */
+/* setOpenFilesLimit(soft): RLIMIT_NOFILE as the caller had it. Node raises the soft limit to the hard one when it
+ * starts. */
 static Napi::Value set_open_files_limit(const Napi::CallbackInfo &info)
 {
 	Napi::Env env = info.Env();

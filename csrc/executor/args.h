@@ -17,6 +17,7 @@ struct args {
 	int signal;
 	pid_t pid;
 	bool force;
+	bool damaged; /* delete: the plan cannot be used, remove what the other records tell */
 };
 
 /* 0, or -1 for an unknown flag, a missing value or one that is no number. */

@@ -48,7 +48,7 @@ int statedir_lock(struct context *ctx, int operation, struct failure *reterr)
 	return 0;
 }
 
-static int load_runtime(struct context *ctx, struct failure *reterr)
+int statedir_load_runtime(struct context *ctx, struct failure *reterr)
 {
 	cleanup_fd int fd = openat(ctx->state_fd, "runtime", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct runtime_record record;
@@ -96,7 +96,7 @@ int statedir_load(struct context *ctx, int lock, struct failure *reterr)
 		return missing_plan(ctx, reterr);
 	if (plan_load(fd, &ctx->plan, reterr) < 0)
 		return -1;
-	return load_runtime(ctx, reterr);
+	return statedir_load_runtime(ctx, reterr);
 }
 
 int statedir_write(
@@ -141,7 +141,7 @@ int statedir_write_runtime(struct context *ctx, uint64_t start_time, struct fail
  * Opens init's pidfd first and compares the start time second: a pid reused in between would have
  * another start time, and the pidfd then names the process that was compared.
  */
-static bool init_is_alive(struct context *ctx)
+bool statedir_init_is_alive(struct context *ctx)
 {
 	uint64_t start;
 	char state;
@@ -200,7 +200,7 @@ int statedir_status(struct context *ctx, uint32_t *ret_status, struct failure *r
 {
 	if (ctx->proc_fd < 0 && procfs_open(&ctx->proc_fd, reterr) < 0)
 		return -1;
-	if (!init_is_alive(ctx))
+	if (!statedir_init_is_alive(ctx))
 		*ret_status = STATUS_STOPPED;
 	else if (faccessat(ctx->state_fd, "exec.fifo", F_OK, AT_SYMLINK_NOFOLLOW) == 0 && init_is_executor(ctx))
 		*ret_status = STATUS_CREATED;

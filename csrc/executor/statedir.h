@@ -34,6 +34,12 @@ int statedir_write_runtime(struct context *ctx, uint64_t start_time, struct fail
 int statedir_write(
 	struct context *ctx, const char *name, const void *bytes, size_t size, mode_t mode, struct failure *reterr);
 
+/* The file "runtime" alone: for a container whose plan is damaged. */
+int statedir_load_runtime(struct context *ctx, struct failure *reterr);
+
+/* Opens ctx->init_pidfd when init is alive. Needs ctx->proc_fd. */
+bool statedir_init_is_alive(struct context *ctx);
+
 /* Enum status_value. Opens ctx->init_pidfd when init is alive. */
 int statedir_status(struct context *ctx, uint32_t *ret_status, struct failure *reterr);
 

@@ -30,7 +30,8 @@ function configDocument(document: SourceDocument, record: ContainerRecord): Sour
   };
 }
 
-function readSpec(runtime: Runtime, id: ContainerId): { bundle: string; spec: ValidSpec } {
+/** What create was given. Throws like readContainer. */
+export function readRecord(runtime: Runtime, id: ContainerId): { bundle: string; spec: ValidSpec } {
   const bytes = readStateFile(runtime.root, id, 'state.json');
   try {
     const document = readDocument(bytes, 'state.json');
@@ -56,5 +57,5 @@ function readCgroup(runtime: Runtime, id: ContainerId): Container['cgroup'] {
 
 /** Throws StateError for one that does not exist, TsrunError RECORD_CORRUPT for one that cannot be read. */
 export function readContainer(runtime: Runtime, id: ContainerId): Container {
-  return { id, ...readSpec(runtime, id), cgroup: readCgroup(runtime, id) };
+  return { id, ...readRecord(runtime, id), cgroup: readCgroup(runtime, id) };
 }

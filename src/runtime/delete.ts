@@ -1,13 +1,28 @@
 /** delete: undoes what create did. runtime-spec runtime.md, "Delete". */
-import { StateError } from '../errors.js';
+import { StateError, TsrunError } from '../errors.js';
 import type { ContainerId } from '../state/container-id.js';
+import { mendPlan } from './mend.js';
 import { type Runtime, runVerb } from './runtime.js';
 
-/** force: kill it first if it runs, and take a container that is not there for deleted. */
+/** force: kill it first if it runs, take one that is not there for deleted, and remove one whose record is damaged. */
 export function deleteContainer(runtime: Runtime, id: ContainerId, options: { readonly force: boolean }): void {
   try {
     runVerb(runtime, { verb: 'delete', id, flags: options.force ? ['--force'] : [] });
   } catch (error) {
-    if (!(options.force && error instanceof StateError && error.code === 'CONTAINER_NOT_FOUND')) throw error;
+    if (!options.force) throw error;
+    if (error instanceof StateError && error.code === 'CONTAINER_NOT_FOUND') return;
+    if (!(error instanceof TsrunError && error.code === 'RECORD_CORRUPT')) throw error;
+    deleteDamaged(runtime, id);
   }
+}
+
+/** The cgroup and the hooks are known again once the plan is; without it only the process and the directory go. */
+function deleteDamaged(runtime: Runtime, id: ContainerId): void {
+  try {
+    mendPlan(runtime, id);
+  } catch (error) {
+    if (!(error instanceof TsrunError)) throw error;
+    runtime.warn(`the plan of container ${id} cannot be compiled anew, its cgroup may stay: ${error.message}`);
+  }
+  runVerb(runtime, { verb: 'delete', id, flags: ['--force', '--damaged'] });
 }

@@ -2,7 +2,7 @@
  * The root directory as TypeScript sees it: which ids it holds, who owns them, and the static files of a container. What
  * a container's status is, only the executor's verb `state` says.
  */
-import { lstatSync, readdirSync } from 'node:fs';
+import { closeSync, constants, fsyncSync, lstatSync, openSync, readdirSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { StateError, TsrunError } from '../errors.js';
 import { describeSystemError } from '../util/errno.js';
@@ -44,6 +44,24 @@ export function readStateFile(root: string, id: ContainerId, name: string): Buff
     return readHostFile(join(root, id, name), name, { max: MAX_FILE, nofollow: true });
   } catch (error) {
     throw corrupt(id, error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+/** Replaces a file of the state directory: temporary file, fsync, rename. Throws TsrunError IO. */
+export function writeStateFile(root: string, id: ContainerId, name: string, bytes: Uint8Array): void {
+  const temporary = join(root, id, `.${name}.mend`);
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+  try {
+    const fd = openSync(temporary, flags, 0o600);
+    try {
+      writeSync(fd, bytes);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, join(root, id, name));
+  } catch (error) {
+    throw new TsrunError('IO', `${name} of container ${quote(id)}: ${describeSystemError(error)}`, { cause: error });
   }
 }
 

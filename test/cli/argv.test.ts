@@ -131,6 +131,15 @@ t.test('parseOptions takes the last of a repeated option and lists all of a list
   });
 });
 
+function refusalOf(line: readonly string[]): UsageError | undefined {
+  try {
+    parse(line);
+    return undefined;
+  } catch (error) {
+    return error instanceof UsageError ? error : undefined;
+  }
+}
+
 t.test('parseOptions refuses what it does not know', async (t) => {
   const refused: readonly (readonly [line: string[], message: RegExp, hint?: RegExp])[] = [
     [['--hlep'], /^unknown flag "--hlep"$/, /--help/],
@@ -141,7 +150,6 @@ t.test('parseOptions refuses what it does not know', async (t) => {
     [['kill', '-9', 'c'], /unknown flag "-9"/],
     [['create', '--__proto__', 'c'], /unknown flag "--__proto__"/],
     [['create', '--constructor=x', 'c'], /unknown flag "--constructor"/],
-    [['--', '--root'], /./],
     [['create', '--bundle'], /^flag needs an argument: --bundle$/],
     [['--root'], /^flag needs an argument: --root$/],
     [['--root='], /^--root: must not be empty$/],
@@ -154,18 +162,10 @@ t.test('parseOptions refuses what it does not know', async (t) => {
     [['--debug\nx'], /unknown flag "--debug\\nx"/],
   ];
   for (const [line, message, hint] of refused) {
-    if (line[0] === '--') continue;
-    const label = line.join(' ');
-    try {
-      parse(line);
-      t.fail(`${label} was accepted`);
-    } catch (error) {
-      t.ok(error instanceof UsageError, label);
-      if (error instanceof UsageError) {
-        t.match(error.message, message, label);
-        if (hint !== undefined) t.match(error.hint, hint, label);
-      }
-    }
+    const error = refusalOf(line);
+    t.ok(error instanceof UsageError, line.join(' '));
+    t.match(error?.message, message, line.join(' '));
+    if (hint !== undefined) t.match(error?.hint, hint, line.join(' '));
   }
 });
 

@@ -116,6 +116,12 @@ t.test(
   },
 );
 
+t.test('tsrun refuses a TSRUN_NOFILE that is no number', { skip: built }, async (t) => {
+  const { status, err } = tsrun(['list'], { env: { TSRUN_NOFILE: '1k' } });
+  t.equal(status, 1);
+  t.match(err, /TSRUN_NOFILE: "1k" is not a number/);
+});
+
 t.test('tsrun spec and plan work on a bundle without touching anything else', { skip: built }, async (t) => {
   const dir = t.testdir({ rootfs: {} });
   t.match(tsrun(['spec'], { cwd: dir }), { status: 0, out: '', err: '' });

@@ -8,6 +8,7 @@
 #include <sys/file.h>
 
 #include "../cleanup.h"
+#include "../procfs.h"
 #include "../statedir.h"
 #include "../sys.h"
 #include "../verbs.h"
@@ -29,12 +30,20 @@ static int kill_init(struct context *ctx, struct failure *reterr)
 	return ready == 0 ? FAIL_AS(reterr, PROBLEM_STILL_RUNNING, "poll") : 0;
 }
 
-/* A record too damaged to say what was made: all that can be removed is the directory itself. */
+/*
+ * Without the plan nobody knows the cgroup and the hooks, but the pid may still be on record. The
+ * caller comes here only after it failed to compile the plan anew (src/runtime/delete.ts).
+ */
 static int remove_damaged(struct context *ctx, struct failure *reterr)
 {
 	const struct op_state_remove remove = { .code = OP_STATE_REMOVE };
+	struct failure ignored = { 0 };
 
-	reterr->magic = 0;
+	*reterr = (struct failure){ 0 };
+	if (procfs_open(&ctx->proc_fd, reterr) < 0)
+		return -1;
+	if (statedir_load_runtime(ctx, &ignored) == 0 && statedir_init_is_alive(ctx) && kill_init(ctx, reterr) < 0)
+		return -1;
 	return op_state_remove(ctx, &remove, reterr);
 }
 
@@ -68,7 +77,7 @@ int verb_delete(struct context *ctx, struct failure *reterr)
 	if (statedir_load(ctx, 0, reterr) < 0) {
 		bool damaged = reterr->problem == PROBLEM_BAD_PLAN || reterr->problem == PROBLEM_BAD_RECORD;
 
-		return damaged && ctx->args->force ? remove_damaged(ctx, reterr) : -1;
+		return damaged && ctx->args->damaged ? remove_damaged(ctx, reterr) : -1;
 	}
 	if (statedir_status(ctx, &status, reterr) < 0)
 		return -1;
