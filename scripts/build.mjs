@@ -50,8 +50,8 @@ function build(esbuild) {
     outfile: 'dist/main.cjs',
     write: false,
     bundle: true,
-    minify: true,
-    keepNames: true,
+    minifyWhitespace: true, // not the names: errors show them
+    minifySyntax: true,
     platform: 'node',
     format: 'cjs',
     target: 'node20',

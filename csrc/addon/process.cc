@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <climits>
+#include <csignal>
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sys/prctl.h>
@@ -53,9 +54,40 @@ static Napi::Value set_open_files_limit(const Napi::CallbackInfo &info)
 	return env.Undefined();
 }
 
+/*
+ * catchSignals(): from now on the signals that ask a program to stop are only noted; caughtSignal() is the last one, or
+ * 0. In C, because JavaScript's handlers do not run while a child is waited for.
+ */
+static volatile sig_atomic_t caught;
+
+static void note_signal(int signal)
+{
+	caught = signal;
+}
+
+static Napi::Value catch_signals(const Napi::CallbackInfo &info)
+{
+	Napi::Env env = info.Env();
+	struct sigaction action = {};
+
+	action.sa_handler = note_signal;
+	action.sa_flags = SA_RESTART;
+	for (int signal : { SIGHUP, SIGINT, SIGQUIT, SIGTERM })
+		if (sigaction(signal, &action, nullptr) < 0)
+			return throw_errno(env, "sigaction", errno);
+	return env.Undefined();
+}
+
+static Napi::Value caught_signal(const Napi::CallbackInfo &info)
+{
+	return Napi::Number::New(info.Env(), caught);
+}
+
 void register_process(Napi::Env env, Napi::Object exports)
 {
 	exports.Set("setSubreaper", Napi::Function::New(env, set_subreaper, "setSubreaper"));
+	exports.Set("catchSignals", Napi::Function::New(env, catch_signals, "catchSignals"));
+	exports.Set("caughtSignal", Napi::Function::New(env, caught_signal, "caughtSignal"));
 	exports.Set("setOpenFilesLimit", Napi::Function::New(env, set_open_files_limit, "setOpenFilesLimit"));
 	exports.Set("mountSetattrErrno", Napi::Function::New(env, mount_setattr_errno, "mountSetattrErrno"));
 }

@@ -2,6 +2,7 @@
 #include "channel.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -69,11 +70,30 @@ static int peer_died(struct context *ctx, struct failure *reterr)
 	return FAIL_AS(reterr, PROBLEM_INIT_DIED, "recv");
 }
 
+/* Until there is something to receive; a signal that asks to stop is EINTR. */
+static int wait_message(struct context *ctx, struct failure *reterr)
+{
+	struct pollfd fds[2] = {
+		{ .fd = ctx->sync_fd, .events = POLLIN },
+		{ .fd = ctx->signal_fd, .events = POLLIN },
+	};
+
+	while (poll(fds, 2, -1) < 0)
+		if (errno != EINTR)
+			return FAIL(reterr, "poll");
+	if (fds[1].revents == 0)
+		return 0;
+	errno = EINTR;
+	return FAIL(reterr, "signal");
+}
+
 /* 1: a message, 0: the socket is closed, -1: *reterr. */
 static int receive(struct context *ctx, struct message *ret_message, struct failure *reterr)
 {
 	ssize_t got;
 
+	if (wait_message(ctx, reterr) < 0)
+		return -1;
 	do
 		got = recv(ctx->sync_fd, ret_message, sizeof(*ret_message), 0);
 	while (got < 0 && errno == EINTR);

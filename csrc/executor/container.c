@@ -17,6 +17,7 @@ static void drop_host_fds(struct context *ctx)
 	close_fd(&ctx->root_fd);
 	close_fd(&ctx->state_fd);
 	close_fd(&ctx->proc_fd);
+	close_fd(&ctx->signal_fd);
 	close_fd(&ctx->target_pidfd);
 	close_fd(&ctx->init_pidfd);
 	close_fd(&status_fd);

@@ -56,7 +56,8 @@ struct context {
 	int mask_fd;	  /* the one read-only tmpfs that masks directories */
 	int target_pidfd; /* exec: the container's init */
 	int init_pidfd;
-	int start_fd; /* exec.fifo, open for writing: from WAIT_START on failures go there */
+	int signal_fd; /* signalfd of those that ask to stop: while it is open, create gives up and undoes */
+	int start_fd;  /* exec.fifo, open for writing: from WAIT_START on failures go there */
 	int slots[CONTEXT_SLOTS];
 
 	pid_t init_pid;

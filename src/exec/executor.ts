@@ -27,6 +27,8 @@ export interface Call {
   /** Socket over which the console's master comes back. */
   readonly consoleFd?: number;
   readonly preserveFds?: number;
+  /** Absolute; where hooks of the runtime's side start. "/" if unset, so that nothing depends on the caller's. */
+  readonly cwd?: string;
   /** Soft limit on open files of our caller, which the container inherits. */
   readonly openFiles?: number | undefined;
   /** Keep what the verb prints instead of passing it to our stdout. */
@@ -76,7 +78,7 @@ function spawn(call: Call, plan: number | undefined, status: number): { answer: 
   const { stdio, flags } = inherit(call, plan, status);
   const argv = [call.verb, '--root', call.root, '--id', call.id, ...flags, ...(call.flags ?? [])];
   if (call.openFiles !== undefined) addon().setOpenFilesLimit(call.openFiles);
-  const child = spawnSync(executorPath(), argv, { stdio, env: {}, maxBuffer: 64 * 1024 * 1024 });
+  const child = spawnSync(executorPath(), argv, { stdio, env: {}, cwd: call.cwd ?? '/', maxBuffer: 64 * 1024 * 1024 });
   if (child.error !== undefined) {
     throw new TsrunError('IO', `${EXECUTOR} cannot be started: ${child.error.message}`, { cause: child.error });
   }
@@ -121,10 +123,12 @@ export interface Supervision {
 
 /**
  * Makes the program of a foreground container our child once the executor has ended: prctl(2)
- * PR_SET_CHILD_SUBREAPER. The attribute survives the execve of superviseInPlace.
+ * PR_SET_CHILD_SUBREAPER. The attribute survives the execve of superviseInPlace, which passes on a signal that came
+ * meanwhile: ending here would leave a container that nobody waits for.
  */
 export function adoptOrphans(): void {
   addon().setSubreaper(true);
+  addon().catchSignals();
 }
 
 /** Becomes the supervisor, so that nothing of Node stays in memory. Its exit status is the program's. */
@@ -132,6 +136,8 @@ export function superviseInPlace(supervision: Supervision): never {
   const { pid, consoleFd, remove } = supervision;
   const argv = [EXECUTOR, 'supervise', '--pid', String(pid)];
   if (consoleFd !== undefined) argv.push('--console-fd', String(consoleFd));
+  const signal = addon().caughtSignal();
+  if (signal !== 0) argv.push('--signal', String(signal));
   if (remove !== undefined) argv.push('--root', remove.root, '--id', remove.id);
   return addon().execve(executorPath(), argv, [], consoleFd === undefined ? [] : [consoleFd]);
 }

@@ -27,6 +27,9 @@ export interface Addon {
   socketpair(): [number, number];
   /** Orphaned grandchildren become children of this process. */
   setSubreaper(on: boolean): void;
+  /** SIGHUP, SIGINT, SIGQUIT and SIGTERM no longer end this process; caughtSignal() is the last that came, or 0. */
+  catchSignals(): void;
+  caughtSignal(): number;
   /** Soft RLIMIT_NOFILE of this process and what it starts, at most the hard limit. */
   setOpenFilesLimit(soft: number): void;
   sendFd(socket: number, fd: number, text: string): void;

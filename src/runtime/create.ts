@@ -77,6 +77,7 @@ export function createContainer(runtime: Runtime, request: CreateRequest, detach
   const { pid } = runVerb(runtime, {
     verb: 'create',
     id: request.id,
+    cwd: bundle.path,
     plan,
     flags: [...console.flags, ...(request.pidFile === undefined ? [] : ['--pid-file', request.pidFile])],
     preserveFds: request.preserveFds,

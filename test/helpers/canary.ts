@@ -17,13 +17,13 @@ export interface Canary {
   untouched(t: Test, message?: string): boolean;
 }
 
-/** `b`, `pts` and `null` are names that the tests' mounts and devices would have if they landed here. */
+/** `b`, `pts` and `ptmx` are names that mounts and devices of containers have: they may land here, or be removed. */
 export function canary(box: Sandbox): Canary {
   const path = join(box.directory, 'canary');
   mkdirSync(join(path, 'sub/b'), { recursive: true });
   mkdirSync(join(path, 'b'));
   mkdirSync(join(path, 'pts'));
-  for (const name of ['victim', 'ptmx', 'null', 'sub/victim', 'secret', 'b/inside', 'pts/0']) {
+  for (const name of ['victim', 'ptmx', 'sub/victim', 'secret', 'b/inside', 'pts/0']) {
     writeFileSync(join(path, name), `${CANARY_TEXT} ${name}\n`);
   }
   chmodSync(join(path, 'secret'), 0o600);

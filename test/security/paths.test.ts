@@ -55,13 +55,14 @@ for (const [kind, how] of Object.entries({ absolute: 0, relative: 1, 'through /p
       const box = sandbox(t);
       const bird = canary(box);
       for (const entry of SETUPS) {
-        const bundle = box.bundle(['sh', '-c', 'cat /dev/victim /dev/secret; echo ended']);
+        const bundle = box.bundle(['sh', '-c', 'cat /dev/victim /dev/secret; test -c /dev/null && echo has-null']);
         rmSync(join(bundle.rootfs, 'dev'), { recursive: true });
         symlinkSync(Object.values(waysTo(bird.path))[how] ?? '', join(bundle.rootfs, 'dev'));
         if (!withMount) bundle.config['mounts'] = bundle.config['mounts'].filter(notInDev);
         bundle.save();
         const result = launch(box, bundle, entry);
         t.notMatch(result.stdout, CANARY_TEXT, `${entry}: nothing of the host is read`);
+        if (result.stdout !== '' || IS_TSRUN) t.match(result.stdout, /has-null/, `+ ${entry}: the devices are inside`);
         bird.untouched(t, `${entry}: the canary is untouched`);
       }
     });
@@ -76,7 +77,7 @@ t.test('/dev/pts, /dev/shm and /dev/mqueue as symlinks to the host', { skip }, a
   for (const entry of SETUPS) {
     const bundle = box.bundle(['sh', '-c', 'cat /dev/*/victim; echo ended']);
     for (const name of ['pts', 'shm', 'mqueue', 'null', 'ptmx', 'fd']) {
-      symlinkSync(name === 'null' ? join(bird.path, 'null') : bird.path, join(bundle.rootfs, 'dev', name));
+      symlinkSync(name === 'null' ? join(bird.path, 'victim') : bird.path, join(bundle.rootfs, 'dev', name));
     }
     bundle.config['mounts'] = bundle.config['mounts'].filter((mount: TestConfig) => mount['destination'] !== '/dev');
     bundle.save();

@@ -43,6 +43,8 @@ struct hook {
 	int output[2];
 	int report[2]; /* errno of a failed execve(2) */
 	int pidfd;
+	int signal_fd; /* the context's */
+	bool interrupted;
 	size_t tail_length;
 	char tail[TAIL_SIZE]; /* the last of what it printed */
 };
@@ -221,14 +223,15 @@ static bool has_ended(struct hook *hook)
 	return pid != 0 && (pid > 0 || errno == ECHILD);
 }
 
-/* False when the time is over. */
+/* False when the time is over, or the executor is asked to stop. */
 static bool attend(struct hook *hook)
 {
 	while (!has_ended(hook)) {
-		struct pollfd fds[3] = {
+		struct pollfd fds[4] = {
 			{ .fd = hook->pidfd, .events = POLLIN },
 			{ .fd = hook->output[0], .events = POLLIN },
 			{ .fd = hook->input[1], .events = POLLOUT },
+			{ .fd = hook->signal_fd, .events = POLLIN },
 		};
 		int left = milliseconds_left(hook);
 
@@ -236,8 +239,11 @@ static bool attend(struct hook *hook)
 			return false;
 		if (hook->pidfd < 0 && (left < 0 || left > POLL_WITHOUT_PIDFD_MS))
 			left = POLL_WITHOUT_PIDFD_MS;
-		if (poll(fds, 3, left) <= 0)
+		if (poll(fds, 4, left) <= 0)
 			continue;
+		hook->interrupted = fds[3].revents != 0;
+		if (hook->interrupted)
+			return false;
 		if (fds[1].revents != 0)
 			take_output(hook);
 		if (fds[2].revents != 0)
@@ -264,7 +270,10 @@ static int outcome(struct hook *hook, bool in_time, struct failure *reterr)
 
 	if (hook->output[0] >= 0)
 		take_output(hook);
-	if (!in_time) {
+	if (hook->interrupted) {
+		errno = EINTR;
+		(void)FAIL(reterr, "signal");
+	} else if (!in_time) {
 		errno = ETIMEDOUT;
 		(void)FAIL_AS(reterr, PROBLEM_HOOK_TIMEOUT, "hook");
 	} else if (read(hook->report[0], &error, sizeof(error)) == (ssize_t)sizeof(error)) {
@@ -309,6 +318,7 @@ int op_run_hook(struct context *ctx, const struct op_run_hook *op, struct failur
 		.output = { -1, -1 },
 		.report = { -1, -1 },
 		.pidfd = -1,
+		.signal_fd = ctx->signal_fd,
 	};
 
 	if (prepare(ctx, &hook, reterr) < 0)

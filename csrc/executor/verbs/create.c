@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +28,22 @@ static int check_preserved_fds(const struct args *args, struct failure *reterr)
 	return 0;
 }
 
+/* Blocked in every child too, until it becomes a program; SIGKILL leaves a record that delete --force understands. */
+static int watch_signals(struct context *ctx, struct failure *reterr)
+{
+	sigset_t stop;
+
+	(void)sigemptyset(&stop);
+	(void)sigaddset(&stop, SIGHUP);
+	(void)sigaddset(&stop, SIGINT);
+	(void)sigaddset(&stop, SIGQUIT);
+	(void)sigaddset(&stop, SIGTERM);
+	if (sigprocmask(SIG_BLOCK, &stop, NULL) < 0)
+		return FAIL(reterr, "sigprocmask");
+	ctx->signal_fd = signalfd(-1, &stop, SFD_CLOEXEC);
+	return ctx->signal_fd < 0 ? FAIL(reterr, "signalfd") : 0;
+}
+
 static int prepare(struct context *ctx, struct failure *reterr)
 {
 	if (check_preserved_fds(ctx->args, reterr) < 0)
@@ -36,7 +52,7 @@ static int prepare(struct context *ctx, struct failure *reterr)
 		return -1;
 	if (ctx->proc_fd < 0 && procfs_open(&ctx->proc_fd, reterr) < 0)
 		return -1;
-	return channel_open(ctx, reterr);
+	return watch_signals(ctx, reterr) < 0 ? -1 : channel_open(ctx, reterr);
 }
 
 /* In the stage the list ends in CLONE, which exits, or fails: it never comes back as the executor. */
@@ -63,6 +79,7 @@ static int run_lists(struct context *ctx, struct failure *reterr)
 static void reap_all(struct context *ctx)
 {
 	/* A stage or init that waits for us sees the socket close and goes; one that does not is killed. */
+	close_fd(&ctx->signal_fd);
 	close_fd(&ctx->sync_fd);
 	close_fd(&ctx->peer_fd);
 	if (ctx->init_pidfd >= 0)

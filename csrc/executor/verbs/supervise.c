@@ -15,6 +15,7 @@
 #include "terminal.h"
 
 struct supervisor {
+	int early_signal;
 	pid_t pid;
 	int pidfd;
 	int signals;
@@ -124,6 +125,9 @@ static int supervise(struct supervisor *supervisor, int console_fd, struct failu
 	if (console_fd >= 0 && terminal_open(&supervisor->terminal, console_fd, reterr) < 0)
 		return -1;
 	supervisor->has_terminal = console_fd >= 0;
+	/* One that came while the container was made. */
+	if (supervisor->early_signal != 0)
+		handle_signal(supervisor, supervisor->early_signal);
 	result = watch(supervisor, reterr);
 	if (supervisor->has_terminal)
 		terminal_close(&supervisor->terminal);
@@ -132,7 +136,12 @@ static int supervise(struct supervisor *supervisor, int console_fd, struct failu
 
 int verb_supervise(struct context *ctx, int *ret_exit, struct failure *reterr)
 {
-	struct supervisor supervisor = { .pid = ctx->args->pid, .pidfd = -1, .signals = -1 };
+	struct supervisor supervisor = {
+		.pid = ctx->args->pid,
+		.pidfd = -1,
+		.signals = -1,
+		.early_signal = ctx->args->signal,
+	};
 	int result = supervise(&supervisor, ctx->args->console_fd, reterr);
 
 	close_fd(&supervisor.pidfd);
