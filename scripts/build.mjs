@@ -88,7 +88,7 @@ const cacheFile = __dirname + '/main-${hash}.' + process.version + '.cache';
 try { process.cwd(); } catch { process.chdir('/'); }
 let cachedData;
 try { cachedData = fs.readFileSync(cacheFile); } catch {}
-const source = fs.readFileSync(filename, 'utf8');
+const source = fs.readFileSync(filename, 'latin1'); // esbuild writes ASCII
 const wrapper = '(function (exports, require, module, __filename, __dirname) {' + source + '\\n})';
 const importModuleDynamically = vm.constants && vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
 const script = new vm.Script(wrapper, { filename, cachedData, importModuleDynamically });

@@ -8,7 +8,7 @@ import type { Op } from '../plan/op.gen.js';
 import type { LinuxNamespace, NamespaceType } from '../spec/types.gen.js';
 import type { ValidSpec } from '../spec/valid.js';
 import { CLONE_NEW } from '../util/kernel.js';
-import { type JsonPointer, pointer } from '../util/pointer.js';
+import { append, type JsonPointer, pointer } from '../util/pointer.js';
 import type { Context, ProcessScope } from './context.js';
 import { refuse } from './report.js';
 
@@ -47,7 +47,7 @@ export function openNamespaces({ namespaces }: Context): Op[] {
     slot,
     type: CLONE_NEW[one.type],
     path: one.path ?? '',
-    origin: one.at,
+    origin: append(one.at, 'path'),
   }));
 }
 
