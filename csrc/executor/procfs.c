@@ -116,16 +116,25 @@ int procfs_write(int proc_fd, const char *path, const char *value)
 	return written < 0 ? -1 : 0;
 }
 
+/* The two places that follow a magic link: its directory was just reached on procfs itself. */
+static int follow_magic_link(int proc_fd, const char *path, const char *name, int flags)
+{
+	cleanup_fd int directory = procfs_openat(proc_fd, path, O_PATH | O_DIRECTORY);
+
+	return directory < 0 ? -1 : openat(directory, name, flags | O_CLOEXEC);
+}
+
+int procfs_open_namespace(int proc_fd, const char *name)
+{
+	return follow_magic_link(proc_fd, "self/ns", name, O_RDONLY);
+}
+
 int procfs_reopen(int proc_fd, int fd, int flags)
 {
-	cleanup_fd int directory = procfs_openat(proc_fd, "self/fd", O_PATH | O_DIRECTORY);
 	char number[16];
 
-	if (directory < 0)
-		return -1;
 	(void)snprintf(number, sizeof(number), "%d", fd);
-	/* The one magic link that is followed: its directory was just reached on procfs itself. */
-	return openat(directory, number, flags | O_CLOEXEC);
+	return follow_magic_link(proc_fd, "self/fd", number, flags);
 }
 
 int procfs_stat(int proc_fd, pid_t pid, uint64_t *ret_start, char *ret_state)

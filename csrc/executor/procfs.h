@@ -27,6 +27,9 @@ int procfs_write(int proc_fd, const char *path, const char *value);
 /* Reopens an O_PATH descriptor of this process with other flags (through self/fd). fd, or -1 with errno. */
 int procfs_reopen(int proc_fd, int fd, int flags);
 
+/* One of this process' own namespaces ("mnt"), for setns(2). fd, or -1 with errno. */
+int procfs_open_namespace(int proc_fd, const char *name);
+
 /* Start time (field 22 of stat, clock ticks) and state letter of a process. 0, or -1 with errno. */
 int procfs_stat(int proc_fd, pid_t pid, uint64_t *ret_start, char *ret_state);
 

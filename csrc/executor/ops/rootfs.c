@@ -5,11 +5,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mount.h>
 
 #include "../cleanup.h"
 #include "../context.h"
 #include "../mounting.h"
+#include "../procfs.h"
 #include "../sys.h"
 
 int op_propagation(struct context *ctx, const struct op_propagation *op, struct failure *reterr)
@@ -100,14 +102,34 @@ int op_open_rootfs(struct context *ctx, const struct op_open_rootfs *op, struct 
 }
 
 /*
+ * A runtime that was started in a chroot would leave the host's tree above the container's root: setns(2)
+ * into the container's mount namespace goes to that tree, not to the root of init. Joining our own
+ * mount namespace takes us to its real root, so that all of it is what pivot_root(2) puts away.
+ */
+static int leave_chroot(struct context *ctx, struct failure *reterr)
+{
+	cleanup_fd int own = procfs_open_namespace(ctx->proc_fd, "mnt");
+
+	if (own < 0)
+		return FAIL(reterr, "open");
+	if (setns(own, CLONE_NEWNS) < 0)
+		return FAIL(reterr, "setns");
+	/* pivot_root(2) refuses a shared root, and what was made a slave before was the chroot's. */
+	return mount(NULL, "/", NULL, MS_SLAVE, NULL) < 0 ? FAIL(reterr, "mount") : 0;
+}
+
+/*
  * pivot_root(2) takes "." twice: the old root is then stacked on the new one and can be unmounted
  * through a held descriptor. No scratch directory, so a read-only root file system works.
  */
 int op_pivot_root(struct context *ctx, const struct op_pivot_root *op, struct failure *reterr)
 {
-	cleanup_fd int old_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_fd int old_root = -1;
 
 	(void)op;
+	if (leave_chroot(ctx, reterr) < 0)
+		return -1;
+	old_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (old_root < 0)
 		return FAIL(reterr, "open");
 	if (fchdir(ctx->rootfs_fd) < 0)

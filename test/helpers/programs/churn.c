@@ -20,7 +20,7 @@ int main(int argc, char **argv)
 	unsigned long mounts = 0;
 
 	signal(SIGTERM, end);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	while (!ended) {
 		for (int i = 1; i < argc; i++)
 			mounts += mount("churn", argv[i], "tmpfs", 0, "size=4k") == 0;

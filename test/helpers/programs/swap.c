@@ -26,7 +26,7 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return 2;
 	signal(SIGTERM, end);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	while (!ended) {
 		swaps += renameat2(AT_FDCWD, argv[1], AT_FDCWD, argv[2], RENAME_EXCHANGE) == 0;
 		if (pause > 0)
