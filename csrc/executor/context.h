@@ -63,7 +63,7 @@ struct context {
 	pid_t init_pid;
 	uint64_t init_start;	   /* of init_pid, clock ticks after boot: with the pid it names one process for ever */
 	uint64_t created_ns;	   /* CLOCK_REALTIME at STATE_CREATE */
-	uint64_t namespaces;	   /* CLONE_NEW* of CLONE */
+	uint64_t unshare_as_root;  /* CLONE_NEW* of CLONE that BECOME_ROOT makes */
 	uint32_t cgroup_dirs_made; /* last directories of the path that create had to make, leaf included */
 	uint32_t phase;		   /* last phase the other side notified */
 	uint32_t list;		   /* where run_list() is, for the record */
@@ -99,6 +99,9 @@ int run_list_op(struct context *ctx, enum plan_list list, uint32_t index, struct
 /* The same; a failure is reported as a warning. 0 or -1. */
 int run_op_as_warning(struct context *ctx, enum plan_list list, uint32_t index);
 
+/* A descriptor that ops of the plan hand on. NULL with *reterr written when there is no such slot. */
+int *find_slot(struct context *ctx, uint32_t slot, struct failure *reterr);
+
 /*
  * Reports something that is worth a line in the log but no failure (an ambient capability that
  * cannot be raised, a poststop hook that failed). In I it travels through E.
@@ -110,5 +113,9 @@ void report_warning(struct context *ctx, const struct failure *warning);
  * buffer without NUL, or -1 when it does not fit. status: enum status_value.
  */
 long expand_slots(const struct context *ctx, const char *text, uint32_t status, char *buffer, size_t size);
+
+/* The same into a mapping, which lasts as long as the process. The text, NUL-terminated, or NULL with *reterr written.
+ */
+const char *map_expanded(const struct context *ctx, const char *text, uint32_t status, struct failure *reterr);
 
 #endif

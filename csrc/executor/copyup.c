@@ -9,27 +9,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "directory.h"
 
 #define MAX_DEPTH      64 /* three descriptors and 4 KiB of stack each */
-#define DIRENT_BYTES   4096
 #define SENDFILE_BYTES (16u * 1024 * 1024)
-
-/* The one layout of getdents64(2). */
-struct kernel_dirent {
-	uint64_t inode;
-	int64_t offset;
-	uint16_t length;
-	uint8_t type;
-	char name[];
-};
 
 /* What is being copied, for one entry. */
 struct entry {
@@ -148,8 +137,6 @@ static int copy_entry(int source, int target, const char *name, unsigned int dep
 {
 	struct entry entry = { .source_dir = source, .target_dir = target, .name = name, .depth = depth };
 
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return 0;
 	if (fstatat(source, name, &entry.st, AT_SYMLINK_NOFOLLOW) < 0)
 		return fail_at("fstatat", name, __LINE__, reterr);
 	if (S_ISREG(entry.st.st_mode))
@@ -163,23 +150,19 @@ static int copy_entry(int source, int target, const char *name, unsigned int dep
 
 static int copy_directory(int source, int target, unsigned int depth, struct failure *reterr)
 {
-	_Alignas(struct kernel_dirent) char buffer[DIRENT_BYTES];
-	long length;
+	struct directory directory;
+	const struct dirent64 *entry;
 
 	if (depth >= MAX_DEPTH) {
 		errno = ELOOP;
 		return FAIL(reterr, "openat");
 	}
-	while ((length = syscall(SYS_getdents64, source, buffer, sizeof(buffer))) > 0) {
-		for (long at = 0; at < length;) {
-			const struct kernel_dirent *dirent = (const void *)(buffer + at);
-
-			if (copy_entry(source, target, dirent->name, depth, reterr) < 0)
-				return -1;
-			at += dirent->length;
-		}
-	}
-	return length < 0 ? FAIL(reterr, "getdents64") : 0;
+	if (directory_rewind(&directory, source) < 0)
+		return FAIL(reterr, "lseek");
+	while ((entry = directory_next(&directory)) != NULL)
+		if (copy_entry(source, target, entry->d_name, depth, reterr) < 0)
+			return -1;
+	return directory.length < 0 ? FAIL(reterr, "getdents64") : 0;
 }
 
 int copy_up(int source_fd, int target_fd, struct failure *reterr)

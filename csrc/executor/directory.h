@@ -1,4 +1,4 @@
-/* Reading the sub-directories of a directory without the heap that opendir(3) takes. */
+/* Reading a directory without the heap that opendir(3) takes. */
 #ifndef TSRUN_DIRECTORY_H
 #define TSRUN_DIRECTORY_H
 
@@ -8,9 +8,9 @@
 
 struct directory {
 	int fd;
-	long length;
+	long length; /* of buffer; after the end 0, or -1 and errno says why */
 	long at;
-	_Alignas(struct dirent64) char buffer[1024];
+	_Alignas(struct dirent64) char buffer[4096];
 };
 
 /* Starts over at the first entry; fd stays the caller's. 0, or -1 with errno. */
@@ -22,8 +22,8 @@ static inline int directory_rewind(struct directory *directory, int fd)
 	return lseek(fd, 0, SEEK_SET) < 0 ? -1 : 0;
 }
 
-/* The next sub-directory's name, valid until the next call; NULL at the end. */
-static inline const char *directory_next(struct directory *directory)
+/* The next entry, "." and ".." left out, valid until the next call; NULL at the end. */
+static inline const struct dirent64 *directory_next(struct directory *directory)
 {
 	for (;;) {
 		const struct dirent64 *entry;
@@ -36,8 +36,8 @@ static inline const char *directory_next(struct directory *directory)
 		}
 		entry = (const void *)(directory->buffer + directory->at);
 		directory->at += entry->d_reclen;
-		if (entry->d_type == DT_DIR && strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			return entry->d_name;
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			return entry;
 	}
 }
 

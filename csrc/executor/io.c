@@ -43,15 +43,11 @@ ssize_t read_upto(int fd, void *buffer, size_t size)
 	return (ssize_t)length;
 }
 
-int write_file_at(int dirfd, const char *path, const char *text, int flags)
+int write_once(int fd, const char *text)
 {
-	cleanup_fd int fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | flags);
 	size_t size = strlen(text);
 	ssize_t written;
 
-	if (fd < 0)
-		return -1;
-	/* Kernel files take a value in one write(2); a second one would be a second value. */
 	do
 		written = write(fd, text, size);
 	while (written < 0 && errno == EINTR);
@@ -60,6 +56,13 @@ int write_file_at(int dirfd, const char *path, const char *text, int flags)
 		return -1;
 	}
 	return written < 0 ? -1 : 0;
+}
+
+int write_file_at(int dirfd, const char *path, const char *text)
+{
+	cleanup_fd int fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 ? -1 : write_once(fd, text);
 }
 
 ssize_t read_file_at(int dirfd, const char *path, char *buffer, size_t size)

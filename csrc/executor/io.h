@@ -11,8 +11,11 @@ int write_all(int fd, const void *bytes, size_t size);
 /* Bytes read (less than size only at end of file), or -1 with errno. */
 ssize_t read_upto(int fd, void *buffer, size_t size);
 
-/* Opens path below dirfd, writes text in one write(2) as kernel files want it. 0, or -1 with errno. */
-int write_file_at(int dirfd, const char *path, const char *text, int flags);
+/* In one write(2), as kernel files want it: a second one would be a second value. 0, or -1 with errno. */
+int write_once(int fd, const char *text);
+
+/* Opens the file below dirfd and writes one value. 0, or -1 with errno. */
+int write_file_at(int dirfd, const char *path, const char *text);
 
 /* Reads a small file below dirfd into buffer and terminates it. Length, or -1 with errno (EFBIG: too long). */
 ssize_t read_file_at(int dirfd, const char *path, char *buffer, size_t size);

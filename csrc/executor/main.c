@@ -75,10 +75,30 @@ static int run_from_sealed_copy(char **argv, struct failure *reterr)
 	return FAIL(reterr, "execveat");
 }
 
-/* Whatever the caller leaked in: from now on only stdio and the preserved descriptors survive an execve(2). */
-static void keep_nothing_on_exec(const struct args *args)
+static unsigned int least(unsigned int from, const int *fds, size_t count)
 {
-	(void)sys_close_range(3 + (unsigned int)args->preserve_fds, ~0U, CLOSE_RANGE_CLOEXEC);
+	unsigned int found = ~0U;
+
+	for (size_t i = 0; i < count; i++)
+		if (fds[i] >= 0 && (unsigned int)fds[i] >= from && (unsigned int)fds[i] < found)
+			found = (unsigned int)fds[i];
+	return found;
+}
+
+/*
+ * Whatever the caller leaked in is closed: a directory of the host's would be in reach of a container that may ptrace
+ * its init. What the command line names stays, and of that only the preserved descriptors survive an execve(2).
+ */
+static void close_leaked(const struct args *args)
+{
+	const int known[] = { args->plan_fd, args->status_fd, args->console_fd };
+	unsigned int from = 3 + (unsigned int)args->preserve_fds;
+
+	(void)sys_close_range(from, ~0U, CLOSE_RANGE_CLOEXEC);
+	for (unsigned int next; (next = least(from, known, 3)) != ~0U; from = next + 1)
+		if (next > from)
+			(void)sys_close_range(from, next - 1, 0);
+	(void)sys_close_range(from, ~0U, 0);
 }
 
 static void write_verdict(const struct context *ctx, int result, struct failure *verdict)
@@ -98,7 +118,7 @@ static int run_verb(const struct verb *verb, struct context *ctx, char **argv)
 
 	if (verb->sealed)
 		result = run_from_sealed_copy(argv, &verdict);
-	keep_nothing_on_exec(ctx->args);
+	close_leaked(ctx->args);
 	if (result == 0)
 		result = verb->run(ctx, &verdict);
 	write_verdict(ctx, result, &verdict);
@@ -136,7 +156,7 @@ int main(int argc, char **argv)
 	context_init(&ctx, &args);
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (strcmp(argv[1], "supervise") == 0) {
-		keep_nothing_on_exec(&args);
+		close_leaked(&args);
 		return run_supervise(&ctx);
 	}
 	for (size_t i = 0; i < sizeof(VERBS) / sizeof(VERBS[0]); i++)

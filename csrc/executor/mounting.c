@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/mount.h>
+#include <sys/vfs.h>
 
 #include "cleanup.h"
 #include "saferoot.h"
@@ -76,6 +79,42 @@ int mount_set_propagation(int fd, uint64_t propagation, bool recursive, struct f
 	return set_mount(fd, &attr, recursive || (propagation & MS_REC) != 0, reterr);
 }
 
+int mount_refuse_procfs(const struct context *ctx, int target_fd, const char *dest, struct failure *reterr)
+{
+	cleanup_fd int proc = -1;
+	struct statfs fs;
+	uint64_t target;
+	uint64_t mounted;
+
+	if (strncmp(dest, "/proc", strlen("/proc")) == 0 && (dest[5] == '/' || dest[5] == '\0'))
+		return 0;
+	if (fstatfs(target_fd, &fs) < 0)
+		return FAIL(reterr, "fstatfs");
+	if (fs.f_type != PROC_SUPER_MAGIC)
+		return 0;
+	/* A procfs elsewhere is no matter of ours. */
+	proc = saferoot_open(ctx->rootfs_fd, "/proc", O_PATH);
+	if (proc < 0 && errno == ENOENT)
+		return 0;
+	if (proc < 0)
+		return FAIL(reterr, "openat2");
+	if (mount_id(proc, &mounted) < 0 || mount_id(target_fd, &target) < 0)
+		return FAIL(reterr, "statx");
+	if (mounted != target)
+		return 0;
+	errno = EXDEV;
+	return FAIL_AS(reterr, PROBLEM_NOT_REAL_DIRECTORY, "openat2");
+}
+
+static int move_to(const struct context *ctx, int mount_fd, int target_fd, const char *dest, struct failure *reterr)
+{
+	if (mount_refuse_procfs(ctx, target_fd, dest, reterr) < 0)
+		return -1;
+	if (sys_move_mount(mount_fd, "", target_fd, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+		return FAIL(reterr, "move_mount");
+	return 0;
+}
+
 /* What dest names now; if somebody has just put something else there, it may have to be made again. */
 static int open_again(const struct context *ctx, int mount_fd, const char *dest)
 {
@@ -91,14 +130,13 @@ static int open_again(const struct context *ctx, int mount_fd, const char *dest)
 
 int mount_attach(const struct context *ctx, int mount_fd, int target_fd, const char *dest, struct failure *reterr)
 {
-	const unsigned int flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
 	uint64_t mine;
 	uint64_t found;
 
 	if (mount_id(mount_fd, &mine) < 0)
 		return FAIL(reterr, "statx");
-	if (sys_move_mount(mount_fd, "", target_fd, "", flags) < 0)
-		return FAIL(reterr, "move_mount");
+	if (move_to(ctx, mount_fd, target_fd, dest, reterr) < 0)
+		return -1;
 	for (unsigned int tries = 0; tries < ATTACH_TRIES; tries++) {
 		cleanup_fd int there = open_again(ctx, mount_fd, dest);
 
@@ -108,8 +146,8 @@ int mount_attach(const struct context *ctx, int mount_fd, int target_fd, const c
 			return FAIL(reterr, "statx");
 		if (found == mine)
 			return 0;
-		if (sys_move_mount(mount_fd, "", there, "", flags) < 0)
-			return FAIL(reterr, "move_mount");
+		if (move_to(ctx, mount_fd, there, dest, reterr) < 0)
+			return -1;
 		(void)sched_yield();
 	}
 	errno = EXDEV;
@@ -125,9 +163,12 @@ int need_rootfs(struct context *ctx, struct failure *reterr)
 
 int take_slot(struct context *ctx, uint32_t slot, struct failure *reterr)
 {
-	if (slot >= CONTEXT_SLOTS || ctx->slots[slot] < 0) {
-		errno = EBADF;
-		return FAIL_AS(reterr, PROBLEM_BAD_PLAN, "slot");
-	}
-	return steal_fd(&ctx->slots[slot]);
+	int *held = find_slot(ctx, slot, reterr);
+
+	if (held == NULL)
+		return -1;
+	if (*held >= 0)
+		return steal_fd(held);
+	errno = EBADF;
+	return FAIL_AS(reterr, PROBLEM_BAD_PLAN, "slot");
 }

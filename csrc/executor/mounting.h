@@ -30,9 +30,15 @@ int mount_set_attr(int fd, uint64_t attr_set, uint64_t attr_clr, bool recursive,
 int mount_set_propagation(int fd, uint64_t propagation, bool recursive, struct failure *reterr);
 
 /*
+ * Only a dest below /proc by its own name, which spec/ has judged, may be on the container's procfs. A symlink
+ * that leads there, of the image or swapped in, would hide or replace parts of it (CVE-2019-19921, CVE-2025-52881).
+ */
+int mount_refuse_procfs(const struct context *ctx, int target_fd, const char *dest, struct failure *reterr);
+
+/*
  * Attaches the mount to target_fd, a descriptor got inside the root, then looks dest up again: if
  * that is not this mount, dest was changed meanwhile and the mount is moved there (CVE-2021-30465).
- * EXDEV when dest keeps changing.
+ * EXDEV when dest keeps changing, NOT_REAL_DIRECTORY when it leads onto the container's /proc under another name.
  */
 int mount_attach(const struct context *ctx, int mount_fd, int target_fd, const char *dest, struct failure *reterr);
 

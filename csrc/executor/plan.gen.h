@@ -103,10 +103,6 @@ enum user_value {
 	USER_KEEP_GROUPS_ON_REFUSAL = 2,
 };
 
-enum homedir_value {
-	HOMEDIR_SET_HOME = 1,
-};
-
 enum problem_value {
 	PROBLEM_NONE = 0,
 	PROBLEM_SYSCALL = 1,

@@ -18,12 +18,16 @@
 
 #define PROC_ROOT_INO 1 /* include/linux/proc_fs.h: inode number of procfs's root */
 
-/* A detached instance of this pid namespace. No subset=pid: SYSCTL needs sys/. */
-static int new_procfs(void)
+/* A detached instance of this pid namespace; subset is NULL or "pid" (processes only, kernel 5.8). */
+static int new_procfs(const char *subset)
 {
 	cleanup_fd int fs = sys_fsopen("proc", FSOPEN_CLOEXEC);
 
-	if (fs < 0 || sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+	if (fs < 0)
+		return -1;
+	if (subset != NULL && sys_fsconfig(fs, FSCONFIG_SET_STRING, "subset", subset, 0) < 0)
+		return -1;
+	if (sys_fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -1;
 	return sys_fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 }
@@ -54,7 +58,7 @@ static int clone_procfs(struct failure *reterr)
 
 int procfs_open(int *ret_fd, struct failure *reterr)
 {
-	int fd = new_procfs();
+	int fd = new_procfs(NULL);
 
 	if (fd < 0)
 		fd = clone_procfs(reterr);
@@ -62,6 +66,16 @@ int procfs_open(int *ret_fd, struct failure *reterr)
 		return -1;
 	*ret_fd = fd;
 	return 0;
+}
+
+void procfs_narrow(int *proc_fd)
+{
+	int fd = new_procfs("pid");
+
+	if (fd < 0)
+		return;
+	close_fd(proc_fd);
+	*proc_fd = fd;
 }
 
 /* "self" is a symlink; its text is this process' pid as this procfs sees it. */
@@ -100,20 +114,8 @@ int procfs_openat(int proc_fd, const char *path, int flags)
 int procfs_write(int proc_fd, const char *path, const char *value)
 {
 	cleanup_fd int fd = procfs_openat(proc_fd, path, O_WRONLY);
-	size_t size = strlen(value);
-	ssize_t written;
 
-	if (fd < 0)
-		return -1;
-	/* One write(2): a second one would be a second value. */
-	do
-		written = write(fd, value, size);
-	while (written < 0 && errno == EINTR);
-	if (written >= 0 && (size_t)written != size) {
-		errno = EIO;
-		return -1;
-	}
-	return written < 0 ? -1 : 0;
+	return fd < 0 ? -1 : write_once(fd, value);
 }
 
 /* The two places that follow a magic link: its directory was just reached on procfs itself. */
@@ -137,7 +139,7 @@ int procfs_reopen(int proc_fd, int fd, int flags)
 	return follow_magic_link(proc_fd, "self/fd", number, flags);
 }
 
-int procfs_stat(int proc_fd, pid_t pid, uint64_t *ret_start, char *ret_state)
+int procfs_start_time(int proc_fd, pid_t pid, uint64_t *ret_start)
 {
 	char text[1024];
 	char path[32];
@@ -155,17 +157,8 @@ int procfs_stat(int proc_fd, pid_t pid, uint64_t *ret_start, char *ret_state)
 	text[length] = '\0';
 	/* The command may hold spaces and parentheses: the last ")" ends field 2. */
 	at = strrchr(text, ')');
-	if (at == NULL || at[1] != ' ' || at[2] == '\0') {
-		errno = EPROTO;
-		return -1;
-	}
-	at += 2;
-	*ret_state = *at;
-	for (int field = 3; field < 22 && at != NULL; field++) {
-		at = strchr(at, ' ');
-		if (at != NULL)
-			at++;
-	}
+	for (int field = 2; field < 22 && at != NULL; field++)
+		at = strchr(at + 1, ' ');
 	if (at == NULL) {
 		errno = EPROTO;
 		return -1;

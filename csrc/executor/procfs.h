@@ -18,6 +18,12 @@
  */
 int procfs_open(int *ret_fd, struct failure *reterr);
 
+/*
+ * Leaves only the processes in the handle, nothing to write a sysctl with. It stays whole where the kernel refuses: in
+ * a user namespace, once paths in /proc are masked.
+ */
+void procfs_narrow(int *proc_fd);
+
 /* openat2 below the handle without following any symlink or crossing any mount. fd, or -1 with errno. */
 int procfs_openat(int proc_fd, const char *path, int flags);
 
@@ -30,7 +36,7 @@ int procfs_reopen(int proc_fd, int fd, int flags);
 /* One of this process' own namespaces ("mnt"), for setns(2). fd, or -1 with errno. */
 int procfs_open_namespace(int proc_fd, const char *name);
 
-/* Start time (field 22 of stat, clock ticks) and state letter of a process. 0, or -1 with errno. */
-int procfs_stat(int proc_fd, pid_t pid, uint64_t *ret_start, char *ret_state);
+/* Start time of a process (field 22 of stat, clock ticks after boot). 0, or -1 with errno. */
+int procfs_start_time(int proc_fd, pid_t pid, uint64_t *ret_start);
 
 #endif

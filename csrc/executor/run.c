@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "channel.h"
@@ -88,6 +88,15 @@ void report_warning(struct context *ctx, const struct failure *warning)
 		(void)write_all(ctx->args->status_fd, &record, sizeof(record));
 }
 
+int *find_slot(struct context *ctx, uint32_t slot, struct failure *reterr)
+{
+	if (slot < CONTEXT_SLOTS)
+		return &ctx->slots[slot];
+	errno = ERANGE;
+	(void)FAIL_AS(reterr, PROBLEM_BAD_PLAN, "slot");
+	return NULL;
+}
+
 static const char *const STATUS_NAMES[] = {
 	[STATUS_CREATING] = "creating",
 	[STATUS_CREATED] = "created",
@@ -96,17 +105,24 @@ static const char *const STATUS_NAMES[] = {
 	[STATUS_STOPPED] = "stopped",
 };
 
-/* RFC 3339 with nanoseconds, UTC, as the OCI state of other runtimes has it. */
+/*
+ * RFC 3339 with nanoseconds, UTC, as the OCI state of other runtimes has it. By hand: strftime(3) would bring the
+ * C library's time zones, and with them a sixth of this program. Years begin in March, so that a leap day is the last.
+ */
 static void format_created(uint64_t ns, char *buffer, size_t size)
 {
-	time_t seconds = (time_t)(ns / 1000000000u);
-	struct tm tm;
-	size_t length;
+	unsigned int second = (unsigned int)(ns / 1000000000u % 86400);
+	unsigned int days = (unsigned int)(ns / 1000000000u / 86400) + 719468; /* since 1 March of the year 0 */
+	unsigned int day = days % 146097;				       /* of the Gregorian cycle of 400 years */
+	unsigned int year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+	unsigned int month;
 
-	if (gmtime_r(&seconds, &tm) == NULL)
-		memset(&tm, 0, sizeof(tm));
-	length = strftime(buffer, size, "%Y-%m-%dT%H:%M:%S", &tm);
-	(void)snprintf(buffer + length, size - length, ".%09uZ", (unsigned int)(ns % 1000000000u));
+	day -= 365 * year + year / 4 - year / 100;
+	month = (5 * day + 2) / 153;
+	day -= (153 * month + 2) / 5;
+	year += days / 146097 * 400 + (month >= 10 ? 1 : 0);
+	(void)snprintf(buffer, size, "%04u-%02u-%02uT%02u:%02u:%02u.%09uZ", year, month < 10 ? month + 3 : month - 9,
+		day + 1, second / 3600, second / 60 % 60, second % 60, (unsigned int)(ns % 1000000000u));
 }
 
 static const char *slot_value(const struct context *ctx, char slot, uint32_t status, char *buffer, size_t size)
@@ -151,4 +167,20 @@ long expand_slots(const struct context *ctx, const char *text, uint32_t status, 
 	}
 	buffer[length] = '\0';
 	return (long)length;
+}
+
+const char *map_expanded(const struct context *ctx, const char *text, uint32_t status, struct failure *reterr)
+{
+	size_t room = strlen(text) * 2 + PATH_MAX;
+	char *buffer = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (buffer == MAP_FAILED) {
+		(void)FAIL(reterr, "mmap");
+		return NULL;
+	}
+	if (expand_slots(ctx, text, status, buffer, room) < 0) {
+		(void)FAIL_AS(reterr, PROBLEM_BAD_PLAN, "slots");
+		return NULL;
+	}
+	return buffer;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -10,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "cleanup.h"
 #include "io.h"
 #include "procfs.h"
@@ -124,12 +126,12 @@ int statedir_write(
 	return 0;
 }
 
-int statedir_write_runtime(struct context *ctx, uint64_t start_time, struct failure *reterr)
+int statedir_write_runtime(struct context *ctx, struct failure *reterr)
 {
 	struct runtime_record record = {
 		.magic = RUNTIME_MAGIC,
 		.created_ns = ctx->created_ns,
-		.start_time = start_time,
+		.start_time = ctx->init_start,
 		.pid = ctx->init_pid,
 		.cgroup_dirs_made = ctx->cgroup_dirs_made,
 	};
@@ -143,18 +145,18 @@ int statedir_write_runtime(struct context *ctx, uint64_t start_time, struct fail
  */
 bool statedir_init_is_alive(struct context *ctx)
 {
+	struct pollfd ended = { .events = POLLIN };
 	uint64_t start;
-	char state;
 
 	if (ctx->init_pid <= 0)
 		return false;
 	if (ctx->init_pidfd < 0)
 		ctx->init_pidfd = sys_pidfd_open(ctx->init_pid);
-	if (ctx->init_pidfd < 0)
+	if (ctx->init_pidfd < 0 || procfs_start_time(ctx->proc_fd, ctx->init_pid, &start) < 0)
 		return false;
-	if (procfs_stat(ctx->proc_fd, ctx->init_pid, &start, &state) < 0)
-		return false;
-	return start == ctx->init_start && state != 'Z' && state != 'X';
+	/* A zombie has ended, but not one whose other threads still run: pidfd_open(2). */
+	ended.fd = ctx->init_pidfd;
+	return start == ctx->init_start && poll(&ended, 1, 0) == 0;
 }
 
 /* Until execve(2) init still runs the executor, from its sealed memfd. */
@@ -176,24 +178,19 @@ static bool cgroup_is_frozen(struct context *ctx)
 {
 	uint32_t count = plan_header(&ctx->plan)->lists[LIST_SETUP].count;
 	const struct op_cgroup_create *create = NULL;
+	struct failure ignored;
 	char path[PATH_MAX];
-	char events[256];
-	int prefix;
+	cleanup_fd int mount = -1;
+	cleanup_fd int fd = -1;
 
 	for (uint32_t i = 0; i < count && create == NULL; i++)
 		if (plan_op(&ctx->plan, LIST_SETUP, i)->code == OP_CGROUP_CREATE)
 			create = (const void *)plan_op(&ctx->plan, LIST_SETUP, i);
-	if (create == NULL)
+	if (create == NULL || cgroup_path(ctx, plan_str(&ctx->plan, create->path), path, &ignored) < 0)
 		return false;
-	prefix = snprintf(path, sizeof(path), "%s/", plan_str(&ctx->plan, create->mount));
-	if (prefix < 0 || (size_t)prefix >= sizeof(path) ||
-		expand_slots(ctx, plan_str(&ctx->plan, create->path), 0, path + prefix, sizeof(path) - (size_t)prefix) <
-			0)
-		return false;
-	if (strlen(path) + sizeof("/cgroup.events") > sizeof(path))
-		return false;
-	strcat(path, "/cgroup.events");
-	return read_file_at(AT_FDCWD, path, events, sizeof(events)) > 0 && strstr(events, "frozen 1") != NULL;
+	mount = open(plan_str(&ctx->plan, create->mount), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = mount < 0 ? -1 : cgroup_open(mount, path);
+	return fd >= 0 && cgroup_event(fd, "frozen");
 }
 
 int statedir_status(struct context *ctx, uint32_t *ret_status, struct failure *reterr)

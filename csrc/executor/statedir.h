@@ -28,7 +28,8 @@ int statedir_load(struct context *ctx, int lock, struct failure *reterr);
 int statedir_open(struct context *ctx, struct failure *reterr);
 int statedir_lock(struct context *ctx, int operation, struct failure *reterr);
 
-int statedir_write_runtime(struct context *ctx, uint64_t start_time, struct failure *reterr);
+/* The file "runtime", out of ctx. */
+int statedir_write_runtime(struct context *ctx, struct failure *reterr);
 
 /* temp + fsync + rename + fsync of the directory. */
 int statedir_write(

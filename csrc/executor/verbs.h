@@ -1,4 +1,4 @@
-/* One function per verb: 0, or -1 with *reterr written. *ret_pid goes into the verdict. */
+/* One function per verb: 0, or -1 with *reterr written. */
 #ifndef TSRUN_VERBS_H
 #define TSRUN_VERBS_H
 

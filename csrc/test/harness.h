@@ -82,6 +82,19 @@ static inline void harness_start(void)
 	must(RUN(open_rootfs, .path = str(ROOT), .slot = NO_SLOT) == 0, "open_rootfs");
 }
 
+/* The kernel refuses them in a chroot, and some hosts altogether. */
+static inline bool has_user_namespaces(void)
+{
+	int status = 1;
+	pid_t pid = fork();
+
+	must(pid >= 0, "fork");
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWUSER) == 0 ? 0 : 1);
+	must(waitpid(pid, &status, 0) == pid, "waitpid");
+	return status == 0;
+}
+
 /* Runs a test in a child with a rootfs of its own, which keeps its mounts, root and terminal to itself. */
 static inline void in_child(void (*test)(void), unsigned long unshare_flags)
 {

@@ -113,7 +113,7 @@ static pid_t sleeper_in(const char *path)
 	}
 	dir = open(full(path), O_PATH);
 	(void)snprintf(text, sizeof(text), "%d", pid);
-	if (write_file_at(dir, "cgroup.procs", text, 0) < 0)
+	if (write_file_at(dir, "cgroup.procs", text) < 0)
 		printf("# cannot fill %s: %d\n", path, errno);
 	close(dir);
 	return pid;
@@ -219,15 +219,15 @@ static void test_refusals(void)
 
 	mkdir(full("/ice"), 0755);
 	int fd = open(full("/ice"), O_PATH);
-	(void)write_file_at(fd, "cgroup.freeze", "1", 0);
+	(void)write_file_at(fd, "cgroup.freeze", "1");
 	OK(create("one", "/ice", "", "") < 0 && failure.problem == PROBLEM_BUSY &&
 			strcmp(failure.syscall, "cgroup.freeze") == 0,
 		"op_cgroup_create() refuses a frozen cgroup");
 	OK(create("one", "/ice/new", "", "") < 0 && strcmp(failure.syscall, "cgroup.freeze") == 0 &&
 			destroy("one", "/ice/new", 0) == 0 && !exists("/ice/new"),
 		"op_cgroup_create() refuses to make one below a frozen cgroup");
-	(void)write_file_at(fd, "cgroup.freeze", "0", 0);
-	(void)write_file_at(fd, "cgroup.type", "threaded", 0);
+	(void)write_file_at(fd, "cgroup.freeze", "0");
+	(void)write_file_at(fd, "cgroup.type", "threaded");
 	OK(create("one", "/ice/new", "", "") < 0 && failure.error == EOPNOTSUPP && destroy("one", "/ice/new", 0) == 0,
 		"op_cgroup_create() refuses a cgroup below a threaded one");
 	close(fd);
@@ -253,7 +253,7 @@ static void test_controllers(void)
 	OK(destroy("one", "/c/one", 2) == 0 && !exists("/c"), "the cgroup goes with controllers enabled above it");
 	(void)destroy("one", "", 1);
 	if (strstr(before, "hugetlb") == NULL)
-		(void)write_file_at(root, "cgroup.subtree_control", "-hugetlb", 0);
+		(void)write_file_at(root, "cgroup.subtree_control", "-hugetlb");
 	close(root);
 }
 
@@ -320,7 +320,7 @@ static void test_kill(void)
 
 	create("one", "/k", "", "");
 	outer = sleeper_in("/k");
-	(void)write_file_at(ctx.cgroup_fd, "cgroup.freeze", "1", 0);
+	(void)write_file_at(ctx.cgroup_fd, "cgroup.freeze", "1");
 	OK(destroy("one", "/k", 1) == 0 && !exists("/k"), "a frozen cgroup is killed all the same");
 	stop(outer);
 
@@ -352,7 +352,7 @@ static int opens_null(void *arg)
 
 	(void)arg;
 	(void)snprintf(text, sizeof(text), "%d", getpid());
-	if (write_file_at(ctx.cgroup_fd, "cgroup.procs", text, 0) < 0)
+	if (write_file_at(ctx.cgroup_fd, "cgroup.procs", text) < 0)
 		return 2;
 	return open("/dev/null", O_RDONLY) < 0 ? 1 : 0;
 }

@@ -327,6 +327,27 @@ static int limits_body(void *arg)
 	return done ? 0 : 3;
 }
 
+/* 77: no user namespaces here. */
+static int root_body(void *arg)
+{
+	struct op_become_root op = { .code = OP_BECOME_ROOT };
+	struct stat before;
+	struct stat after;
+
+	(void)arg;
+	fresh();
+	ctx.unshare_as_root = CLONE_NEWIPC;
+	if (stat("/proc/self/ns/ipc", &before) < 0 || unshare(CLONE_NEWUSER) < 0)
+		return 77;
+	if (write_file_at(AT_FDCWD, "/proc/self/setgroups", "deny") < 0 ||
+		write_file_at(AT_FDCWD, "/proc/self/uid_map", "0 0 1") < 0 ||
+		write_file_at(AT_FDCWD, "/proc/self/gid_map", "0 0 1") < 0)
+		return 2;
+	if (op_become_root(&ctx, &op, &failure) < 0 || stat("/proc/self/ns/ipc", &after) < 0)
+		return 1;
+	return before.st_ino != after.st_ino ? 0 : 1;
+}
+
 static void test_credentials(void)
 {
 	int status;
@@ -341,6 +362,12 @@ static void test_credentials(void)
 		"what was asked");
 	OK(in_child(network_body, NULL) == 0, "op_loopback_up() and op_hostname() work in new namespaces");
 	OK(in_child(limits_body, NULL) == 0, "op_rlimit() and op_oom_score_adj() set those of init");
+	status = in_child(root_body, NULL);
+	if (status == 77)
+		tap_skip(
+			"op_become_root() makes the ipc namespace that op_clone() left out", "no user namespaces here");
+	else
+		OK(status == 0, "op_become_root() makes the ipc namespace that op_clone() left out");
 	status = in_child(keyring_body, NULL);
 	if (status == 77)
 		tap_skip("op_session_keyring() joins a keyring of the container's own", "no keyrings here");

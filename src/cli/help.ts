@@ -53,8 +53,8 @@ export function commandHelp(command: Command): string {
 }
 
 const ABOUT = [
-  'tsrun runs containers from OCI bundles: a directory with a config.json and a root file system. It takes the same',
-  'commands and options as runc, so that containerd, Podman, Docker and others can use it as their runtime.',
+  'tsrun runs containers from OCI bundles: a directory with a config.json and a root file system. Its commands and',
+  "options are runc's, so that containerd, Podman and Docker can use it as their runtime.",
 ];
 
 export function globalHelp(commands: readonly Command[], version: string): string {

@@ -61,13 +61,22 @@ function openLogFile(path: string): number {
   }
 }
 
+/** A full disk must not turn a container that runs into a failure: the line goes to stderr instead. */
+function tryWrite(fd: number, line: string): boolean {
+  try {
+    writeAll(fd, line);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Throws UsageError when the file cannot be opened. */
 export function openLog(settings: LogSettings): Log {
   const fd = settings.path === undefined ? undefined : openLogFile(settings.path);
   const write = (level: Level, message: string): void => {
     const line = formatLine(settings.format, level, message, new Date());
-    if (fd === undefined) printError(line);
-    else writeAll(fd, line);
+    if (fd === undefined || !tryWrite(fd, line)) printError(line);
   };
   return {
     debug: (message) => {

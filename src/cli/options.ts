@@ -51,8 +51,12 @@ export const GLOBAL_OPTIONS = {
   log: { kind: 'text', help: 'write log lines to this file (errors are shown on stderr as well)' },
   'log-format': { kind: 'text', help: "format of log lines: 'text' or 'json'", shownDefault: 'text' },
   root: { kind: 'text', help: 'directory for the state of containers, best on a tmpfs', shownDefault: '/run/tsrun' },
-  'systemd-cgroup': { kind: 'flag', help: 'let systemd make cgroups (not built yet)' },
-  rootless: { kind: 'text', help: "ignore cgroup permission errors: 'true', 'false' or 'auto'", shownDefault: 'auto' },
+  'systemd-cgroup': { kind: 'flag', help: 'let systemd make cgroups (not built yet: refused)' },
+  rootless: {
+    kind: 'text',
+    help: "accepted for compatibility ('true', 'false' or 'auto'): what this user may do is found out",
+    shownDefault: 'auto',
+  },
   help: HELP,
   version: { kind: 'flag', short: 'v', help: 'print the version' },
 } as const satisfies OptionTable;

@@ -9,5 +9,4 @@ declare const __TSRUN_COMMIT__: string | undefined;
 export const VERSION = typeof __TSRUN_VERSION__ === 'string' ? __TSRUN_VERSION__ : '0.0.0-source';
 export const COMMIT = typeof __TSRUN_COMMIT__ === 'string' && __TSRUN_COMMIT__ !== '' ? __TSRUN_COMMIT__ : 'unknown';
 
-/** The OCI runtime specification that is implemented. */
-export const SPEC_VERSION = '1.3.0';
+export { OCI_VERSION } from '../spec/default.js';

@@ -71,19 +71,3 @@ function restrict(scope: ProcessScope, path: JsonPointer, asked: bigint, allowed
   }
   return asked & allowed;
 }
-
-/**
- * exec --cap: never inheritable, or any program with file capabilities would pass them on (CVE-2022-29162); ambient
- * only where the config made capabilities inheritable.
- */
-export function withExtraCapabilities(own: LinuxCapabilities = {}, extra: readonly string[]): LinuxCapabilities {
-  const add = (names: readonly string[] = []) => [...new Set([...names, ...extra])];
-  const hasInheritable = (own.inheritable ?? []).length > 0;
-  return {
-    ...own,
-    bounding: add(own.bounding),
-    effective: add(own.effective),
-    permitted: add(own.permitted),
-    ...(hasInheritable ? { ambient: add(own.ambient) } : {}),
-  };
-}

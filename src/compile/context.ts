@@ -15,13 +15,10 @@ import type { CompileServices } from './services.js';
 export interface CreateOptions {
   /** Absolute. */
   readonly bundle: string;
-  /** --console-socket, or a terminal in the foreground: somebody takes the pty. */
-  readonly consoleSocket: boolean;
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
   /** Text of state.json, may hold SLOT.id. */
   readonly record: string;
-  readonly owner: string;
 }
 
 /** The process to start and what its set-up depends on; the same for create and exec. */

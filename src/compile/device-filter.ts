@@ -45,21 +45,19 @@ const DEFAULT_RULES: readonly DeviceRule[] = [
 
 /** The program, or null when the rules allow everything. */
 export function compileDeviceFilter(devices: readonly LinuxDeviceCgroup[] = []): Uint8Array | null {
-  const rules = effectiveRules([...devices.flatMap(parseRule), ...DEFAULT_RULES]);
+  const rules = effectiveRules([...devices.map(parseRule), ...DEFAULT_RULES]);
   const everything = rules[0] !== undefined && isUniversal(rules[0]) && rules.every((rule) => rule.allow);
   return everything ? null : assemble(rules);
 }
 
-/** A number that no device can have matches nothing, so its rule says nothing. */
-function parseRule(rule: LinuxDeviceCgroup): DeviceRule[] {
+function parseRule(rule: LinuxDeviceCgroup): DeviceRule {
   const [major, minor] = [deviceNumber(rule.major), deviceNumber(rule.minor)];
-  if (major === undefined || minor === undefined) return [];
-  return [{ allow: rule.allow, type: deviceType(rule.type), major, minor, access: accessBits(rule.access) }];
+  return { allow: rule.allow, type: deviceType(rule.type), major, minor, access: accessBits(rule.access) };
 }
 
-function deviceNumber(value: bigint | undefined): number | null | undefined {
-  if (value === undefined || value === -1n) return null;
-  return value >= 0n && value <= 0xffffffffn ? Number(value) : undefined;
+/** -1 or 0..2^32-1 by a rule of spec/. */
+function deviceNumber(value = -1n): number | null {
+  return value === -1n ? null : Number(value);
 }
 
 function deviceType(type: LinuxDeviceCgroup['type']): number | null {

@@ -28,25 +28,15 @@ export interface ExecTarget {
   readonly cgroup: { readonly mount: string; readonly path: string } | null;
 }
 
-export interface ExecOptions {
-  readonly detach: boolean;
-  readonly noNewKeyring?: boolean;
-  /** --process-label */
-  readonly processLabel?: string;
-  /** --apparmor */
-  readonly apparmorProfile?: string;
-}
-
 /** Throws SpecError; its paths are those of the process document. */
 export function compileExec(
   process: ValidProcess,
   target: ExecTarget,
   facts: HostFacts,
-  options: ExecOptions,
   services: CompileServices,
 ): Compiled {
   const scope: ProcessScope = {
-    process: inherit(process, target.spec.process, options),
+    process: inherit(process, target.spec.process),
     base: ROOT_ORIGIN,
     spec: target.spec,
     facts,
@@ -66,18 +56,18 @@ export function compileExec(
       { op: 'AWAIT', phase: PHASE.READY, origin: ROOT_ORIGIN } as const,
       { op: 'PID_FILE', origin: ROOT_ORIGIN } as const,
     ],
-    init: [...enter(scope, options), ...compileProcess(scope, [])],
+    init: [...enter(scope), ...compileProcess(scope, [])],
   };
   if (scope.report.issues.length > 0) throw new SpecError(scope.report.issues, 'process.json');
   return { plan: { stateJson: '', lists }, warnings: scope.report.warnings };
 }
 
 /** What the process does not say about its confinement is that of the container. */
-function inherit(process: ValidProcess, first: Process | undefined, options: ExecOptions): Process {
+function inherit(process: ValidProcess, first: Process | undefined): Process {
   const umask = process.user.umask ?? first?.user.umask;
   const labels = {
-    apparmorProfile: options.apparmorProfile ?? process.apparmorProfile ?? first?.apparmorProfile,
-    selinuxLabel: options.processLabel ?? process.selinuxLabel ?? first?.selinuxLabel,
+    apparmorProfile: process.apparmorProfile ?? first?.apparmorProfile,
+    selinuxLabel: process.selinuxLabel ?? first?.selinuxLabel,
     capabilities: process.capabilities ?? first?.capabilities,
     rlimits: process.rlimits ?? first?.rlimits,
     oomScoreAdj: process.oomScoreAdj ?? first?.oomScoreAdj,
@@ -101,7 +91,7 @@ function spawnInto({ namespaces }: ProcessScope): Op[] {
 }
 
 /** From the first moment among processes that might trace it (CVE-2016-9962) to a session and stdio of its own. */
-function enter(scope: ProcessScope, options: ExecOptions): Op[] {
+function enter(scope: ProcessScope): Op[] {
   const { process, namespaces } = scope;
   const needsProc = process.terminal === true || (process.apparmorProfile ?? '') + (process.selinuxLabel ?? '') !== '';
   return [
@@ -110,7 +100,7 @@ function enter(scope: ProcessScope, options: ExecOptions): Op[] {
     ...(namespaces.has('user') ? [{ op: 'BECOME_ROOT', origin: NAMESPACES } as const] : []),
     { op: 'NEW_SESSION', origin: ROOT_ORIGIN },
     ...(needsProc ? [{ op: 'PRIVATE_PROC', origin: ROOT_ORIGIN } as const] : []),
-    ...(options.noNewKeyring === true ? [] : [joinKeyring(scope)]),
+    joinKeyring(scope),
     ...openConsole(scope, false),
     { op: 'STDIO_OWNER', uid: process.user.uid, origin: append(ROOT_ORIGIN, 'user', 'uid') },
   ];

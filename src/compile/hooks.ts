@@ -26,7 +26,7 @@ export function compileHooks(spec: ValidSpec, kind: keyof Hooks & keyof typeof K
     kind: number,
     status,
     path,
-    args: args === undefined || args.length === 0 ? [path] : args,
+    args: args ?? [path],
     env: env ?? [],
     timeout: Math.min((timeout ?? 0) * 1000, 0xffff_ffff),
     origin: pointer('hooks', kind, index),

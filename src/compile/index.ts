@@ -26,7 +26,7 @@ import { compileMounts, type MountOps } from './mounts.js';
 import { checkNamespaces, isNew, NAMESPACES, openNamespaces, spawn } from './namespaces.js';
 import { compileProcess } from './process.js';
 import { compileReadonlyPaths } from './readonly-paths.js';
-import { collect, refuse } from './report.js';
+import { collect } from './report.js';
 import { compileRlimits, oomScoreAdj } from './rlimits.js';
 import { compileHostPropagation, enterRootfs, makeCwd, openRootfs, readOnlyRootfs, rootfsPath } from './rootfs.js';
 import type { CompileServices } from './services.js';
@@ -50,7 +50,8 @@ export function compileCreate(
   services: CompileServices,
 ): Compiled {
   const c = createContext(spec, facts, options, services);
-  check(c);
+  checkNamespaces(c);
+  checkUnsupported(c);
   const cgroup = collect(c.report, () => compileCgroup(spec, facts));
   const sources = createSources(c);
   const rootfs = openRootfs(c, sources);
@@ -122,16 +123,6 @@ function init(c: Context, rootfs: Op, mounts: MountOps): Op[] {
 /** Only what create made: a joined namespace or a cgroup that was there stays. */
 function teardown(c: Context, cgroup: readonly Op[]): Op[] {
   return [...cgroup, { op: 'STATE_REMOVE', origin: ROOT_ORIGIN }, ...compileHooks(c.spec, 'poststop')];
-}
-
-function check(c: Context): void {
-  checkNamespaces(c);
-  checkUnsupported(c);
-  if (c.process.terminal === true && !c.options.consoleSocket) {
-    refuse(c.report, 'CONSOLE_SOCKET_MISSING', append(c.base, 'terminal'), 'needs somebody to take the terminal', {
-      hint: 'give --console-socket, or run in the foreground',
-    });
-  }
 }
 
 /** The first steps of init, before it touches a mount. In somebody else's namespaces it could be traced: CVE-2016-9962. */

@@ -9,12 +9,13 @@ import { MOUNT_ATTR, MS } from '../util/kernel.js';
 import { append } from '../util/pointer.js';
 import { type Attributes, isEmpty, type Propagation } from './mount-options.js';
 import type { MountOps, MountScope } from './mounts.js';
-import { warn } from './report.js';
+import { refuseSlots, warn } from './report.js';
 import { NO_SLOT, openSource } from './sources.js';
 
 export function compileBind(scope: MountScope): MountOps {
   const { dest, options, at: origin } = scope;
-  warnNoEffect(scope);
+  if (options.superblock !== 0)
+    warnNoEffect(scope, 'sync, dirsync, mand, lazytime, iversion and silent have no effect on a bind mount');
   const recursive = options.bind === 'rbind';
   const { path: source, slot } = bindSource(scope, recursive);
   const [inOp, rest] = firstPropagation(options.propagation);
@@ -33,19 +34,21 @@ export function compileBind(scope: MountScope): MountOps {
 /** Relative to the bundle; below the rootfs it may be what an earlier mount put there, so init looks for itself. */
 function bindSource(scope: MountScope, recursive: boolean) {
   const path = posix.resolve(scope.context.options.bundle, scope.mount.source ?? '');
+  refuseSlots(scope.context.report, append(scope.at, 'source'), path);
   const inside = path === scope.rootfs || path.startsWith(`${scope.rootfs}/`);
   return inside ? { path, slot: NO_SLOT } : openSource(scope.sources, path, recursive, scope.at);
 }
 
-function warnNoEffect({ context, options, at }: MountScope): void {
-  if (options.superblock === 0) return;
-  const message = 'sync, dirsync, mand, lazytime, iversion and silent have no effect on a bind mount';
+export function warnNoEffect({ context, at }: MountScope, message: string): void {
   warn(context.report, 'MOUNT_OPTION_NO_EFFECT', append(at, 'options'), message);
 }
 
 /** "remount" without bind reconfigures the file system on dest too. */
 export function compileRemount(scope: MountScope): MountOps {
   const { dest, options, at: origin } = scope;
+  const reconfigures = options.remount && options.bind === 'no';
+  if (!reconfigures && options.superblock + options.data.length > 0)
+    warnNoEffect(scope, 'options of the file system have no effect without "remount"');
   const readOnly = (options.attributes.set & MOUNT_ATTR.RDONLY) === 0n ? 0 : Number(MS.RDONLY);
   const superblock: Op = {
     op: 'REMOUNT',
@@ -56,7 +59,7 @@ export function compileRemount(scope: MountScope): MountOps {
   };
   return {
     ops: [
-      ...(options.remount && options.bind === 'no' ? [superblock] : []),
+      ...(reconfigures ? [superblock] : []),
       ...attributesOp(scope, options.attributes, 0),
       ...recursiveAttributes(scope),
       ...options.propagation.map((one) => propagationOp(scope, one)),

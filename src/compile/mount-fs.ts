@@ -8,7 +8,7 @@ import { posix } from 'node:path';
 import { MOUNT, type Op } from '../plan/op.gen.js';
 import { MOUNT_ATTR, MS } from '../util/kernel.js';
 import { append } from '../util/pointer.js';
-import { attributesOp, firstPropagation, propagationOp } from './mount-bind.js';
+import { attributesOp, firstPropagation, propagationOp, warnNoEffect } from './mount-bind.js';
 import { type Attributes, merge } from './mount-options.js';
 import type { MountOps, MountScope } from './mounts.js';
 import { isNew } from './namespaces.js';
@@ -168,6 +168,11 @@ function compileCgroupMount(scope: MountScope): MountOps {
     const parts = { type: 'cgroup2', source: 'cgroup', attributes, superblock: 0, propagation };
     return { ops: [newMount(scope, parts, MOUNT.BIND_OWN_CGROUP_ON_REFUSAL), ...more], deferred: [] };
   }
+  if (options.superblock + options.data.length > 0)
+    warnNoEffect(
+      scope,
+      "options of the file system have no effect: without a cgroup namespace the cgroup's directory is bound",
+    );
   const source =
     cgroup === null ? posix.join(mount ?? '/', context.facts.cgroup.own) : posix.join(cgroup.mount, cgroup.path);
   const { set: attrSet, clear: attrClr } = attributes;

@@ -10,7 +10,7 @@ import type { Mount } from '../spec/types.gen.js';
 import { append, type JsonPointer, pointer } from '../util/pointer.js';
 import type { Context } from './context.js';
 import { checkMountId } from './id-maps.js';
-import { compileBind, compileRemount } from './mount-bind.js';
+import { compileBind, compileRemount, warnNoEffect } from './mount-bind.js';
 import { compileFileSystem } from './mount-fs.js';
 import { type ParsedOptions, parseMountOptions } from './mount-options.js';
 import { refuse } from './report.js';
@@ -67,6 +67,8 @@ export function isDevBound(context: Context): boolean {
 
 function compileMount(scope: MountScope): MountOps {
   checkMount(scope);
+  if (scope.options.copyUp && (scope.options.bind !== 'no' || scope.mount.type !== 'tmpfs'))
+    warnNoEffect(scope, 'tmpcopyup has no effect on what is no new tmpfs');
   if (changesOnly(scope)) return compileRemount(scope);
   return scope.options.bind === 'no' ? compileFileSystem(scope) : compileBind(scope);
 }

@@ -20,6 +20,12 @@ export function warn(report: Report, code: string, path: JsonPointer, message: s
   report.warnings.push(issue(code, path, message, details));
 }
 
+/** Byte 0x01 begins a slot of the plan, so a path of the config that the executor fills slots into must not hold it. */
+export function refuseSlots(report: Report, path: JsonPointer, text: string): void {
+  if (!text.includes('\u0001')) return;
+  refuse(report, 'CONTROL_CHARACTER', path, 'must not contain the control character 0x01', { value: text });
+}
+
 /** The result of an area that throws its SpecError, which joins the others; undefined when it threw. */
 export function collect<T>(report: Report, area: () => T): T | undefined {
   try {

@@ -40,7 +40,7 @@ function checkHard(scope: ProcessScope, type: string, hard: bigint, index: numbe
   const own = scope.facts.hardLimits[type];
   if (own === undefined || hard <= own || runtimeHas(scope.facts, 'SYS_RESOURCE')) return;
   refuse(scope.report, 'RLIMIT_ABOVE_HOST', append(scope.base, 'rlimits', index, 'hard'), `must not be above ${own}`, {
-    value: String(hard),
+    value: hard,
     hint: 'that is the hard limit of the runtime itself; raising one needs CAP_SYS_RESOURCE',
   });
 }

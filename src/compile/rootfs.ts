@@ -7,7 +7,7 @@ import { posix } from 'node:path';
 import { ATTR, type Op } from '../plan/op.gen.js';
 import type { RootfsPropagation } from '../spec/types.gen.js';
 import { MOUNT_ATTR, MS } from '../util/kernel.js';
-import { pointer } from '../util/pointer.js';
+import { append, pointer } from '../util/pointer.js';
 import type { Context } from './context.js';
 import { containerPath } from './mounts.js';
 import { refuse } from './report.js';
@@ -47,6 +47,12 @@ export function compileHostPropagation({ spec }: Context): Op {
 }
 
 export function openRootfs(context: Context, sources: Sources): Op {
+  // spec/ refuses "/"; a relative path can lead there only from a certain bundle.
+  if (rootfsPath(context) === '/') {
+    refuse(context.report, 'IS_ROOT', ROOT_PATH, "must not be the host's root directory", {
+      value: context.spec.root.path,
+    });
+  }
   const { path, slot } = openSource(sources, rootfsPath(context), true, ROOT_PATH);
   return { op: 'OPEN_ROOTFS', path, slot, origin: ROOT_PATH };
 }
@@ -54,7 +60,7 @@ export function openRootfs(context: Context, sources: Sources): Op {
 /** process.cwd is made while that is still possible; 0755 as other runtimes do. */
 export function makeCwd({ process, base }: Context): Op[] {
   const path = containerPath(process.cwd);
-  return path === '/' ? [] : [{ op: 'MAKE_DIRECTORY', path, origin: `${base}/cwd` as typeof base }];
+  return path === '/' ? [] : [{ op: 'MAKE_DIRECTORY', path, origin: append(base, 'cwd') }];
 }
 
 export function readOnlyRootfs({ spec }: Context): Op[] {

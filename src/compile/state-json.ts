@@ -21,7 +21,7 @@ export function stateJson(context: Context): string {
     ['rootfs', JSON.stringify(rootfsPath(context))],
     ['created', `"${SLOT.created}"`],
     ...(Object.keys(annotations).length === 0 ? [] : [['annotations', nested(annotations)] as const]),
-    ['owner', JSON.stringify(options.owner)],
+    ['owner', '""'], // runc prints it empty too
   ];
   return `{\n${members.map(([key, json]) => `  "${key}": ${json}`).join(',\n')}\n}`;
 }

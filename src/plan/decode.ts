@@ -1,6 +1,6 @@
 /**
- * The bytes of a plan → Plan, as strictly as the executor's plan_verify(): for `tsrun plan` on a state directory,
- * for joining a failure record with its op's origin, and for the round trip in tests.
+ * The bytes of a plan → Plan, as strictly as the executor's plan_verify(): for joining a failure record with its op's
+ * origin, for finding a container's cgroup again, and for the round trip in tests.
  *
  * Pure.
  */

@@ -4,6 +4,8 @@
  *
  * Pure.
  */
+import { SpecError } from '../errors.js';
+import { asPointer } from '../util/pointer.js';
 import {
   type Field,
   HEADER_SIZE,
@@ -18,7 +20,7 @@ import {
 import type { Plan } from './plan.js';
 import { StringArea } from './string-area.js';
 
-/** Throws RangeError for what no validated config leads to: a NUL in a string, a number too wide, a plan over 16 MiB. */
+/** Throws SpecError for a plan over 16 MiB, RangeError for what no validated config leads to: a NUL, a number too wide. */
 export function encodePlan(plan: Plan): Uint8Array {
   const area = new StringArea();
   const count = LISTS.reduce((sum, list) => sum + plan.lists[list].length, 0);
@@ -36,12 +38,17 @@ export function encodePlan(plan: Plan): Uint8Array {
     }
   });
   const tail = area.bytes();
-  if (strings + tail.length > MAX_PLAN_BYTES) throw new RangeError(`a plan of ${strings + tail.length} bytes`);
+  if (strings + tail.length > MAX_PLAN_BYTES) throw tooLarge(strings + tail.length);
   writeHeader(view, { size: strings + tail.length, strings, stringsSize: tail.length, stateJson });
   const bytes = new Uint8Array(strings + tail.length);
   bytes.set(head);
   bytes.set(tail, strings);
   return bytes;
+}
+
+function tooLarge(bytes: number): SpecError {
+  const message = `becomes a plan of ${bytes} bytes, the most is ${MAX_PLAN_BYTES}`;
+  return new SpecError([{ code: 'PLAN_TOO_LARGE', path: asPointer(''), message }]);
 }
 
 interface Header {

@@ -97,10 +97,6 @@ export const USER = {
   KEEP_GROUPS_ON_REFUSAL: 2,
 } as const;
 
-export const HOMEDIR = {
-  SET_HOME: 1,
-} as const;
-
 export const PROBLEM = {
   NONE: 0,
   SYSCALL: 1,
@@ -247,7 +243,7 @@ export interface JoinInitOp {
   readonly origin: JsonPointer;
 }
 
-/** clone3(2) the container init with these CLONE_NEW* flags, in the cgroup (CLONE_INTO_CGROUP), as a child of the executor. CLONE_NEWCGROUP is left to an unshare(2) of the child: clone3 would root that namespace at the cgroup of the caller. */
+/** clone3(2) the container init with these CLONE_NEW* flags, in the cgroup (CLONE_INTO_CGROUP), as a child of the executor. CLONE_NEWCGROUP is left to an unshare(2) of the child: clone3 would root that namespace at the cgroup of the caller. With CLONE_NEWUSER, CLONE_NEWIPC is left to BECOME_ROOT. */
 export interface CloneOp {
   readonly op: 'CLONE';
   readonly namespaces: bigint;
@@ -317,7 +313,7 @@ export interface RunHookOp {
   readonly origin: JsonPointer;
 }
 
-/** setresgid and setresuid to 0 in the user namespace; drop supplementary groups where setgroups is allowed. */
+/** setresgid and setresuid to 0 in the user namespace; drop supplementary groups where setgroups is allowed; make the ipc namespace that CLONE left out, because its mqueue file system belongs to the ids of its maker, which must be mapped by then. */
 export interface BecomeRootOp {
   readonly op: 'BECOME_ROOT';
   readonly origin: JsonPointer;
@@ -644,7 +640,7 @@ export interface NotDumpableOp {
   readonly origin: JsonPointer;
 }
 
-/** Kill what is left in the cgroup (cgroup.kill, else freeze and signal) and wait until it is empty. */
+/** Kill what is left in the cgroup (cgroup.kill) and wait until it is empty. */
 export interface CgroupKillOp {
   readonly op: 'CGROUP_KILL';
   readonly mount: string;

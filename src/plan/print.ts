@@ -42,7 +42,7 @@ function line(text: string, origin: string, column: number): string {
   return origin === '' ? `  ${text}` : `  ${text.padEnd(column)}  ← ${origin}`;
 }
 
-/** For --format json: numbers of 64 bits as decimal strings, blobs as base64, the text beside each op. */
+/** For `tsrun plan --json`: numbers of 64 bits as decimal strings, blobs as base64, the text beside each op. */
 export function planToJson(plan: Plan): unknown {
   return {
     lists: Object.fromEntries(LISTS.map((list) => [list, plan.lists[list].map(opToJson)])),

@@ -1,7 +1,6 @@
 /**
  * create: a bundle becomes a container whose first process waits for start. runtime-spec runtime.md, "Create".
  */
-import { resolve } from 'node:path';
 import { compileCreate } from '../compile/index.js';
 import { compileWithLibseccomp } from '../native/seccomp.js';
 import { SLOT } from '../plan/op.gen.js';
@@ -38,18 +37,13 @@ export function compileBundle(runtime: Runtime, bundle: Bundle, choices: Compile
     id: SLOT.id,
     created: SLOT.created,
     bundle: path,
-    rootfs: resolve(path, spec.root?.path ?? ''),
-    owner: facts.euid,
-    annotations: spec.annotations ?? {},
     config: spec,
   });
   const options = {
     bundle: path,
-    consoleSocket: spec.process?.terminal === true,
     noPivot: choices.noPivot,
     noNewKeyring: choices.noNewKeyring,
     record,
-    owner: '',
   };
   const compiled = withPositions(bundle.document, () =>
     compileCreate(withSize(spec, choices.console), facts, options, { seccomp: compileWithLibseccomp }),

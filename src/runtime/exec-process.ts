@@ -65,10 +65,8 @@ function checkCapability(name: string): string {
 }
 
 /** Never inheritable (CVE-2022-29162), so ambient only where the config made it inheritable. */
-function addCapabilities(base: LinuxCapabilities | undefined, names: readonly string[]): LinuxCapabilities | undefined {
-  if (names.length === 0) return base;
+function addCapabilities(base: LinuxCapabilities = {}, names: readonly string[]): LinuxCapabilities {
   const added = names.map(checkCapability);
-  if (base === undefined) return undefined;
   const add = (set: readonly string[] | undefined, more: readonly string[]) => [...new Set([...(set ?? []), ...more])];
   const inheritable = added.filter((name) => base.inheritable?.includes(name));
   return {
@@ -84,7 +82,6 @@ function addCapabilities(base: LinuxCapabilities | undefined, names: readonly st
 export function changeProcess(base: Process, changes: ProcessChanges): Process {
   if (changes.args.length === 0) throw new UsageError('exec args cannot be empty', 'COMMAND');
   const { cwd, apparmor, processLabel } = changes;
-  const capabilities = addCapabilities(base.capabilities, changes.capabilities);
   return {
     ...base,
     args: [...changes.args],
@@ -95,6 +92,8 @@ export function changeProcess(base: Process, changes: ProcessChanges): Process {
     ...(apparmor === undefined ? {} : { apparmorProfile: apparmor }),
     ...(processLabel === undefined ? {} : { selinuxLabel: processLabel }),
     ...(changes.noNewPrivs ? { noNewPrivileges: true } : {}),
-    ...(capabilities === undefined ? {} : { capabilities }),
+    ...(changes.capabilities.length === 0
+      ? {}
+      : { capabilities: addCapabilities(base.capabilities, changes.capabilities) }),
   };
 }

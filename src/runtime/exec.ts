@@ -45,16 +45,10 @@ function readProcess(runtime: Runtime, document: SourceDocument): ValidProcess {
   return value;
 }
 
-function compile(
-  runtime: Runtime,
-  container: Container,
-  document: SourceDocument,
-  process: ValidProcess,
-  detach: boolean,
-): Plan {
+function compile(runtime: Runtime, container: Container, document: SourceDocument, process: ValidProcess): Plan {
   const target = { spec: container.spec, cgroup: container.cgroup };
   const compiled = withPositions(document, () =>
-    compileExec(process, target, hostFacts(), { detach }, { seccomp: compileWithLibseccomp }),
+    compileExec(process, target, hostFacts(), { seccomp: compileWithLibseccomp }),
   );
   warnOf(runtime, compiled.warnings, document);
   return compiled.plan;
@@ -67,7 +61,7 @@ export function execInContainer(runtime: Runtime, request: ExecRequest): void {
   const document = processDocument(container, request.process);
   const process = readProcess(runtime, document);
   const console = openConsole({ terminal: process.terminal === true, detach, socket: request.consoleSocket });
-  const plan = compile(runtime, container, document, sized(process, console), detach);
+  const plan = compile(runtime, container, document, sized(process, console));
   if (!detach) adoptOrphans();
   const { pid } = runVerb(runtime, {
     verb: 'exec',

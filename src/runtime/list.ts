@@ -17,7 +17,8 @@ export interface ListedContainer extends ContainerState {
 /** The host's own users; a plain file, so no NSS module is loaded. */
 function userNames(): ReadonlyMap<number, string> {
   try {
-    const lines = readFileSync('/etc/passwd', 'utf8').split('\n');
+    // Of several names for an id getpwuid(3) gives the first.
+    const lines = readFileSync('/etc/passwd', 'utf8').split('\n').reverse();
     return new Map(lines.map((line) => line.split(':')).map(([name = '', , uid]) => [Number(uid ?? Number.NaN), name]));
   } catch {
     return new Map();

@@ -5,6 +5,7 @@
  * Pure. id and created are slots of the plan, which the executor fills in.
  */
 import { stringifyJson } from '../util/json-write.js';
+import { show } from '../util/show.js';
 
 const VERSION = 1;
 
@@ -12,23 +13,13 @@ export interface RecordInput {
   readonly id: string;
   readonly created: string;
   readonly bundle: string;
-  readonly rootfs: string;
-  /** Effective uid of the creator. */
-  readonly owner: number;
-  readonly annotations: { readonly [key: string]: string };
   /** The validated config as it was at create. */
   readonly config: unknown;
 }
 
 /** The text of state.json. JSON escapes 0x01, so no value of the config can pass for a slot. */
 export function buildRecord(input: RecordInput): string {
-  const rest = stringifyJson({
-    bundle: input.bundle,
-    rootfs: input.rootfs,
-    owner: input.owner,
-    annotations: input.annotations,
-    config: input.config,
-  });
+  const rest = stringifyJson({ bundle: input.bundle, config: input.config });
   return `{"version":${VERSION},"id":"${input.id}","created":"${input.created}",${rest.slice(1)}`;
 }
 
@@ -44,7 +35,7 @@ export interface ContainerRecord {
 export function parseRecord(value: unknown): ContainerRecord | string {
   if (typeof value !== 'object' || value === null) return 'not a JSON object';
   const fields = value as { readonly [key: string]: unknown };
-  if (Number(fields['version']) !== VERSION) return `unknown version ${String(fields['version'])}`;
+  if (fields['version'] !== VERSION) return `unknown version ${show(fields['version'])}`;
   const { id, created, bundle, config } = fields;
   if (typeof id !== 'string' || typeof created !== 'string' || typeof bundle !== 'string') return 'fields are missing';
   if (typeof config !== 'object' || config === null) return 'config is missing';

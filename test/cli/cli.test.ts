@@ -156,3 +156,22 @@ t.test('tsrun fails cleanly when stdout is full or the arguments are not UTF-8',
     /not valid UTF-8/,
   );
 });
+
+t.test('exec warns of flags that have no effect beside --process', { skip: built }, async (t) => {
+  const args = ['exec', '--process', '/none', '--env', 'A=1', '--no-new-privs', '--tty', 'nope'];
+  const { status, err } = tsrun(args);
+  t.equal(status, 255);
+  t.match(err, /level=warning msg="--env has no effect beside --process/);
+  t.match(err, /level=warning msg="--no-new-privs has no effect/);
+  t.notMatch(err, /--tty|--cwd/);
+});
+
+t.test('a log file that takes nothing more does not fail the command', { skip: built }, async (t) => {
+  const { status, out, err } = tsrun(['--debug', '--log', '/dev/full', 'spec', '--help']);
+  t.equal(status, 0);
+  t.match(out, /NAME:/);
+  t.equal(err, '');
+  const failed = tsrun(['--log', '/dev/full', 'state', 'no/id']);
+  t.equal(failed.status, 1);
+  t.match(failed.err, /level=error.*invalid container ID format/);
+});

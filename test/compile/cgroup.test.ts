@@ -106,12 +106,6 @@ t.test('compileCgroup attaches no device program when everything is allowed', as
   );
 });
 
-t.test('compileCgroup refuses a cgroupsPath that leaves the hierarchy or names nothing (CGROUPS_PATH)', async (t) => {
-  for (const cgroupsPath of ['../..', '/a/../../b', '..', '/', './.', `/${'x'.repeat(256)}`]) {
-    t.same(issues({ cgroupsPath }), [{ code: 'CGROUPS_PATH', path: '/linux/cgroupsPath' }], cgroupsPath);
-  }
-});
-
 t.test('compileCgroup explains slice:prefix:name without --systemd-cgroup (SYSTEMD_CGROUPS_PATH)', async (t) => {
   for (const cgroupsPath of ['system.slice:runc:c1', ':tsrun:c1']) {
     t.same(issues({ cgroupsPath }), [{ code: 'SYSTEMD_CGROUPS_PATH', path: '/linux/cgroupsPath' }]);

@@ -1,5 +1,5 @@
 // Shared by the tests of compile/: a config as a person writes it, through validation, to a plan or to what was refused.
-import { compileExec, type ExecOptions } from '../../src/compile/exec.js';
+import { compileExec } from '../../src/compile/exec.js';
 import { type Compiled, type CreateOptions, compileCreate } from '../../src/compile/index.js';
 import { SpecError, type SpecIssue } from '../../src/errors.js';
 import type { HostFacts } from '../../src/host/facts.js';
@@ -30,16 +30,16 @@ export interface With {
 
 export function create(change: TestConfig = {}, { facts, options }: With = {}): Compiled {
   const spec = validateConfig(read(config(change))).value;
-  const all = { bundle: '/bundle', record: '', owner: '', consoleSocket: false, noPivot: false, noNewKeyring: false };
+  const all = { bundle: '/bundle', record: '', noPivot: false, noNewKeyring: false };
   return compileCreate(spec, hostFacts(facts), { ...all, ...options }, countingServices);
 }
 
-export function exec(process: TestConfig, container: TestConfig = {}, options: Partial<ExecOptions> = {}): Compiled {
+export function exec(process: TestConfig, container: TestConfig = {}): Compiled {
   const spec = validateConfig(read(config(container))).value;
   const document = read({ user: { uid: 0, gid: 0 }, args: ['id'], cwd: '/', ...process });
   const target = { spec, cgroup: null };
   const valid = validateProcess(document).value;
-  return compileExec(valid, target, hostFacts(), { detach: false, ...options }, countingServices);
+  return compileExec(valid, target, hostFacts(), countingServices);
 }
 
 /** "CODE /path" of each issue that the compilation throws. */

@@ -154,14 +154,6 @@ t.test('compileCreate refuses profiles of security modules that are off', (t) =>
   t.end();
 });
 
-t.test('compileCreate refuses a terminal that nobody takes', (t) => {
-  t.same(
-    refusals(() => create({ process: { terminal: true } })),
-    ['CONSOLE_SOCKET_MISSING /process/terminal'],
-  );
-  t.end();
-});
-
 t.test('compileCreate reports the issues of all areas at once', (t) => {
   const change = {
     process: { apparmorProfile: 'p', scheduler: { policy: 'SCHED_IDLE' } },
@@ -203,5 +195,35 @@ t.test('compileCapabilities gives nothing where the config says nothing', (t) =>
 t.test('compileBind warns of options that have no effect on a bind', (t) => {
   const mounts = [{ destination: '/m', source: '/s', options: ['bind', 'sync'] }];
   t.same(create({ mounts }).warnings.map(line), ['MOUNT_OPTION_NO_EFFECT /mounts/0/options']);
+  t.end();
+});
+
+t.test('compileCreate refuses a path that could pass for a slot of the plan (CONTROL_CHARACTER)', (t) => {
+  const mounts = [{ destination: '/x', source: '/a\u0001I', options: ['bind'] }];
+  t.same(
+    refusals(() => create({ mounts, linux: { namespaces: [{ type: 'mount' }], cgroupsPath: '/\u0001P' } })),
+    ['CONTROL_CHARACTER /linux/cgroupsPath', 'CONTROL_CHARACTER /mounts/0/source'],
+  );
+  t.end();
+});
+
+t.test('compileCreate warns of options that have no effect where they stand', (t) => {
+  const mounts = [
+    { destination: '/a', options: ['rslave', 'size=5'] },
+    { destination: '/b', type: 'proc', options: ['tmpcopyup'] },
+    { destination: '/sys/fs/cgroup', type: 'cgroup', options: ['nsdelegate'] },
+  ];
+  t.same(
+    create({ mounts }).warnings.map(line),
+    [0, 1, 2].map((index) => `MOUNT_OPTION_NO_EFFECT /mounts/${index}/options`),
+  );
+  t.end();
+});
+
+t.test('compileCreate refuses a relative root.path that leads to the host root (IS_ROOT)', (t) => {
+  t.same(
+    refusals(() => create({ root: { path: '../..' } })),
+    ['IS_ROOT /root/path'],
+  );
   t.end();
 });

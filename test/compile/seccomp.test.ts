@@ -150,23 +150,6 @@ t.test('compileSeccomp refuses SCMP_ACT_NOTIFY for now (NOT_YET_SUPPORTED)', asy
   t.same(issues({ defaultAction: 'SCMP_ACT_ALLOW', listenerPath: '/run/listener' }), [], 'a listener without notify');
 });
 
-t.test('compileSeccomp refuses an errnoRet that the action does not take (SECCOMP_ERRNO_RET)', async (t) => {
-  const profile: LinuxSeccomp = {
-    defaultAction: 'SCMP_ACT_ALLOW',
-    defaultErrnoRet: 1,
-    syscalls: [
-      { names: ['read'], action: 'SCMP_ACT_KILL', errnoRet: 1 },
-      { names: ['read'], action: 'SCMP_ACT_ERRNO', errnoRet: 5000 },
-      { names: ['read'], action: 'SCMP_ACT_ERRNO', errnoRet: 0 },
-    ],
-  };
-  t.same(issues(profile), [
-    { code: 'SECCOMP_ERRNO_RET', path: '/linux/seccomp/defaultErrnoRet' },
-    { code: 'SECCOMP_ERRNO_RET', path: '/linux/seccomp/syscalls/0/errnoRet' },
-    { code: 'SECCOMP_ERRNO_RET', path: '/linux/seccomp/syscalls/1/errnoRet' },
-  ]);
-});
-
 t.test('compileSeccomp refuses profiles without measure quickly (SECCOMP_TOO_LARGE)', async (t) => {
   const many = (count: number) => Array.from({ length: count }, (_, i) => arg(0, BigInt(i)));
   const rules = Array.from({ length: 100_000 }, (_, i) => allow([`call${i}`]));

@@ -33,10 +33,10 @@ function compileCase(name: string): Compiled {
   if (existsSync(`${CASES}${name}/process.json`)) {
     const process = validateProcess(read(name, 'process.json')).value;
     const target = { spec, cgroup: { mount: '/sys/fs/cgroup', path: `/system.slice/${SLOT.id}` } };
-    return compileExec(process, target, facts, { detach: false, ...options }, countingServices);
+    return compileExec(process, target, facts, countingServices);
   }
-  const fixed = { bundle: '/bundle', record: '{"record": 1}\n', owner: 'root' };
-  const asked = { consoleSocket: spec.process?.terminal === true, noPivot: false, noNewKeyring: false, ...options };
+  const fixed = { bundle: '/bundle', record: '{"record": 1}\n' };
+  const asked = { noPivot: false, noNewKeyring: false, ...options };
   return compileCreate(spec, facts, { ...fixed, ...asked }, countingServices);
 }
 

@@ -95,6 +95,13 @@ t.test('readUser never takes anything for uid 0 that is not 0 (CVE-2026-30892)',
   t.throws(() => readUser('1:x'), { message: /bad gid "x"/ });
 });
 
+t.test('changeProcess adds capabilities to a process that has none', async (t) => {
+  const { capabilities: _, ...bare } = BASE;
+  const { capabilities } = changeProcess(bare, { ...NOTHING, capabilities: ['KILL'] });
+  const kill = ['CAP_KILL'];
+  t.strictSame(capabilities, { bounding: kill, effective: kill, permitted: kill });
+});
+
 t.test('changeProcess adds capabilities, never to inheritable (CVE-2022-29162)', async (t) => {
   const { capabilities } = changeProcess(BASE, { ...NOTHING, capabilities: ['CAP_NET_RAW', 'sys_chroot', 'CAP_KILL'] });
   const added = ['CAP_KILL', 'CAP_NET_RAW', 'CAP_SYS_CHROOT'];
@@ -146,11 +153,11 @@ t.test('formatList is byte for byte what runc list prints', async (t) => {
     ociVersion: '1.3.0', id: 'test_box1', pid: 42, status: 'running', bundle: '/b', rootfs: '/b/rootfs',
     created: '2026-01-02T03:04:05.678901234Z', owner: 'root',
   }; // biome-ignore format: fields
-  t.equal(formatList([], 'json'), 'null');
+  t.equal(formatList([], 'json'), 'null\n');
   t.equal(
     formatList([container], 'json'),
     '[{"ociVersion":"1.3.0","id":"test_box1","pid":42,"status":"running","bundle":"/b","rootfs":"/b/rootfs",' +
-      '"created":"2026-01-02T03:04:05.678901234Z","owner":"root"}]',
+      '"created":"2026-01-02T03:04:05.678901234Z","owner":"root"}]\n',
   );
   t.equal(
     formatList([container], 'table'),

@@ -17,16 +17,15 @@
 int op_open_source(struct context *ctx, const struct op_open_source *op, struct failure *reterr)
 {
 	unsigned int flags = (op->flags & SOURCE_RECURSIVE) != 0 ? AT_RECURSIVE : 0;
+	int *slot = find_slot(ctx, op->slot, reterr);
 	cleanup_fd int fd = -1;
 
-	if (op->slot >= CONTEXT_SLOTS) {
-		errno = ERANGE;
-		return FAIL_AS(reterr, PROBLEM_BAD_PLAN, "slot");
-	}
+	if (slot == NULL)
+		return -1;
 	fd = mount_clone_path(plan_str(&ctx->plan, op->path), flags);
 	if (fd < 0)
 		return FAIL(reterr, "open_tree");
-	ctx->slots[op->slot] = steal_fd(&fd);
+	*slot = steal_fd(&fd);
 	return 0;
 }
 

@@ -84,7 +84,7 @@ static int enable_each(
 		char *end = token + strcspn(token, " ");
 
 		*end = '\0';
-		if (write_file_at(fd, "cgroup.subtree_control", token, 0) < 0 && required)
+		if (write_file_at(fd, "cgroup.subtree_control", token) < 0 && required)
 			return refused(walk, prefix, token + 1, reterr);
 		token = end + 1;
 	}
@@ -100,7 +100,7 @@ static int enable(const struct walk *walk, int fd, size_t prefix, bool required,
 		return refused(walk, prefix, "", reterr);
 	if (missing_tokens(enabled, required ? walk->controllers : walk->wanted, missing) < 0)
 		return refused(walk, prefix, "", reterr);
-	if (missing[0] == '\0' || write_file_at(fd, "cgroup.subtree_control", missing, 0) == 0)
+	if (missing[0] == '\0' || write_file_at(fd, "cgroup.subtree_control", missing) == 0)
 		return 0;
 	return enable_each(walk, fd, prefix, missing, required, reterr);
 }
@@ -226,7 +226,7 @@ static int write_value(struct context *ctx, const char *file, const char *value)
 		errno = EINVAL;
 		return -1;
 	}
-	return write_file_at(ctx->cgroup_fd, file, value, 0);
+	return write_file_at(ctx->cgroup_fd, file, value);
 }
 
 int op_cgroup_write(struct context *ctx, const struct op_cgroup_write *op, struct failure *reterr)

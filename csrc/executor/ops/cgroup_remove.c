@@ -65,17 +65,19 @@ static bool pause_and_retry(unsigned int *tries)
 static int remove_children(int fd, char *ret_busy)
 {
 	struct directory directory;
-	const char *name;
+	const struct dirent64 *entry;
 	int removed = 0;
 
 	ret_busy[0] = '\0';
 	if (directory_rewind(&directory, fd) < 0)
 		return -1;
-	while ((name = directory_next(&directory)) != NULL) {
-		if (unlinkat(fd, name, AT_REMOVEDIR) == 0)
+	while ((entry = directory_next(&directory)) != NULL) {
+		if (entry->d_type != DT_DIR)
+			continue;
+		if (unlinkat(fd, entry->d_name, AT_REMOVEDIR) == 0)
 			removed++;
 		else if (errno == EBUSY)
-			strcpy(ret_busy, name);
+			strcpy(ret_busy, entry->d_name);
 		else if (!is_gone(errno))
 			return -1;
 	}

@@ -7,11 +7,13 @@
  */
 #include <errno.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 
 #include "../context.h"
+#include "../creds.h"
 #include "../sys.h"
 
 static int set_ids(uint32_t uid, uint32_t gid, struct failure *reterr)
@@ -23,14 +25,23 @@ static int set_ids(uint32_t uid, uint32_t gid, struct failure *reterr)
 	return 0;
 }
 
-int op_become_root(struct context *ctx, const struct op_become_root *op, struct failure *reterr)
+int become_root(struct failure *reterr)
 {
-	(void)ctx;
-	(void)op;
 	/* EPERM: the namespace has setgroups denied, so the groups stay what its maker had. */
 	if (syscall(NR_SETGROUPS, 0, NULL) < 0 && errno != EPERM)
 		return FAIL(reterr, "setgroups");
 	return set_ids(0, 0, reterr);
+}
+
+int op_become_root(struct context *ctx, const struct op_become_root *op, struct failure *reterr)
+{
+	(void)op;
+	if (become_root(reterr) < 0)
+		return -1;
+	/* What CLONE left out: an ipc namespace's mqueue belongs to the ids that made it, which must be mapped. */
+	if ((ctx->unshare_as_root & CLONE_NEWIPC) != 0 && unshare(CLONE_NEWIPC) < 0)
+		return FAIL(reterr, "unshare");
+	return 0;
 }
 
 int op_set_user(struct context *ctx, const struct op_set_user *op, struct failure *reterr)

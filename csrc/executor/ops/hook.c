@@ -24,16 +24,14 @@
 #define TAIL_SIZE	      1536
 #define KILL_GRACE_MS	      5000
 #define POLL_WITHOUT_PIDFD_MS 10
-#define SLOT_ROOM	      4096
 
 struct hook {
 	const struct op_run_hook *op;
 	const char *path;
 	const char **argv;
 	const char **envp;
-	char *state; /* JSON */
+	const char *state; /* JSON */
 	size_t state_length;
-	size_t state_room;
 	size_t state_sent;
 	pid_t pid;
 	int status; /* of waitpid(2) */
@@ -57,15 +55,10 @@ static void close_pair(int pair[2])
 
 static void hook_release(struct hook *hook)
 {
-	int saved = errno;
-
 	close_pair(hook->input);
 	close_pair(hook->output);
 	close_pair(hook->report);
 	close_fd(&hook->pidfd);
-	if (hook->state != NULL)
-		(void)munmap(hook->state, hook->state_room);
-	errno = saved;
 }
 
 static int open_pipe(int pair[2])
@@ -81,26 +74,10 @@ static int open_pipe(int pair[2])
 	return pair[0] < 0 || pair[1] < 0 ? -1 : 0;
 }
 
-static int prepare_state(struct context *ctx, struct hook *hook, struct failure *reterr)
-{
-	const char *template = plan_str(&ctx->plan, plan_header(&ctx->plan)->state_json);
-	long length;
-
-	hook->state_room = strlen(template) + SLOT_ROOM;
-	hook->state = mmap(NULL, hook->state_room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (hook->state == MAP_FAILED) {
-		hook->state = NULL;
-		return FAIL(reterr, "mmap");
-	}
-	length = expand_slots(ctx, template, hook->op->status, hook->state, hook->state_room);
-	if (length < 0)
-		return FAIL_AS(reterr, PROBLEM_BAD_PLAN, "slots");
-	hook->state_length = (size_t)length;
-	return 0;
-}
-
 static int prepare(struct context *ctx, struct hook *hook, struct failure *reterr)
 {
+	const char *template;
+
 	hook->path = plan_str(&ctx->plan, hook->op->path);
 	hook->argv = vector_map(&ctx->plan, hook->op->args, 1);
 	hook->envp = vector_map(&ctx->plan, hook->op->env, 0);
@@ -108,8 +85,11 @@ static int prepare(struct context *ctx, struct hook *hook, struct failure *reter
 		return FAIL(reterr, "mmap");
 	if (hook->argv[0] == NULL)
 		hook->argv[0] = hook->path;
-	if (prepare_state(ctx, hook, reterr) < 0)
+	template = plan_str(&ctx->plan, plan_header(&ctx->plan)->state_json);
+	hook->state = map_expanded(ctx, template, hook->op->status, reterr);
+	if (hook->state == NULL)
 		return -1;
+	hook->state_length = strlen(hook->state);
 	if (open_pipe(hook->input) < 0 || open_pipe(hook->output) < 0 || open_pipe(hook->report) < 0)
 		return FAIL(reterr, "pipe2");
 	/* Only our ends: the hook must find ordinary blocking stdio. */

@@ -203,7 +203,7 @@ int op_mount_legacy(struct context *ctx, const struct op_mount_legacy *op, struc
 	bool existed;
 
 	target = open_directory(ctx, dest, op->flags, &existed, reterr);
-	if (target < 0)
+	if (target < 0 || mount_refuse_procfs(ctx, target, dest, reterr) < 0)
 		return -1;
 	/* mount(2) knows no descriptors; "." is one. */
 	if (fchdir(target) < 0)

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -18,19 +17,19 @@
 #include "../cleanup.h"
 #include "../container.h"
 #include "../context.h"
+#include "../creds.h"
 #include "../sys.h"
 
 #define NSFS_MAGIC 0x6e736673
 
 int op_open_namespace(struct context *ctx, const struct op_open_namespace *op, struct failure *reterr)
 {
+	int *slot = find_slot(ctx, op->slot, reterr);
 	cleanup_fd int fd = -1;
 	struct statfs fs;
 
-	if (op->slot >= CONTEXT_SLOTS) {
-		errno = ERANGE;
-		return FAIL_AS(reterr, PROBLEM_BAD_PLAN, "slot");
-	}
+	if (slot == NULL)
+		return -1;
 	/* O_NONBLOCK: the path may be a FIFO. */
 	fd = open(plan_str(&ctx->plan, op->path), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
@@ -41,7 +40,7 @@ int op_open_namespace(struct context *ctx, const struct op_open_namespace *op, s
 		return FAIL_AS(reterr, PROBLEM_NOT_A_NAMESPACE, "fstatfs");
 	if ((uint64_t)ioctl(fd, NS_GET_NSTYPE) != op->type)
 		return FAIL_AS(reterr, PROBLEM_WRONG_NAMESPACE, "ioctl");
-	ctx->slots[op->slot] = steal_fd(&fd);
+	*slot = steal_fd(&fd);
 	return 0;
 }
 
@@ -83,6 +82,10 @@ int op_stage(struct context *ctx, const struct op_stage *op, struct failure *ret
 	if (stage == 0) {
 		ctx->role = ROLE_STAGE;
 		take_peer_end(ctx);
+		drop_host_fds(ctx);
+		/* Of exec; create still has to mount it. */
+		if (ctx->target_pidfd >= 0)
+			close_fd(&ctx->cgroup_fd);
 		/* From here on it may be in a container's pid namespace: nobody there may ptrace it (CVE-2016-9962). */
 		if (prctl(PR_SET_DUMPABLE, 0) < 0)
 			return FAIL(reterr, "prctl");
@@ -99,18 +102,6 @@ int op_stage(struct context *ctx, const struct op_stage *op, struct failure *ret
 	if (ctx->init_pidfd < 0)
 		return FAIL(reterr, "pidfd_open");
 	return 1;
-}
-
-/* Becomes root of the user namespace just joined; its other namespaces are owned by that root. */
-static int become_joined_root(struct failure *reterr)
-{
-	if (syscall(SYS_setresgid, 0, 0, 0) < 0)
-		return FAIL(reterr, "setresgid");
-	if (syscall(SYS_setgroups, 0, NULL) < 0 && errno != EPERM)
-		return FAIL(reterr, "setgroups");
-	if (syscall(SYS_setresuid, 0, 0, 0) < 0)
-		return FAIL(reterr, "setresuid");
-	return 0;
 }
 
 static bool user_namespace_follows(const struct context *ctx)
@@ -138,14 +129,15 @@ static int join_deferred(struct context *ctx, struct failure *reterr)
 
 int op_join_namespace(struct context *ctx, const struct op_join_namespace *op, struct failure *reterr)
 {
-	if (op->slot >= CONTEXT_SLOTS) {
-		errno = ERANGE;
-		return FAIL_AS(reterr, PROBLEM_BAD_PLAN, "slot");
-	}
-	if (setns(ctx->slots[op->slot], (int)op->type) == 0) {
+	const int *slot = find_slot(ctx, op->slot, reterr);
+
+	if (slot == NULL)
+		return -1;
+	if (setns(*slot, (int)op->type) == 0) {
 		if (op->type != CLONE_NEWUSER)
 			return 0;
-		return become_joined_root(reterr) < 0 ? -1 : join_deferred(ctx, reterr);
+		/* The namespaces that are left are owned by its root. */
+		return become_root(reterr) < 0 ? -1 : join_deferred(ctx, reterr);
 	}
 	/* Owned by the user namespace that is joined later: only its root may enter. */
 	if (errno == EPERM && user_namespace_follows(ctx) && ctx->deferred_count < 8) {
@@ -159,15 +151,15 @@ int op_join_init(struct context *ctx, const struct op_join_init *op, struct fail
 {
 	if (setns(ctx->target_pidfd, (int)op->namespaces) < 0)
 		return FAIL(reterr, "setns");
-	return (op->namespaces & CLONE_NEWUSER) != 0 ? become_joined_root(reterr) : 0;
+	return (op->namespaces & CLONE_NEWUSER) != 0 ? become_root(reterr) : 0;
 }
 
 /* In the new process, which is in the container's cgroup already. */
-static void unshare_cgroup(struct context *ctx)
+static void unshare_cgroup(struct context *ctx, const struct op_clone *op)
 {
 	struct failure failure = { 0 };
 
-	if ((ctx->namespaces & CLONE_NEWCGROUP) == 0 || unshare(CLONE_NEWCGROUP) == 0)
+	if ((op->namespaces & CLONE_NEWCGROUP) == 0 || unshare(CLONE_NEWCGROUP) == 0)
 		return;
 	(void)FAIL(&failure, "unshare");
 	failure.list = LIST_SPAWN;
@@ -184,9 +176,12 @@ int op_clone(struct context *ctx, const struct op_clone *op, struct failure *ret
 	int pidfd = -1;
 	pid_t pid;
 
-	ctx->namespaces = op->namespaces;
+	/* Made before its ids are mapped, an ipc namespace's mqueue would be nobody's: see BECOME_ROOT. */
+	if ((op->namespaces & CLONE_NEWUSER) != 0)
+		ctx->unshare_as_root = op->namespaces & CLONE_NEWIPC;
+	close_fd(&ctx->target_pidfd);
 	/* clone3(2) roots a cgroup namespace at the cgroup of the caller: the child makes its own. */
-	flags = op->namespaces & ~(uint64_t)CLONE_NEWCGROUP;
+	flags = op->namespaces & ~(CLONE_NEWCGROUP | ctx->unshare_as_root);
 	/* With CLONE_PARENT the exit signal is the stage's own, and naming one is EINVAL. */
 	pid = fork_into_cgroup(ctx, flags | (staged ? CLONE_PARENT : 0), staged ? 0 : SIGCHLD, &pidfd);
 	if (pid < 0)
@@ -195,7 +190,9 @@ int op_clone(struct context *ctx, const struct op_clone *op, struct failure *ret
 		close_fd(&pidfd);
 		ctx->role = ROLE_INIT;
 		take_peer_end(ctx);
-		unshare_cgroup(ctx);
+		if (!staged)
+			drop_host_fds(ctx);
+		unshare_cgroup(ctx, op);
 		container_main(ctx);
 	}
 	if (staged) {

@@ -10,6 +10,7 @@
 #include "../cleanup.h"
 #include "../context.h"
 #include "../io.h"
+#include "../procfs.h"
 #include "../signals.h"
 #include "../sys.h"
 #include "../vector.h"
@@ -129,12 +130,22 @@ int op_find_program(struct context *ctx, const struct op_find_program *op, struc
 	return 0;
 }
 
-/* Descriptors of ours are needed until execve(2), which closes them. */
+/*
+ * Some descriptors of ours are needed until execve(2), which closes them. The others go now: processes of exec into a
+ * created container and startContainer hooks may look into us, and the private procfs has no masked paths.
+ */
 int op_close_fds(struct context *ctx, const struct op_close_fds *op, struct failure *reterr)
 {
 	unsigned int first = 3 + (unsigned int)ctx->args->preserve_fds;
 
 	(void)op;
+	close_fd(&ctx->cgroup_fd);
+	close_fd(&ctx->mask_fd);
+	close_fd(&ctx->rootfs_fd);
+	if (ctx->fifo_fd >= 0)
+		procfs_narrow(&ctx->proc_fd);
+	else
+		close_fd(&ctx->proc_fd);
 	return sys_close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? FAIL(reterr, "close_range") : 0;
 }
 

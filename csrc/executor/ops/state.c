@@ -2,17 +2,16 @@
  * The state directory while a container is made and removed: STATE_CREATE … STATE_REMOVE, RECORD_INIT,
  * PID_FILE. The record is complete enough for `delete --force` before the first effect on the host.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "../cleanup.h"
+#include "../directory.h"
 #include "../io.h"
 #include "../procfs.h"
 #include "../statedir.h"
@@ -63,8 +62,9 @@ int op_state_create(struct context *ctx, const struct op_state_create *op, struc
 		return -1;
 	}
 	ctx->state_made = true;
-	if (flock(ctx->state_fd, LOCK_EX | LOCK_NB) < 0)
-		return FAIL(reterr, "flock");
+	/* Somebody who looks at it before the plan is there may hold the lock for a moment. */
+	if (statedir_lock(ctx, LOCK_EX, reterr) < 0)
+		return -1;
 	/* Whatever the caller's umask is: the program's user must reach exec.fifo. */
 	if (fchmod(ctx->state_fd, 0711) < 0)
 		return FAIL(reterr, "fchmod");
@@ -76,22 +76,11 @@ int op_state_create(struct context *ctx, const struct op_state_create *op, struc
 
 int op_state_file(struct context *ctx, const struct op_state_file *op, struct failure *reterr)
 {
-	const char *data = plan_str(&ctx->plan, op->data);
-	size_t room = strlen(data) * 2 + PATH_MAX;
-	char *text;
-	long length;
-	int result;
+	const char *text = map_expanded(ctx, plan_str(&ctx->plan, op->data), STATUS_CREATING, reterr);
 
-	text = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (text == MAP_FAILED)
-		return FAIL(reterr, "mmap");
-	length = expand_slots(ctx, data, STATUS_CREATING, text, room);
-	if (length < 0)
-		result = FAIL_AS(reterr, PROBLEM_BAD_PLAN, "slots");
-	else
-		result = statedir_write(ctx, plan_str(&ctx->plan, op->name), text, (size_t)length, op->mode, reterr);
-	(void)munmap(text, room);
-	return result;
+	if (text == NULL)
+		return -1;
+	return statedir_write(ctx, plan_str(&ctx->plan, op->name), text, strlen(text), op->mode, reterr);
 }
 
 int op_state_plan(struct context *ctx, const struct op_state_plan *op, struct failure *reterr)
@@ -115,12 +104,10 @@ int op_exec_fifo(struct context *ctx, const struct op_exec_fifo *op, struct fail
 
 int op_record_init(struct context *ctx, const struct op_record_init *op, struct failure *reterr)
 {
-	char state;
-
 	(void)op;
-	if (procfs_stat(ctx->proc_fd, ctx->init_pid, &ctx->init_start, &state) < 0)
+	if (procfs_start_time(ctx->proc_fd, ctx->init_pid, &ctx->init_start) < 0)
 		return FAIL(reterr, "read");
-	return statedir_write_runtime(ctx, ctx->init_start, reterr);
+	return statedir_write_runtime(ctx, reterr);
 }
 
 /* Beside the target and renamed over it: a reader sees no file or a whole one, and a symlink is replaced, not followed.
@@ -165,33 +152,20 @@ int op_pid_file(struct context *ctx, const struct op_pid_file *op, struct failur
 /* The entries are all ours and all plain: files, the fifo. */
 static int remove_entries(int fd, struct failure *reterr)
 {
-	struct {
-		uint64_t inode;
-		int64_t offset;
-		uint16_t length;
-		uint8_t type;
-		char name[];
-	} * entry;
-	_Alignas(8) char buffer[4096];
-	long got;
+	struct directory directory;
+	const struct dirent64 *entry;
 
-	while ((got = syscall(SYS_getdents64, fd, buffer, sizeof(buffer))) > 0) {
-		for (long at = 0; at < got; at += entry->length) {
-			entry = (void *)(buffer + at);
-			if (strcmp(entry->name, ".") == 0 || strcmp(entry->name, "..") == 0)
-				continue;
-			if (unlinkat(fd, entry->name, 0) < 0 && errno != ENOENT)
-				return FAIL(reterr, "unlinkat");
-		}
-	}
-	return got < 0 ? FAIL(reterr, "getdents64") : 0;
+	if (directory_rewind(&directory, fd) < 0)
+		return FAIL(reterr, "lseek");
+	while ((entry = directory_next(&directory)) != NULL)
+		if (unlinkat(fd, entry->d_name, 0) < 0 && errno != ENOENT)
+			return FAIL(reterr, "unlinkat");
+	return directory.length < 0 ? FAIL(reterr, "getdents64") : 0;
 }
 
 int op_state_remove(struct context *ctx, const struct op_state_remove *op, struct failure *reterr)
 {
 	(void)op;
-	if (lseek(ctx->state_fd, 0, SEEK_SET) < 0)
-		return FAIL(reterr, "lseek");
 	if (remove_entries(ctx->state_fd, reterr) < 0)
 		return -1;
 	if (unlinkat(ctx->root_fd, ctx->args->id, AT_REMOVEDIR) < 0 && errno != ENOENT)

@@ -151,5 +151,6 @@ int verb_supervise(struct context *ctx, int *ret_exit, struct failure *reterr)
 	*ret_exit = WIFSIGNALED(supervisor.status) ? 128 + WTERMSIG(supervisor.status) : WEXITSTATUS(supervisor.status);
 	if (ctx->args->root == NULL || ctx->args->id == NULL)
 		return 0;
-	return verb_delete(ctx, reterr);
+	/* Somebody else may have deleted it as soon as it stopped. */
+	return verb_delete(ctx, reterr) < 0 && reterr->problem != PROBLEM_NOT_FOUND ? -1 : 0;
 }

@@ -190,7 +190,8 @@ bool terminal_pending(struct terminal *terminal)
 void terminal_close(struct terminal *terminal)
 {
 	if (terminal->raw)
-		(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal->saved);
+		/* Not TCSADRAIN: a terminal stopped with ^S would hold us, who take no signal any more. */
+		(void)tcsetattr(STDIN_FILENO, TCSANOW, &terminal->saved);
 	terminal->raw = false;
 	close_fd(&terminal->peer);
 	close_fd(&terminal->master);

@@ -1,31 +1,13 @@
-// Who may import whom: the table of ARCHITECTURE.md. Everybody may import util and errors. Also: spec, compile and plan
+// Who may import whom: the table of ARCHITECTURE.md, which is read here. Everybody may import util and errors. Also: spec, compile and plan
 // are pure (no fs, no process, no clock), and nobody touches paths below a rootfs with node's fs.
 import ts from 'typescript';
 import { isGenerated, listFiles, readText } from '../files.mjs';
 
-const LAYERS = ['image', 'registry', 'snapshot', 'network', 'volume', 'build'];
-const RUNTIME = ['spec', 'host', 'compile', 'plan', 'exec', 'state', 'native', 'runtime'];
-/** "type x": only `import type` from x. */
+/** Rows of the table: | `module` | what | spec, types of host |, the last one with "nothing of ours" for none. */
+const ROW = /^\| `(\w+)` \|[^|]*\| ([^|]+) \|$/gm;
 const TABLE = {
+  ...Object.fromEntries([...readText('ARCHITECTURE.md').matchAll(ROW)].map(([, name, cell]) => [name, allowed(cell)])),
   util: [],
-  spec: [],
-  plan: [],
-  registry: [],
-  native: ['type compile'], // what compile asks to be given: src/compile/services.ts
-  host: ['native'],
-  state: ['native'],
-  network: ['native', 'type spec'],
-  volume: ['native', 'type spec'],
-  compile: ['spec', 'plan', 'type host'],
-  exec: ['plan', 'native', 'type host'],
-  runtime: ['spec', 'host', 'compile', 'plan', 'exec', 'state', 'native'],
-  image: ['registry'],
-  snapshot: ['image', 'native'],
-  build: ['image', 'snapshot', 'runtime'],
-  shim: ['runtime'],
-  daemon: ['runtime', ...LAYERS],
-  compose: ['daemon'],
-  cli: [...RUNTIME, ...LAYERS, 'shim', 'daemon', 'compose'],
   'main.ts': ['cli'],
   'errors.ts': [],
 };
@@ -34,6 +16,12 @@ const IMPURE_MODULES = /^node:(fs|child_process|os|process|net|http|https|dgram|
 // In these modules `process` is mostly the spec's: only what node's has and the spec's has not is meant.
 const IMPURE_NAMES =
   /\bprocess\.(cwd\(|exit|argv|platform|pid\b|gete?uid|stdout|stderr|hrtime|nextTick|kill\()|\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\./;
+
+/** "type x": only `import type` from x. */
+function allowed(cell) {
+  if (cell === 'nothing of ours') return [];
+  return cell.split(', ').map((name) => name.replace(/^types of /, 'type '));
+}
 
 export function checkImports() {
   const offenders = [];
@@ -58,10 +46,10 @@ function checkImport(path, module, { from, typeOnly, line }, offenders) {
   const target = new URL(from, `file:///${path}`).pathname.slice(1);
   const other = moduleOf(target).replace(/\.js$/, '.ts');
   if (other === module || other === 'util' || other === 'errors.ts') return;
-  const allowed = TABLE[module] ?? [];
-  if (allowed.includes(other) || (typeOnly && allowed.includes(`type ${other}`))) return;
+  const names = TABLE[module] ?? [];
+  if (names.includes(other) || (typeOnly && names.includes(`type ${other}`))) return;
   const how = typeOnly ? 'imports types of' : 'imports';
-  offenders.push(`${path}:${line}: ${module} ${how} ${other}, may import: ${allowed.join(', ') || 'nothing of ours'}`);
+  offenders.push(`${path}:${line}: ${module} ${how} ${other}, may import: ${names.join(', ') || 'nothing of ours'}`);
 }
 
 function importsOf(path, text) {

@@ -22,9 +22,31 @@ const OPTIONS = {
   ...HELP_OPTION,
 } as const satisfies OptionTable;
 
-function processOf({ options, args, absolute }: Invocation<typeof OPTIONS>) {
+/** What --process says itself. Engines give some of these beside it, so they are no error. (--tty: conmon always does.) */
+const OF_PROCESS = [
+  'cwd',
+  'env',
+  'user',
+  'additional-gids',
+  'process-label',
+  'apparmor',
+  'no-new-privs',
+  'cap',
+] as const;
+
+function warnOfUnused({ options, runtime }: Invocation<typeof OPTIONS>): void {
+  const given = OF_PROCESS.filter((name) => {
+    const value = options[name];
+    return typeof value === 'object' ? value.length > 0 : value !== undefined && value !== false;
+  });
+  for (const name of given) runtime.warn(`--${name} has no effect beside --process, whose file says it all`);
+}
+
+function processOf(invocation: Invocation<typeof OPTIONS>) {
+  const { options, args, absolute } = invocation;
   if (options.process !== undefined) {
     if (args.length > 1) throw new UsageError('a command cannot be given together with --process', '--process');
+    warnOfUnused(invocation);
     return absolute(options.process);
   }
   return {

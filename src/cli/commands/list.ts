@@ -16,7 +16,7 @@ function readFormat(text: string): 'table' | 'json' {
 
 /** One line; null for none, as Go prints an empty list. */
 export function formatList(containers: readonly ListedContainer[], format: 'table' | 'json'): string {
-  if (format === 'json') return JSON.stringify(containers.length === 0 ? null : containers);
+  if (format === 'json') return `${JSON.stringify(containers.length === 0 ? null : containers)}\n`;
   const rows = containers.map(({ id, pid, status, bundle, created, owner }) => [
     id,
     String(pid),

@@ -5,8 +5,8 @@ import { print } from '../output.js';
 
 /** The lines of runc --version, which docker and podman read. */
 export async function versionText(): Promise<string> {
-  const { COMMIT, SPEC_VERSION, VERSION } = await import('../version.js');
-  const lines = [`tsrun version ${VERSION}`, `commit: ${COMMIT}`, `spec: ${SPEC_VERSION}`];
+  const { COMMIT, OCI_VERSION, VERSION } = await import('../version.js');
+  const lines = [`tsrun version ${VERSION}`, `commit: ${COMMIT}`, `spec: ${OCI_VERSION}`];
   try {
     const { addon } = await import('../../native/addon.js');
     lines.push(`libseccomp: ${addon().seccompVersion()}`);

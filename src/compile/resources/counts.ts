@@ -8,7 +8,7 @@ import type { LinuxHugepageLimit, LinuxNetwork, LinuxPids, LinuxRdma } from '../
 import { refuse } from '../report.js';
 import { type Limits, refuseOnV2, resource, setLimit } from './limits.js';
 
-/** 0 comes from engines that mean "not set". */
+/** 0 comes from engines that mean "not set", on hosts without the controller too. */
 export function compilePids(limits: Limits, { limit = 0n }: LinuxPids): void {
   if (limit !== 0n) setLimit(limits, 'pids', resource('pids', 'limit'), 'pids.max', limit < 0n ? 'max' : String(limit));
 }
@@ -42,8 +42,7 @@ export function compileRdma(limits: Limits, rdma: { readonly [device: string]: L
   for (const [device, { hcaHandles, hcaObjects }] of Object.entries(rdma)) {
     const handles = hcaHandles === undefined ? '' : ` hca_handle=${hcaHandles}`;
     const objects = hcaObjects === undefined ? '' : ` hca_object=${hcaObjects}`;
-    if (handles + objects !== '')
-      setLimit(limits, 'rdma', resource('rdma', device), 'rdma.max', device + handles + objects);
+    setLimit(limits, 'rdma', resource('rdma', device), 'rdma.max', device + handles + objects);
   }
 }
 

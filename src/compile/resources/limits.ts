@@ -73,11 +73,9 @@ export function refuseOnV2(limits: Limits, origin: JsonPointer, what: string): v
   refuse(limits.report, 'NOT_ON_CGROUP_V2', origin, `cgroup v2 has no ${what}`, { hint: 'remove the field' });
 }
 
-const V1_NAMES: { readonly [controller: string]: string } = { io: 'blkio' };
-
 function controllerHint(facts: CgroupFacts, controller: string): string {
-  const v1Name = V1_NAMES[controller] ?? controller;
-  const v1Mount = facts.v1[v1Name];
+  const v1Name = controller === 'io' ? 'blkio' : controller;
+  const v1Mount = Object.hasOwn(facts.v1, v1Name) ? facts.v1[v1Name] : undefined;
   if (v1Mount !== undefined) {
     return `it is bound to cgroup v1 at ${v1Mount}: boot with cgroup_no_v1=${v1Name} or systemd.unified_cgroup_hierarchy=1, or remove the limit`;
   }

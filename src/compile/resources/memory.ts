@@ -6,7 +6,7 @@
  */
 import { WRITE } from '../../plan/op.gen.js';
 import type { LinuxMemory } from '../../spec/types.gen.js';
-import { refuse, warn } from '../report.js';
+import { warn } from '../report.js';
 import { type Limits, refuseOnV2, resource, setLimit } from './limits.js';
 
 const UNLIMITED = -1n;
@@ -27,22 +27,12 @@ function amount(bytes: bigint): string {
   return bytes < 0n ? 'max' : String(bytes);
 }
 
+/**
+ * That swap goes with a limit and is not below it is a rule of spec/. A kernel without swap accounting has no
+ * memory.swap.max: that is as good as no swap and as unlimited swap.
+ */
 function compileSwap(limits: Limits, { limit = 0n, swap = 0n }: LinuxMemory): void {
   if (swap === 0n && limit !== UNLIMITED) return;
-  const origin = resource('memory', swap === 0n ? 'limit' : 'swap');
-  if (swap > 0n && limit === 0n) {
-    const message = 'sets memory and swap together, so memory.limit must be set as well';
-    refuse(limits.report, 'SWAP_WITHOUT_LIMIT', origin, message, { value: String(swap) });
-  } else if (swap > 0n && swap < limit) {
-    const message = `is memory and swap together, so it must be at least memory.limit (${limit})`;
-    refuse(limits.report, 'SWAP_BELOW_LIMIT', origin, message, { value: String(swap) });
-  } else {
-    writeSwap(limits, swap, limit);
-  }
-}
-
-/** A kernel without swap accounting has no memory.swap.max: that is as good as no swap and as unlimited swap. */
-function writeSwap(limits: Limits, swap: bigint, limit: bigint): void {
   const origin = resource('memory', swap === 0n ? 'limit' : 'swap');
   const alone = swap > 0n && limit > 0n ? amount(swap - limit) : amount(swap === 0n ? UNLIMITED : swap);
   const flags = alone === '0' || alone === 'max' ? WRITE.IGNORE_MISSING : 0;

@@ -6,24 +6,24 @@
 import type { SeccompAction, SeccompArch, SeccompFlag, SeccompOperator } from '../../spec/types.gen.js';
 
 export interface ActionEntry {
-  /** SECCOMP_RET_*; the low 16 bits take the data. */
+  /** SECCOMP_RET_* */
   readonly value: number;
   /** As in /proc/sys/kernel/seccomp/actions_avail. */
   readonly kernelName: string;
-  /** Largest errnoRet, or null when the action takes none. The kernel cuts an errno at MAX_ERRNO. */
-  readonly maxData: number | null;
+  /** Whether the low 16 bits hold an errno, or a number for the tracer. */
+  readonly takesData: boolean;
 }
 
 export const ACTIONS: { readonly [action in SeccompAction]: ActionEntry } = {
-  SCMP_ACT_KILL: { value: 0x00000000, kernelName: 'kill_thread', maxData: null },
-  SCMP_ACT_KILL_THREAD: { value: 0x00000000, kernelName: 'kill_thread', maxData: null },
-  SCMP_ACT_KILL_PROCESS: { value: 0x80000000, kernelName: 'kill_process', maxData: null },
-  SCMP_ACT_TRAP: { value: 0x00030000, kernelName: 'trap', maxData: null },
-  SCMP_ACT_ERRNO: { value: 0x00050000, kernelName: 'errno', maxData: 4095 },
-  SCMP_ACT_NOTIFY: { value: 0x7fc00000, kernelName: 'user_notif', maxData: null },
-  SCMP_ACT_TRACE: { value: 0x7ff00000, kernelName: 'trace', maxData: 0xffff },
-  SCMP_ACT_LOG: { value: 0x7ffc0000, kernelName: 'log', maxData: null },
-  SCMP_ACT_ALLOW: { value: 0x7fff0000, kernelName: 'allow', maxData: null },
+  SCMP_ACT_KILL: { value: 0x00000000, kernelName: 'kill_thread', takesData: false },
+  SCMP_ACT_KILL_THREAD: { value: 0x00000000, kernelName: 'kill_thread', takesData: false },
+  SCMP_ACT_KILL_PROCESS: { value: 0x80000000, kernelName: 'kill_process', takesData: false },
+  SCMP_ACT_TRAP: { value: 0x00030000, kernelName: 'trap', takesData: false },
+  SCMP_ACT_ERRNO: { value: 0x00050000, kernelName: 'errno', takesData: true },
+  SCMP_ACT_NOTIFY: { value: 0x7fc00000, kernelName: 'user_notif', takesData: false },
+  SCMP_ACT_TRACE: { value: 0x7ff00000, kernelName: 'trace', takesData: true },
+  SCMP_ACT_LOG: { value: 0x7ffc0000, kernelName: 'log', takesData: false },
+  SCMP_ACT_ALLOW: { value: 0x7fff0000, kernelName: 'allow', takesData: false },
 };
 
 /** enum scmp_compare of seccomp.h. */

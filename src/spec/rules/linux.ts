@@ -23,9 +23,12 @@ function absolute(path: string, on: Site<Config>): void {
   absolutePath(path, on);
 }
 
-/** A path below the cgroup mount, or slice:prefix:name, which only the systemd driver can judge. */
+/** slice:prefix:name, which only the systemd driver can judge. */
+export const isSystemdPath = (path: string): boolean => /^[^/:]*:[^/:]*:[^/:]*$/.test(path);
+
+/** A path below the cgroup mount. */
 function cgroupsPath(path: string, on: Site<Config>): void {
-  if (path === '' || path.includes(':')) return;
+  if (path === '' || isSystemdPath(path)) return;
   const parts = path.split('/');
   if (parts.includes('..')) on.error('DOT_DOT', '', 'must not lead through ".."');
   else if (inRoot(path) === '/') on.error('IS_ROOT', '', 'must not be the root of the cgroup hierarchy');

@@ -4,6 +4,7 @@
  * Pure.
  */
 import { MOUNT_OPTIONS, PROPAGATIONS } from '../../util/linux-names.js';
+import { quote } from '../../util/quote.js';
 import { didYouMean } from '../../util/suggest.js';
 import { type Rule, rulesOf, type Site } from '../rule.js';
 import type { Config, Mount } from '../types.gen.js';
@@ -39,7 +40,8 @@ function destination(mount: Mount, on: Site<Config>): void {
   if (!path.startsWith('/')) {
     on.warn('NOT_ABSOLUTE', '/destination', 'is not absolute and is taken as relative to "/"');
   }
-  if (path.split('/').includes('..')) on.warn('DOT_DOT', '/destination', `leads through ".."; ${inRoot(path)} is used`);
+  if (path.split('/').includes('..'))
+    on.warn('DOT_DOT', '/destination', `leads through ".."; ${quote(inRoot(path))} is used`);
   if (inRoot(path) === '/' && !isChange(mount)) {
     on.error('IS_ROOT', '/destination', 'must not be the root file system itself', {
       hint: 'change root.path instead',

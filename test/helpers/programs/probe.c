@@ -11,6 +11,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,8 +34,6 @@ static const char *error_name(int error)
 static const char *kind_of(mode_t mode)
 {
 	switch (mode & S_IFMT) {
-	case S_IFDIR:
-		return "dir";
 	case S_IFREG:
 		return "file";
 	case S_IFCHR:
@@ -45,6 +45,30 @@ static const char *kind_of(mode_t mode)
 	default:
 		return "other";
 	}
+}
+
+/* A file of the host: a directory it can be reached from is the host's root. */
+static const char *mark;
+
+/* A directory is the container's own root, the host's, or lies on a procfs with or without sys/, or anywhere. */
+static const char *kind_of_directory(const char *path, const struct stat *st)
+{
+	char below[PATH_MAX];
+	struct statfs fs;
+	struct stat root;
+
+	snprintf(below, sizeof(below), "%.2000s%.2000s", path, mark == NULL ? "" : mark);
+	if (mark != NULL && access(below, F_OK) == 0)
+		return "host-root";
+	if (stat("/", &root) == 0 && root.st_dev == st->st_dev && root.st_ino == st->st_ino)
+		return "own-root";
+	if (statfs(path, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+		return "dir";
+	snprintf(below, sizeof(below), "%.4000s/sys/kernel", path);
+	if (access(below, F_OK) == 0)
+		return "whole-proc";
+	snprintf(below, sizeof(below), "%.4000s/../../sys/kernel", path);
+	return access(below, F_OK) == 0 ? "whole-proc" : "proc-of-pids";
 }
 
 /* Finds everything once: a spy that runs for seconds would print the same lines thousands of times. */
@@ -79,7 +103,8 @@ static int tell_link(const char *what, const char *path)
 	target[length] = '\0';
 	if (stat(path, &st) < 0)
 		return -1;
-	snprintf(line, sizeof(line), "%s %s %.4000s", what, kind_of(st.st_mode), target);
+	snprintf(line, sizeof(line), "%s %s %.4000s", what,
+		 S_ISDIR(st.st_mode) ? kind_of_directory(path, &st) : kind_of(st.st_mode), target);
 	tell_once(line);
 	return 0;
 }
@@ -302,8 +327,10 @@ int main(int argc, char **argv)
 		return look_at(argv[2]), 0;
 	if (argc == 3 && strcmp(verb, "exe") == 0)
 		return try_exe(argv[2]), 0;
-	if (argc == 3 && strcmp(verb, "spy") == 0)
+	if (argc > 2 && strcmp(verb, "spy") == 0) {
+		mark = argv[3];
 		return spy(argv[2]);
+	}
 	if (argc == 3 && strcmp(verb, "grab") == 0)
 		return grab(argv[2]);
 	if (argc == 3 && strcmp(verb, "type") == 0)
