@@ -43,6 +43,9 @@ static int clone_procfs(struct failure *reterr)
 	/* In a user namespace mounts below are locked to it: procfs_openat() refuses to cross into them. */
 	if (fd < 0 && errno == EINVAL)
 		fd = sys_open_tree(AT_FDCWD, "/proc", flags | AT_RECURSIVE);
+	/* Without rights over mounts, as nobody special on the host's side: what is mounted there is used as it is. */
+	if (fd < 0 && errno == EPERM)
+		fd = open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return FAIL(reterr, "open_tree");
 	if (fstatfs(fd, &fs) < 0)

@@ -44,7 +44,13 @@ function launchExec(box: Sandbox, bundle: Bundle, options: LaunchOptions): Resul
   const wanted = bundle.config['process'];
   const file = join(bundle.path, 'process.json');
   writeFileSync(file, JSON.stringify(wanted));
-  bundle.config['process'] = { ...wanted, terminal: false, user: { uid: 0, gid: 0 }, args: ['sleep', '1000'], cwd: '/' };
+  bundle.config['process'] = {
+    ...wanted,
+    terminal: false,
+    user: { uid: 0, gid: 0 },
+    args: ['sleep', '1000'],
+    cwd: '/',
+  };
   bundle.save();
   try {
     const id = box.start(bundle);

@@ -43,7 +43,11 @@ export function traced(box: Sandbox, options: readonly string[]): Traced {
     log: () => {
       if (!existsSync(log)) return '';
       let size = -1;
-      eventually(() => size === (size = statSync(log).size), 5000);
+      eventually(() => {
+        const before = size;
+        size = statSync(log).size;
+        return size === before;
+      }, 5000);
       const text = readFileSync(log, 'latin1');
       rmSync(log);
       return text;

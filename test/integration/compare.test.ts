@@ -25,7 +25,7 @@ section descriptors; for f in /proc/self/fd/*; do echo $f; done
 section masked; for f in /proc/kcore /proc/keys /proc/timer_list /proc/latency_stats /proc/sched_debug; do [ -e $f ] && stat -c '%n %F %t %T' $f; done; ls -A /proc/acpi /proc/scsi /sys/firmware 2>/dev/null
 section readonly; for d in /proc/bus /proc/fs /proc/irq /proc/sys /proc/sysrq-trigger /sys /x; do echo >$d/x 2>/dev/null && echo $d writable; done; echo 1 2>/dev/null >/proc/sys/kernel/hostname && echo sys writable
 section network; ip -o addr 2>/dev/null | sed 's/ valid_lft.*//'; cat /proc/net/route
-section processes; ps -o pid,ppid,pgid,sid,args | grep -v 'ps -o' | grep -v grep
+section processes; ps -o pid,ppid,pgid,sid | grep '^ *1 '
 section root; stat -c '%n %F %a %u %g' / /proc /dev /dev/pts /dev/shm /dev/mqueue /sys /sys/fs/cgroup /tmp
 `;
 

@@ -8,7 +8,16 @@ import type { TestConfig } from '../helpers/config.js';
 import { needCommand, skipUnless } from '../helpers/host.js';
 import { call, ENTRY_POINTS, launch, SETUPS } from '../helpers/launch.js';
 import { install, needCompiler, program } from '../helpers/programs.js';
-import { type Bundle, IS_TSRUN, must, needRuntime, RUNTIME, runProgram, type Sandbox, sandbox } from '../helpers/runtime.js';
+import {
+  type Bundle,
+  IS_TSRUN,
+  must,
+  needRuntime,
+  RUNTIME,
+  runProgram,
+  type Sandbox,
+  sandbox,
+} from '../helpers/runtime.js';
 import { needStrace, traced } from '../helpers/traced.js';
 
 t.setTimeout(300_000);
@@ -92,8 +101,12 @@ t.test('exec --user runs as exactly the ids it is given, or not at all', { skip 
     ['1000', '1000 8 /home/user'],
     ['1000:2147483648', '1000 2147483648 /home/user'],
     ['4294967294', '4294967294 8 /'],
-    ...['01', '1:', ':1', ' 1', '1 ', '1x', '', '4294967295', '4294967296', '18446744073709551617'].map((text) => [text, undefined] as const),
-    ...['-1', '+1', '0x1', '1e3', '1.0', 'root', 'user', '1:user', 'user:1', '1:2:3', '1\n', '１'].map((text) => [text, undefined] as const),
+    ...['01', '1:', ':1', ' 1', '1 ', '1x', '', '4294967295', '4294967296', '18446744073709551617'].map(
+      (text) => [text, undefined] as const,
+    ),
+    ...['-1', '+1', '0x1', '1e3', '1.0', 'root', 'user', '1:user', 'user:1', '1:2:3', '1\n', '１'].map(
+      (text) => [text, undefined] as const,
+    ),
   ];
   for (const [user, expected] of asked) {
     const result = box.run(['exec', '--user', user, id, 'sh', '-c', WHO]);
@@ -118,7 +131,9 @@ interface Sets {
 }
 
 function capabilitiesIn(stdout: string): Sets {
-  return Object.fromEntries([...stdout.matchAll(/^Cap(\w+):\t(\w+)$/gm)].map(([, name = '', mask]) => [name, BigInt(`0x${mask}`)]));
+  return Object.fromEntries(
+    [...stdout.matchAll(/^Cap(\w+):\t(\w+)$/gm)].map(([, name = '', mask]) => [name, BigInt(`0x${mask}`)]),
+  );
 }
 
 const SHOW = ['grep', '^Cap', '/proc/self/status'];
@@ -161,24 +176,29 @@ for (const [what, edit] of [
     bundle.config['process'].capabilities = {};
     bundle.save();
     const none = { Inh: 0n, Prm: 0n, Eff: 0n, Bnd: 0n, Amb: 0n };
-    for (const entry of ENTRY_POINTS) t.same(capabilitiesIn(must(launch(box, bundle, entry)).stdout), none, `${entry}: none`);
+    for (const entry of ENTRY_POINTS)
+      t.same(capabilitiesIn(must(launch(box, bundle, entry)).stdout), none, `${entry}: none`);
   });
 }
 
-t.test('exec has the container’s capabilities; --cap adds to what may be had, never to what is inherited', { skip }, async (t) => {
-  const box = sandbox(t);
-  const bundle = box.bundle(undefined, ({ process }) => {
-    process.capabilities = few;
-    process.user = { uid: 1000, gid: 1000 };
-  });
-  const id = box.start(bundle);
-  const exec = (...flags: string[]): Sets => capabilitiesIn(must(box.run(['exec', ...flags, id, ...SHOW])).stdout);
-  t.same(exec(), { Inh: 0n, Prm: 0n, Eff: 0n, Bnd: KILL | CHOWN, Amb: 0n });
-  t.same(exec('--user', '0'), { Inh: 0n, Prm: KILL, Eff: KILL, Bnd: KILL | CHOWN, Amb: 0n });
-  const [more, has] = [KILL | CHOWN | NET_RAW, KILL | NET_RAW];
-  t.same(exec('--cap', 'CAP_NET_RAW'), { Inh: 0n, Prm: 0n, Eff: 0n, Bnd: more, Amb: 0n });
-  t.same(exec('--cap', 'CAP_NET_RAW', '--user', '0'), { Inh: 0n, Prm: has, Eff: has, Bnd: more, Amb: 0n });
-});
+t.test(
+  'exec has the container’s capabilities; --cap adds to what may be had, never to what is inherited',
+  { skip },
+  async (t) => {
+    const box = sandbox(t);
+    const bundle = box.bundle(undefined, ({ process }) => {
+      process.capabilities = few;
+      process.user = { uid: 1000, gid: 1000 };
+    });
+    const id = box.start(bundle);
+    const exec = (...flags: string[]): Sets => capabilitiesIn(must(box.run(['exec', ...flags, id, ...SHOW])).stdout);
+    t.same(exec(), { Inh: 0n, Prm: 0n, Eff: 0n, Bnd: KILL | CHOWN, Amb: 0n });
+    t.same(exec('--user', '0'), { Inh: 0n, Prm: KILL, Eff: KILL, Bnd: KILL | CHOWN, Amb: 0n });
+    const [more, has] = [KILL | CHOWN | NET_RAW, KILL | NET_RAW];
+    t.same(exec('--cap', 'CAP_NET_RAW'), { Inh: 0n, Prm: 0n, Eff: 0n, Bnd: more, Amb: 0n });
+    t.same(exec('--cap', 'CAP_NET_RAW', '--user', '0'), { Inh: 0n, Prm: has, Eff: has, Bnd: more, Amb: 0n });
+  },
+);
 
 t.test('+ inheritable and ambient capabilities are given when they are asked for', { skip }, async (t) => {
   const box = sandbox(t);
@@ -200,8 +220,17 @@ t.test('a file with inheritable capabilities gives another user nothing', { skip
     process.user = { uid: 1000, gid: 1000 };
     for (const set of ['bounding', 'effective', 'permitted']) process.capabilities[set].push('CAP_NET_RAW');
   });
-  must(runProgram('cp', [join(bundle.rootfs, 'bin/busybox'), join(bundle.rootfs, 'bin/busybox-capable')], box.directory));
-  const give = (sets: string) => must(runProgram(program('probe'), ['set-capability', join(bundle.rootfs, 'bin/busybox-capable'), '13', sets], box.directory));
+  must(
+    runProgram('cp', [join(bundle.rootfs, 'bin/busybox'), join(bundle.rootfs, 'bin/busybox-capable')], box.directory),
+  );
+  const give = (sets: string) =>
+    must(
+      runProgram(
+        program('probe'),
+        ['set-capability', join(bundle.rootfs, 'bin/busybox-capable'), '13', sets],
+        box.directory,
+      ),
+    );
   give('ei');
   for (const entry of ENTRY_POINTS) {
     const { Prm = 0n, Eff = 0n, Inh } = capabilitiesIn(must(launch(box, bundle, entry)).stdout);
@@ -237,85 +266,142 @@ t.test('what is closed to the primary group or an additional one stays closed', 
   for (const entry of ENTRY_POINTS) t.equal(must(launch(box, bundle, entry)).stdout, 'open EACCES\n', `${entry}: gid`);
   bundle.config['process'].user = { uid: 1000, gid: 5, additionalGids: [1000] };
   bundle.save();
-  for (const entry of ENTRY_POINTS) t.equal(must(launch(box, bundle, entry)).stdout, 'open EACCES\n', `${entry}: additional`);
+  for (const entry of ENTRY_POINTS)
+    t.equal(must(launch(box, bundle, entry)).stdout, 'open EACCES\n', `${entry}: additional`);
   bundle.config['process'].user = { uid: 1000, gid: 5, additionalGids: [6] };
   bundle.save();
-  for (const entry of ENTRY_POINTS) t.equal(must(launch(box, bundle, entry)).stdout, 'open ok\n', `+ ${entry}: no member`);
+  for (const entry of ENTRY_POINTS)
+    t.equal(must(launch(box, bundle, entry)).stdout, 'open ok\n', `+ ${entry}: no member`);
 });
 
-t.test('a setgid program does not leave the primary group when engines list it as they do', { skip: skipProgram }, async (t) => {
-  const box = sandbox(t);
-  const bundle = groupBundle(box, [1000]);
-  bundle.config['process'].args[0] = '/bin/probe-of-group';
-  bundle.save();
-  for (const entry of ENTRY_POINTS) t.equal(must(launch(box, bundle, entry)).stdout, 'open EACCES\n', entry);
-});
+t.test(
+  'a setgid program does not leave the primary group when engines list it as they do',
+  { skip: skipProgram },
+  async (t) => {
+    const box = sandbox(t);
+    const bundle = groupBundle(box, [1000]);
+    bundle.config['process'].args[0] = '/bin/probe-of-group';
+    bundle.save();
+    for (const entry of ENTRY_POINTS) t.equal(must(launch(box, bundle, entry)).stdout, 'open EACCES\n', entry);
+  },
+);
 
 // V07: who is nobody special may not drop groups by way of a user namespace.
-t.test('root of an unprivileged user namespace cannot leave its groups', { skip: skipUnless(skipProgram, needCommand('setpriv', 'util-linux')) }, async (t) => {
-  const box = sandbox(t);
-  const uid = 23_456;
-  const home = mkdtempSync(join(tmpdir(), 'tsrun-test-user-'));
-  t.teardown(() => rmSync(home, { recursive: true, force: true }));
-  const bundle = box.bundle(['/bin/probe', 'drop-groups', '/closed'], (config) => {
-    config['linux'].namespaces = [{ type: 'user' }, { type: 'mount' }, { type: 'pid' }];
-    config['linux'].uidMappings = [{ containerID: 0, hostID: uid, size: 1 }];
-    config['linux'].gidMappings = [{ containerID: 0, hostID: uid, size: 1 }];
-    config['linux'].maskedPaths = [];
-    config['linux'].readonlyPaths = [];
-    config['mounts'] = [{ destination: '/proc', type: 'proc', source: 'proc' }];
-    config['process'].capabilities.permitted = ['CAP_SETGID'];
-    config['process'].capabilities.effective = ['CAP_SETGID'];
-    config['process'].capabilities.bounding = ['CAP_SETGID'];
-    delete config['hostname'];
-  });
-  install(bundle.rootfs, 'probe');
-  chmodSync(box.directory, 0o755);
-  must(runProgram('chown', ['-Rh', `${uid}:${uid}`, bundle.path, home], box.directory));
-  writeFileSync(join(bundle.rootfs, 'closed'), '');
-  // Root without capabilities over it is governed by its modes like anybody.
-  chownSync(join(bundle.rootfs, 'closed'), 0, 34_567);
-  chmodSync(join(bundle.rootfs, 'closed'), 0o707);
-  const as = ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--groups=34567', '--inh-caps=-all', '--bounding-set=-all'];
-  const direct = runProgram(as[0] ?? '', [...as.slice(1), program('probe'), 'open', join(bundle.rootfs, 'closed')], box.directory);
-  t.equal(direct.stdout, 'open EACCES\n', 'outside it is closed to that group');
-  const root = join(home, 'state');
-  const options = { env: { XDG_RUNTIME_DIR: home } };
-  const runtime = [...as, RUNTIME];
-  const result = call({ ...box, root }, ['run', '--bundle', bundle.path, box.id()], { ...options, runtime });
-  t.match(must(result).stdout, /^setgroups EPERM\nopen EACCES\n$/);
-});
+t.test(
+  'root of an unprivileged user namespace cannot leave its groups',
+  { skip: skipUnless(skipProgram, needCommand('setpriv', 'util-linux')) },
+  async (t) => {
+    const box = sandbox(t);
+    const uid = 23_456;
+    const home = mkdtempSync(join(tmpdir(), 'tsrun-test-user-'));
+    t.teardown(() => rmSync(home, { recursive: true, force: true }));
+    const bundle = box.bundle(['/bin/probe', 'drop-groups', '/closed'], (config) => {
+      config['linux'].namespaces = [{ type: 'user' }, { type: 'mount' }, { type: 'pid' }];
+      config['linux'].uidMappings = [{ containerID: 0, hostID: uid, size: 1 }];
+      config['linux'].gidMappings = [{ containerID: 0, hostID: uid, size: 1 }];
+      config['linux'].maskedPaths = [];
+      config['linux'].readonlyPaths = [];
+      config['mounts'] = [{ destination: '/proc', type: 'proc', source: 'proc' }];
+      config['process'].capabilities.permitted = ['CAP_SETGID'];
+      config['process'].capabilities.effective = ['CAP_SETGID'];
+      config['process'].capabilities.bounding = ['CAP_SETGID'];
+      delete config['hostname'];
+    });
+    install(bundle.rootfs, 'probe');
+    chmodSync(box.directory, 0o755);
+    must(runProgram('chown', ['-Rh', `${uid}:${uid}`, bundle.path, home], box.directory));
+    writeFileSync(join(bundle.rootfs, 'closed'), '');
+    // Root without capabilities over it is governed by its modes like anybody.
+    chownSync(join(bundle.rootfs, 'closed'), 0, 34_567);
+    chmodSync(join(bundle.rootfs, 'closed'), 0o707);
+    const as = [
+      'setpriv',
+      `--reuid=${uid}`,
+      `--regid=${uid}`,
+      '--groups=34567',
+      '--inh-caps=-all',
+      '--bounding-set=-all',
+    ];
+    const direct = runProgram(
+      as[0] ?? '',
+      [...as.slice(1), program('probe'), 'open', join(bundle.rootfs, 'closed')],
+      box.directory,
+    );
+    t.equal(direct.stdout, 'open EACCES\n', 'outside it is closed to that group');
+    const root = join(home, 'state');
+    const options = { env: { XDG_RUNTIME_DIR: home } };
+    const runtime = [...as, RUNTIME];
+    const result = call({ ...box, root }, ['run', '--bundle', bundle.path, box.id()], { ...options, runtime });
+    t.match(must(result).stdout, /^setgroups EPERM\nopen EACCES\n$/);
+  },
+);
 
 // V29: a step that fails, for whatever reason, is the end of it.
 /** System calls of the way in, each of which must count. Those of exec alone, and of both. */
 const STEPS: { readonly [entry: string]: readonly string[] } = {
-  run: ['clone3', 'open_tree', 'move_mount', 'mount_setattr', 'fsmount', 'pivot_root', 'umount2', 'mknodat', 'sethostname', 'setsid'],
+  run: [
+    'clone3',
+    'open_tree',
+    'move_mount',
+    'mount_setattr',
+    'fsmount',
+    'pivot_root',
+    'umount2',
+    'mknodat',
+    'sethostname',
+    'setsid',
+  ],
   exec: ['setns'],
 };
-const ALWAYS = ['setgroups', 'setresgid', 'setresuid', 'capset', 'prctl', 'close_range', 'chdir', 'getcwd', 'prlimit64'];
+const ALWAYS = [
+  'setgroups',
+  'setresgid',
+  'setresuid',
+  'capset',
+  'prctl',
+  'close_range',
+  'chdir',
+  'getcwd',
+  'prlimit64',
+];
 
-t.test('a system call of the set-up that fails keeps the program from running', { skip: skipUnless(skip, needStrace()) }, async (t) => {
-  const box = sandbox(t);
-  const bundle = box.bundle(['sh', '-c', 'echo program ran'], (config) => {
-    config['linux'].seccomp = { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['kexec_load'], action: 'SCMP_ACT_ERRNO' }] };
-  });
-  const id = box.start(box.bundle(undefined, ({ linux }) => Object.assign(linux, { seccomp: bundle.config['linux'].seccomp })));
-  for (const entry of ['run', 'exec']) {
-    for (const name of [...(STEPS[entry] ?? []), ...ALWAYS, 'seccomp']) {
-      const { runtime } = traced(box, ['-e', `inject=${name}:error=EPERM`, '-e', `trace=${name}`]);
-      const args = entry === 'run' ? ['run', '--bundle', bundle.path, box.id()] : ['exec', id, 'sh', '-c', 'echo program ran'];
-      stops(t, call(box, args, { runtime: [runtime] }), `${entry}: ${name}`);
+t.test(
+  'a system call of the set-up that fails keeps the program from running',
+  { skip: skipUnless(skip, needStrace()) },
+  async (t) => {
+    const box = sandbox(t);
+    const bundle = box.bundle(['sh', '-c', 'echo program ran'], (config) => {
+      config['linux'].seccomp = {
+        defaultAction: 'SCMP_ACT_ALLOW',
+        syscalls: [{ names: ['kexec_load'], action: 'SCMP_ACT_ERRNO' }],
+      };
+    });
+    const id = box.start(
+      box.bundle(undefined, ({ linux }) => Object.assign(linux, { seccomp: bundle.config['linux'].seccomp })),
+    );
+    for (const entry of ['run', 'exec']) {
+      for (const name of [...(STEPS[entry] ?? []), ...ALWAYS, 'seccomp']) {
+        const { runtime } = traced(box, ['-e', `inject=${name}:error=EPERM`, '-e', `trace=${name}`]);
+        const args =
+          entry === 'run' ? ['run', '--bundle', bundle.path, box.id()] : ['exec', id, 'sh', '-c', 'echo program ran'];
+        stops(t, call(box, args, { runtime: [runtime] }), `${entry}: ${name}`);
+      }
+      const { runtime } = traced(box, ['-e', 'trace=capset']);
+      const args =
+        entry === 'run' ? ['run', '--bundle', bundle.path, box.id()] : ['exec', id, 'sh', '-c', 'echo program ran'];
+      t.equal(must(call(box, args, { runtime: [runtime] })).stdout, 'program ran\n', `+ ${entry}: nothing fails`);
     }
-    const { runtime } = traced(box, ['-e', 'trace=capset']);
-    const args = entry === 'run' ? ['run', '--bundle', bundle.path, box.id()] : ['exec', id, 'sh', '-c', 'echo program ran'];
-    t.equal(must(call(box, args, { runtime: [runtime] })).stdout, 'program ran\n', `+ ${entry}: nothing fails`);
-  }
-});
+  },
+);
 
 /** Allowed to fail: what is asked of an environment that may be poorer. */
 const OPTIONAL = new Set(['mknodat']);
 
-function stops(t: Test, { status, stdout, stderr }: { status: number; stdout: string; stderr: string }, message: string): void {
+function stops(
+  t: Test,
+  { status, stdout, stderr }: { status: number; stdout: string; stderr: string },
+  message: string,
+): void {
   const name = message.slice(message.indexOf(' ') + 1);
   if (OPTIONAL.has(name) && status === 0) return;
   t.notMatch(stdout, /program ran/, message);
@@ -327,7 +413,9 @@ t.test('a namespace that cannot be joined is not left out', { skip }, async (t) 
   const box = sandbox(t);
   for (const path of ['/proc/self/ns/none', '/etc/passwd', '/proc/self/ns/mnt', '/proc/1/root']) {
     const bundle = box.bundle(['echo', 'program ran'], ({ linux }) => {
-      linux.namespaces = linux.namespaces.map((one: TestConfig) => (one['type'] === 'network' ? { type: 'network', path } : one));
+      linux.namespaces = linux.namespaces.map((one: TestConfig) =>
+        one['type'] === 'network' ? { type: 'network', path } : one,
+      );
     });
     for (const entry of SETUPS) {
       const result = launch(box, bundle, entry);

@@ -20,7 +20,16 @@ import type { TestConfig } from '../helpers/config.js';
 import { needCommand, skipUnless } from '../helpers/host.js';
 import { call, ENTRY_POINTS, launch } from '../helpers/launch.js';
 import { install, needCompiler } from '../helpers/programs.js';
-import { type Bundle, eventually, IS_TSRUN, must, needRuntime, RUNTIME, type Sandbox, sandbox } from '../helpers/runtime.js';
+import {
+  type Bundle,
+  eventually,
+  IS_TSRUN,
+  must,
+  needRuntime,
+  RUNTIME,
+  type Sandbox,
+  sandbox,
+} from '../helpers/runtime.js';
 import { needTsrun, wrapped } from '../helpers/traced.js';
 
 t.setTimeout(300_000);
@@ -57,7 +66,8 @@ function isOutOfReach(t: Test, text: string, message: string): void {
   const lines = text.split('\n').filter((line) => line.startsWith('exe '));
   for (const line of lines) {
     t.notMatch(line, /write=ok/, message);
-    if (IS_TSRUN && !line.includes('/bin/')) t.match(line, /^exe \/memfd:tsrun-executor \(deleted\) seals=15 /, message);
+    if (IS_TSRUN && !line.includes('/bin/'))
+      t.match(line, /^exe \/memfd:tsrun-executor \(deleted\) seals=15 /, message);
   }
 }
 
@@ -84,7 +94,10 @@ t.test('the program of a created container’s init is a sealed copy, also for e
 
 for (const [name, args] of [
   ['/proc/self/exe as the program', ['/proc/self/exe']],
-  ['/proc/self/exe as the program, with arguments of the executor', ['/proc/self/exe', 'delete', '--root', '/', '--id', 'x']],
+  [
+    '/proc/self/exe as the program, with arguments of the executor',
+    ['/proc/self/exe', 'delete', '--root', '/', '--id', 'x'],
+  ],
   ['a script for /proc/self/exe', ['/bin/script']],
 ] as const) {
   t.test(`${name} does no harm`, { skip }, async (t) => {
@@ -102,9 +115,13 @@ function watchExecs(box: Sandbox, watch: string, edit: (config: TestConfig) => v
   const seconds = 4;
   const bundle = probeBundle(box, ['sh', '-c', `/bin/probe ${watch} ${seconds} >/found; sleep 100`], edit);
   const id = box.start(bundle);
-  withLeaks(Array.from({ length: 8 }, () => box.directory), (fds) => {
-    for (const end = Date.now() + (seconds - 0.3) * 1000; Date.now() < end; ) call(box, ['exec', id, ...args], { fds });
-  });
+  withLeaks(
+    Array.from({ length: 8 }, () => box.directory),
+    (fds) => {
+      for (const end = Date.now() + (seconds - 0.3) * 1000; Date.now() < end; )
+        call(box, ['exec', id, ...args], { fds });
+    },
+  );
   const found = join(bundle.rootfs, 'found');
   if (!eventually(() => readFileSync(found, 'utf8').includes('looked '), 20_000)) throw new Error('probe does not end');
   return readFileSync(found, 'utf8');
@@ -132,17 +149,27 @@ function isHarmless(line: string): boolean {
   return kind !== 'file' || /\/io-\w+\/std(in|out|err)$|^\/found$|^\/bin\/|memfd:/.test(target);
 }
 
-t.test('init of a created container holds nothing of the host that root of the container could use', { skip }, async (t) => {
-  const box = sandbox(t);
-  const bundle = probeBundle(box, ['true'], empower);
-  const id = box.id();
-  withLeaks(Array.from({ length: 8 }, () => box.directory), (fds) => {
-    must(call(box, ['create', '--bundle', bundle.path, id], { fds }));
-  });
-  const found = must(box.run(['exec', id, '/bin/probe', 'look', '1'])).stdout;
-  t.match(found, /^root own-root \/$/m, 'it can look');
-  t.same(lines(found).filter((line) => !isHarmless(line)), []);
-});
+t.test(
+  'init of a created container holds nothing of the host that root of the container could use',
+  { skip },
+  async (t) => {
+    const box = sandbox(t);
+    const bundle = probeBundle(box, ['true'], empower);
+    const id = box.id();
+    withLeaks(
+      Array.from({ length: 8 }, () => box.directory),
+      (fds) => {
+        must(call(box, ['create', '--bundle', bundle.path, id], { fds }));
+      },
+    );
+    const found = must(box.run(['exec', id, '/bin/probe', 'look', '1'])).stdout;
+    t.match(found, /^root own-root \/$/m, 'it can look');
+    t.same(
+      lines(found).filter((line) => !isHarmless(line)),
+      [],
+    );
+  },
+);
 
 const lines = (text: string): string[] => text.trim().split('\n').filter(Boolean);
 
@@ -154,7 +181,10 @@ t.test('processes of exec hold nothing of the host that root of the container co
     found.some((line) => line.startsWith('fd ')),
     'it can look',
   );
-  t.same(found.filter((line) => !isHarmless(line)), []);
+  t.same(
+    found.filter((line) => !isHarmless(line)),
+    [],
+  );
 });
 
 t.test('processes of exec cannot be looked into without CAP_SYS_PTRACE', { skip }, async (t) => {
@@ -163,30 +193,42 @@ t.test('processes of exec cannot be looked into without CAP_SYS_PTRACE', { skip 
   t.comment(found.join('; '));
   t.match(found.join('\n'), /looked [1-9]/, 'there was something to look at');
   // Once it runs the program is like any other of the container.
-  const early = found.filter((line) => !/^(exe file \/bin\/|(cwd|root) own-root \/$|fd (char|file|fifo|socket) )|EACCES|looked/.test(line));
+  const early = found.filter(
+    (line) => !/^(exe file \/bin\/|(cwd|root) own-root \/$|fd (char|file|fifo|socket) )|EACCES|looked/.test(line),
+  );
   t.same(early, []);
-  t.same(found.filter((line) => !isHarmless(line) || line.includes('memfd:tsrun')), []);
+  t.same(
+    found.filter((line) => !isHarmless(line) || line.includes('memfd:tsrun')),
+    [],
+  );
 });
 
-t.test('a container that joins the pid namespace of another is not open to it while it is made', { skip }, async (t) => {
-  const box = sandbox(t);
-  const bird = canary(box);
-  const spy = probeBundle(box, ['sh', '-c', `/bin/probe spy 4 ${bird.path}/victim >/found; sleep 100`]);
-  const { pid } = box.state(box.start(spy));
-  const joining = box.bundle(['true'], ({ linux }) => {
-    linux.namespaces = linux.namespaces.map((one: TestConfig) =>
-      one['type'] === 'pid' ? { type: 'pid', path: `/proc/${pid}/ns/pid` } : one,
+t.test(
+  'a container that joins the pid namespace of another is not open to it while it is made',
+  { skip },
+  async (t) => {
+    const box = sandbox(t);
+    const bird = canary(box);
+    const spy = probeBundle(box, ['sh', '-c', `/bin/probe spy 4 ${bird.path}/victim >/found; sleep 100`]);
+    const { pid } = box.state(box.start(spy));
+    const joining = box.bundle(['true'], ({ linux }) => {
+      linux.namespaces = linux.namespaces.map((one: TestConfig) =>
+        one['type'] === 'pid' ? { type: 'pid', path: `/proc/${pid}/ns/pid` } : one,
+      );
+    });
+    for (const end = Date.now() + 3500; Date.now() < end; ) must(launch(box, joining, 'run'));
+    const file = join(spy.rootfs, 'found');
+    t.ok(eventually(() => readFileSync(file, 'utf8').includes('looked '), 20_000));
+    const found = lines(readFileSync(file, 'utf8'));
+    t.comment(found.join('; '));
+    t.match(found.join('\n'), /looked [1-9]/, 'there was something to look at');
+    // Its program, once it runs, has a root of its own, as has any process of another container.
+    t.same(
+      found.filter((line) => !isHarmless(line) && !/^(cwd|root) dir \/$/.test(line)),
+      [],
     );
-  });
-  for (const end = Date.now() + 3500; Date.now() < end; ) must(launch(box, joining, 'run'));
-  const file = join(spy.rootfs, 'found');
-  t.ok(eventually(() => readFileSync(file, 'utf8').includes('looked '), 20_000));
-  const found = lines(readFileSync(file, 'utf8'));
-  t.comment(found.join('; '));
-  t.match(found.join('\n'), /looked [1-9]/, 'there was something to look at');
-  // Its program, once it runs, has a root of its own, as has any process of another container.
-  t.same(found.filter((line) => !isHarmless(line) && !/^(cwd|root) dir \/$/.test(line)), []);
-});
+  },
+);
 
 // V15: directories of the host as working directory, through descriptors that the caller or the runtime left open.
 function withLeaks<T>(paths: readonly string[], action: (fds: number[]) => T): T {
@@ -218,29 +260,34 @@ t.test('cwd through a descriptor of the caller or of the runtime is refused or i
         bundle.config['process'].cwd = cwd;
         bundle.save();
         isInside(t, launch(box, bundle, 'run', { fds }), `run ${cwd}`);
-        if (cwd.startsWith('/link') && fd < 8) isInside(t, launch(box, bundle, 'create+start', { fds }), `create ${cwd}`);
+        if (cwd.startsWith('/link') && fd < 8)
+          isInside(t, launch(box, bundle, 'create+start', { fds }), `create ${cwd}`);
       }
     }
   });
   bird.untouched(t);
 });
 
-t.test('directories that the executor itself is started with are closed and no working directory', { skip: skipUnless(skip, needTsrun()) }, async (t) => {
-  const box = sandbox(t);
-  const bird = canary(box);
-  const runtime = [wrapped(box, `exec 7<'${bird.path}' 8<'${bird.path}' 9<'${bird.path}'\nexec "$executor" "$@"`)];
-  const bundle = probeBundle(box, ['true'], empower);
-  for (const fd of [7, 8, 9]) symlinkSync(`/proc/self/fd/${fd}`, join(bundle.rootfs, `link${fd}`));
-  const id = box.id();
-  must(call(box, ['create', '--bundle', bundle.path, id], { runtime }));
-  const found = must(call(box, ['exec', id, '/bin/probe', 'look', '1'], { runtime })).stdout;
-  t.match(found, /^root own-root \/$/m, 'exec can look at init');
-  t.notMatch(found, bird.path, 'which has nothing of them');
-  for (const cwd of ['/link7', '/link8', '/link9']) {
-    isInside(t, call(box, ['exec', '--cwd', cwd, id, 'sh', '-c', WHERE], { runtime }), `exec ${cwd}`);
-  }
-  bird.untouched(t);
-});
+t.test(
+  'directories that the executor itself is started with are closed and no working directory',
+  { skip: skipUnless(skip, needTsrun()) },
+  async (t) => {
+    const box = sandbox(t);
+    const bird = canary(box);
+    const runtime = [wrapped(box, `exec 7<'${bird.path}' 8<'${bird.path}' 9<'${bird.path}'\nexec "$executor" "$@"`)];
+    const bundle = probeBundle(box, ['true'], empower);
+    for (const fd of [7, 8, 9]) symlinkSync(`/proc/self/fd/${fd}`, join(bundle.rootfs, `link${fd}`));
+    const id = box.id();
+    must(call(box, ['create', '--bundle', bundle.path, id], { runtime }));
+    const found = must(call(box, ['exec', id, '/bin/probe', 'look', '1'], { runtime })).stdout;
+    t.match(found, /^root own-root \/$/m, 'exec can look at init');
+    t.notMatch(found, bird.path, 'which has nothing of them');
+    for (const cwd of ['/link7', '/link8', '/link9']) {
+      isInside(t, call(box, ['exec', '--cwd', cwd, id, 'sh', '-c', WHERE], { runtime }), `exec ${cwd}`);
+    }
+    bird.untouched(t);
+  },
+);
 
 const OTHERS = ['/proc/1/cwd', '/proc/self/cwd', '/proc/1/root', '/proc/thread-self/root', '/link'];
 
@@ -266,14 +313,21 @@ t.test('the working directory of exec, of a flag or a file, follows the same rul
   for (let fd = 3; fd <= 16; fd++) symlinkSync(`/proc/self/fd/${fd}`, join(bundle.rootfs, `link${fd}`));
   const id = box.start(bundle);
   const through = Array.from({ length: 14 }, (_, index) => [`/proc/self/fd/${index + 3}`, `/link${index + 3}`]).flat();
-  withLeaks(Array.from({ length: 8 }, () => bird.path), (fds) => {
-    for (const [index, cwd] of [...OTHERS, ...through].entries()) {
-      writeFileSync(file, JSON.stringify({ ...bundle.config['process'], args: ['sh', '-c', WHERE], cwd }));
-      const flags = index % 4 < 2 ? ['--cwd', cwd, id, 'sh', '-c', WHERE] : ['--process', file, id];
-      isInside(t, call(box, ['exec', ...flags], { fds }), cwd);
-    }
-  });
-  t.equal(must(box.run(['exec', '--cwd', '/home/user', id, 'pwd'])).stdout, '/home/user\n', '+ a directory of the image');
+  withLeaks(
+    Array.from({ length: 8 }, () => bird.path),
+    (fds) => {
+      for (const [index, cwd] of [...OTHERS, ...through].entries()) {
+        writeFileSync(file, JSON.stringify({ ...bundle.config['process'], args: ['sh', '-c', WHERE], cwd }));
+        const flags = index % 4 < 2 ? ['--cwd', cwd, id, 'sh', '-c', WHERE] : ['--process', file, id];
+        isInside(t, call(box, ['exec', ...flags], { fds }), cwd);
+      }
+    },
+  );
+  t.equal(
+    must(box.run(['exec', '--cwd', '/home/user', id, 'pwd'])).stdout,
+    '/home/user\n',
+    '+ a directory of the image',
+  );
 });
 
 // V32: descriptors of the caller end with the runtime, but for those that it was asked to hand on.
@@ -306,17 +360,21 @@ t.test('+ --preserve-fds hands on exactly as many as it says', { skip }, async (
 });
 
 // V38: what enters the container's namespaces has one thread and nothing of a JavaScript engine.
-t.test('init of a created container is a single thread of a small static program', { skip: skipUnless(skip, needTsrun()) }, async (t) => {
-  const box = sandbox(t);
-  const id = box.id();
-  must(box.run(['create', '--bundle', box.bundle(['true']).path, id]));
-  const { pid } = box.state(id);
-  t.equal(readdirSync(`/proc/${pid}/task`).length, 1);
-  t.match(readlinkSync(`/proc/${pid}/exe`), /^\/memfd:tsrun-executor/);
-  const maps = readFileSync(`/proc/${pid}/maps`, 'utf8');
-  t.notMatch(maps, /node|\.so\b|rwxp/);
-  t.equal(readFileSync(`/proc/${pid}/environ`, 'utf8'), '', 'its environment is empty');
-});
+t.test(
+  'init of a created container is a single thread of a small static program',
+  { skip: skipUnless(skip, needTsrun()) },
+  async (t) => {
+    const box = sandbox(t);
+    const id = box.id();
+    must(box.run(['create', '--bundle', box.bundle(['true']).path, id]));
+    const { pid } = box.state(id);
+    t.equal(readdirSync(`/proc/${pid}/task`).length, 1);
+    t.match(readlinkSync(`/proc/${pid}/exe`), /^\/memfd:tsrun-executor/);
+    const maps = readFileSync(`/proc/${pid}/maps`, 'utf8');
+    t.notMatch(maps, /node|\.so\b|rwxp/);
+    t.equal(readFileSync(`/proc/${pid}/environ`, 'utf8'), '', 'its environment is empty');
+  },
+);
 
 const skipStrace = skipUnless(skip, needCommand('strace'), needTsrun());
 
@@ -324,16 +382,33 @@ t.test('only processes with one thread change namespaces', { skip: skipStrace },
   const box = sandbox(t);
   const bundle = box.bundle(['true']);
   const id = box.start(box.bundle());
-  for (const args of [['exec', id, 'true'], ['run', '--bundle', bundle.path, box.id()]]) {
+  for (const args of [
+    ['exec', id, 'true'],
+    ['run', '--bundle', bundle.path, box.id()],
+  ]) {
     const log = join(box.directory, 'strace');
-    const strace = ['strace', '-f', '-qq', '-o', log, '-e', 'trace=setns,unshare,chroot,pivot_root,clone,clone3', RUNTIME];
+    const strace = [
+      'strace',
+      '-f',
+      '-qq',
+      '-o',
+      log,
+      '-e',
+      'trace=setns,unshare,chroot,pivot_root,clone,clone3',
+      RUNTIME,
+    ];
     must(call(box, args, { runtime: strace }));
-    const calls = readFileSync(log, 'latin1').split('\n').filter((line) => line.includes('('));
+    const calls = readFileSync(log, 'latin1')
+      .split('\n')
+      .filter((line) => line.includes('('));
     const pid = (line: string) => line.slice(0, line.indexOf(' '));
     const threaded = new Set(calls.filter((line) => line.includes('CLONE_THREAD')).map(pid));
     const changing = calls.filter((line) => / (setns|unshare|chroot|pivot_root)\(/.test(line));
     t.ok(threaded.size > 0, 'node has threads, so this would be seen');
     t.ok(changing.length > 0, 'namespaces are changed');
-    t.same(changing.filter((line) => threaded.has(pid(line))), []);
+    t.same(
+      changing.filter((line) => threaded.has(pid(line))),
+      [],
+    );
   }
 });

@@ -20,7 +20,7 @@ import type { TestConfig } from '../helpers/config.js';
 import { skipUnless } from '../helpers/host.js';
 import { call, launch, SETUPS } from '../helpers/launch.js';
 import { beside, needCompiler } from '../helpers/programs.js';
-import { type Bundle, IS_TSRUN, must, needRuntime, RUNTIME, runProgram, type Sandbox, sandbox } from '../helpers/runtime.js';
+import { type Bundle, IS_TSRUN, must, needRuntime, runProgram, type Sandbox, sandbox } from '../helpers/runtime.js';
 
 t.setTimeout(300_000);
 const skip = needRuntime();
@@ -51,21 +51,25 @@ function waysTo(path: string): { readonly [kind: string]: string } {
 for (const [kind, how] of Object.entries({ absolute: 0, relative: 1, 'through /proc': 2 })) {
   for (const withMount of [true, false]) {
     const what = withMount ? 'with a tmpfs on it' : 'without a mount on it';
-    t.test(`/dev of the image is a symlink (${kind}) to the host, ${what}: nothing is made there`, { skip }, async (t) => {
-      const box = sandbox(t);
-      const bird = canary(box);
-      for (const entry of SETUPS) {
-        const bundle = box.bundle(['sh', '-c', 'cat /dev/victim /dev/secret; test -c /dev/null && echo has-null']);
-        rmSync(join(bundle.rootfs, 'dev'), { recursive: true });
-        symlinkSync(Object.values(waysTo(bird.path))[how] ?? '', join(bundle.rootfs, 'dev'));
-        if (!withMount) bundle.config['mounts'] = bundle.config['mounts'].filter(notInDev);
-        bundle.save();
-        const result = launch(box, bundle, entry);
-        t.notMatch(result.stdout, CANARY_TEXT, `${entry}: nothing of the host is read`);
-        if (result.status === 0) t.match(result.stdout, /has-null/, `+ ${entry}: the devices are inside`);
-        bird.untouched(t, `${entry}: the canary is untouched`);
-      }
-    });
+    t.test(
+      `/dev of the image is a symlink (${kind}) to the host, ${what}: nothing is made there`,
+      { skip },
+      async (t) => {
+        const box = sandbox(t);
+        const bird = canary(box);
+        for (const entry of SETUPS) {
+          const bundle = box.bundle(['sh', '-c', 'cat /dev/victim /dev/secret; test -c /dev/null && echo has-null']);
+          rmSync(join(bundle.rootfs, 'dev'), { recursive: true });
+          symlinkSync(Object.values(waysTo(bird.path))[how] ?? '', join(bundle.rootfs, 'dev'));
+          if (!withMount) bundle.config['mounts'] = bundle.config['mounts'].filter(notInDev);
+          bundle.save();
+          const result = launch(box, bundle, entry);
+          t.notMatch(result.stdout, CANARY_TEXT, `${entry}: nothing of the host is read`);
+          if (result.status === 0) t.match(result.stdout, /has-null/, `+ ${entry}: the devices are inside`);
+          bird.untouched(t, `${entry}: the canary is untouched`);
+        }
+      },
+    );
   }
 }
 
@@ -129,7 +133,12 @@ t.test('files and volumes mounted over symlinks to the host land in the root fil
 t.test('process.cwd that is a symlink to the host is made in the root file system or refused', { skip }, async (t) => {
   const box = sandbox(t);
   const bird = canary(box);
-  for (const target of [bird.path, `${bird.path}/made/here`, `/proc/1/root${bird.path}`, `/proc/self/cwd${bird.path}`]) {
+  for (const target of [
+    bird.path,
+    `${bird.path}/made/here`,
+    `/proc/1/root${bird.path}`,
+    `/proc/self/cwd${bird.path}`,
+  ]) {
     for (const entry of SETUPS) {
       const bundle = box.bundle(['sh', '-c', 'ls; cat victim'], (config) => {
         config['process'].cwd = '/work/below';
@@ -239,7 +248,9 @@ for (const kind of ['the canary', 'the canary, relative', '/'] as const) {
         if (mountsOfSource(stdout) < 3 * TARGETS) lost++;
       }),
     );
-    t.comment(`${result.rounds} rounds, ${count} exchanges, ${result.failures.length} failed: ${result.failures[0] ?? ''}`);
+    t.comment(
+      `${result.rounds} rounds, ${count} exchanges, ${result.failures.length} failed: ${result.failures[0] ?? ''}`,
+    );
     t.ok(count > result.rounds, 'the attacker was at work');
     t.equal(lost, 0, 'every mount is inside');
     bird.untouched(t);
@@ -332,30 +343,36 @@ t.test('symlinks in a circle and names of any length are refused or right', { sk
 });
 
 // V31: mounts of the container stay its own, also while the host's table of mounts changes below a reader.
-t.test('no mount reaches the host while others mount and unmount, below a shared directory', { skip: skipRace }, async (t) => {
-  const box = sandbox(t);
-  const shared = join(box.directory, 'shared');
-  const churned = Array.from({ length: 40 }, (_, index) => join(shared, `churn-${index}`));
-  for (const path of [shared, ...churned]) mkdirSync(path);
-  must(runProgram('mount', ['--bind', shared, shared], box.directory));
-  t.teardown(() => runProgram('umount', ['-l', shared], box.directory));
-  must(runProgram('mount', ['--make-rshared', shared], box.directory));
-  for (const path of churned) mkdirSync(path, { recursive: true });
-  const bundle = box.bundle(['true']);
-  renameBundle(bundle, join(shared, 'bundle'));
-  const { result, count } = await beside('churn', churned, () => {
-    let rounds = 0;
-    for (const end = Date.now() + RACE_SECONDS * 1000; Date.now() < end && rounds < RACE_ROUNDS; rounds++) {
-      must(call(box, ['run', '--bundle', join(shared, 'bundle'), box.id()]));
-    }
-    return rounds;
-  });
-  t.comment(`${result} rounds, ${count} mounts`);
-  t.ok(count > result, 'the others were at work');
-  const left = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => line.includes(`${shared}/`));
-  t.same(left, [], 'nothing is left below the shared directory');
-  t.ok(lstatSync(join(shared, 'bundle/rootfs')).isDirectory());
-});
+t.test(
+  'no mount reaches the host while others mount and unmount, below a shared directory',
+  { skip: skipRace },
+  async (t) => {
+    const box = sandbox(t);
+    const shared = join(box.directory, 'shared');
+    const churned = Array.from({ length: 40 }, (_, index) => join(shared, `churn-${index}`));
+    for (const path of [shared, ...churned]) mkdirSync(path);
+    must(runProgram('mount', ['--bind', shared, shared], box.directory));
+    t.teardown(() => runProgram('umount', ['-l', shared], box.directory));
+    must(runProgram('mount', ['--make-rshared', shared], box.directory));
+    for (const path of churned) mkdirSync(path, { recursive: true });
+    const bundle = box.bundle(['true']);
+    renameBundle(bundle, join(shared, 'bundle'));
+    const { result, count } = await beside('churn', churned, () => {
+      let rounds = 0;
+      for (const end = Date.now() + RACE_SECONDS * 1000; Date.now() < end && rounds < RACE_ROUNDS; rounds++) {
+        must(call(box, ['run', '--bundle', join(shared, 'bundle'), box.id()]));
+      }
+      return rounds;
+    });
+    t.comment(`${result} rounds, ${count} mounts`);
+    t.ok(count > result, 'the others were at work');
+    const left = readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(`${shared}/`));
+    t.same(left, [], 'nothing is left below the shared directory');
+    t.ok(lstatSync(join(shared, 'bundle/rootfs')).isDirectory());
+  },
+);
 
 function renameBundle(bundle: Bundle, target: string): void {
   must(runProgram('cp', ['-a', bundle.path, target], bundle.path));

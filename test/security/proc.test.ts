@@ -62,7 +62,10 @@ const COVERS: readonly Cover[] = [
   { name: 'a tmpfs on /proc', mounts: () => [tmpfs('/proc')] },
   { name: 'a volume on /proc', mounts: (volume) => [bind(volume, '/proc')] },
   { name: 'a volume on /proc/self/attr', mounts: (volume) => [bind(volume, '/proc/self/attr')] },
-  { name: 'a volume on /proc/self/attr/exec', mounts: (volume) => [bind(join(volume, 'file'), '/proc/self/attr/exec')] },
+  {
+    name: 'a volume on /proc/self/attr/exec',
+    mounts: (volume) => [bind(join(volume, 'file'), '/proc/self/attr/exec')],
+  },
   { name: 'a volume on /proc/sys/kernel', mounts: (volume) => [bind(volume, '/proc/sys/kernel')] },
   { name: 'a tmpfs on /proc/../proc/./self', mounts: () => [tmpfs('/proc/../proc/./self')] },
   { name: 'an overlay on /proc', mounts: () => [{ destination: '/proc', type: 'overlay', source: 'overlay' }] },
@@ -115,7 +118,11 @@ t.test('+ proc elsewhere, the files of lxcfs, and a bind of the host’s /proc a
   const uptime = join(box.directory, 'uptime');
   writeFileSync(uptime, 'of lxcfs\n');
   for (const entry of SETUPS) {
-    const bundle = box.bundle(['sh', '-c', 'cat /proc/uptime; readlink /elsewhere/self; test -d /sys/class && echo sysfs']);
+    const bundle = box.bundle([
+      'sh',
+      '-c',
+      'cat /proc/uptime; readlink /elsewhere/self; test -d /sys/class && echo sysfs',
+    ]);
     bundle.config['mounts'].push(bind(uptime, '/proc/uptime'));
     bundle.config['mounts'].push({ destination: '/elsewhere', type: 'proc', source: 'proc' });
     bundle.save();
@@ -136,7 +143,11 @@ t.test('sysctls reach the kernel and not the files an image has at /proc/sys', {
   for (const entry of SETUPS) {
     const bundle = box.bundle(['sh', '-c', `cd /real/sys; cat ${files.join(' ')}`], (config) => {
       config['mounts'] = [{ destination: '/real', type: 'proc', source: 'proc' }];
-      config['linux'].sysctl = { 'kernel.domainname': 'a.b', 'net.ipv4.ip_forward': '1', 'kernel.shm_rmid_forced': '1' };
+      config['linux'].sysctl = {
+        'kernel.domainname': 'a.b',
+        'net.ipv4.ip_forward': '1',
+        'kernel.shm_rmid_forced': '1',
+      };
     });
     for (const [index, file] of files.entries()) {
       mkdirSync(join(bundle.rootfs, 'proc/sys', file, '..'), { recursive: true });
@@ -187,22 +198,32 @@ function absoluteProcCalls(log: string): string[] {
   });
 }
 
-t.test('no process of the executor opens /proc by path once it is in the container', { skip: skipUnless(skip, needStrace()) }, async (t) => {
-  const box = sandbox(t);
-  const { runtime, log } = traced(box, ['-s', '200']);
-  const bundle = box.bundle(['/bin/true'], (config) => {
-    config['linux'].sysctl = { 'net.ipv4.ip_forward': '1' };
-    config['process'].oomScoreAdj = 100;
-  });
-  for (const entry of ['run', 'create+start', 'exec'] as const) {
-    const text = trace(box, bundle, entry, runtime, log);
-    t.match(text, /clone3\(/, `${entry}: was traced`);
-    t.match(text, /openat2\(.*RESOLVE_NO_SYMLINKS|setns\(/, `+ ${entry}: and does what is looked for`);
-    t.same(absoluteProcCalls(text), [], entry);
-  }
-});
+t.test(
+  'no process of the executor opens /proc by path once it is in the container',
+  { skip: skipUnless(skip, needStrace()) },
+  async (t) => {
+    const box = sandbox(t);
+    const { runtime, log } = traced(box, ['-s', '200']);
+    const bundle = box.bundle(['/bin/true'], (config) => {
+      config['linux'].sysctl = { 'net.ipv4.ip_forward': '1' };
+      config['process'].oomScoreAdj = 100;
+    });
+    for (const entry of ['run', 'create+start', 'exec'] as const) {
+      const text = trace(box, bundle, entry, runtime, log);
+      t.match(text, /clone3\(/, `${entry}: was traced`);
+      t.match(text, /openat2\(.*RESOLVE_NO_SYMLINKS|setns\(/, `+ ${entry}: and does what is looked for`);
+      t.same(absoluteProcCalls(text), [], entry);
+    }
+  },
+);
 
-function trace(box: Sandbox, bundle: Bundle, entry: 'run' | 'create+start' | 'exec', runtime: string, log: () => string): string {
+function trace(
+  box: Sandbox,
+  bundle: Bundle,
+  entry: 'run' | 'create+start' | 'exec',
+  runtime: string,
+  log: () => string,
+): string {
   if (entry !== 'exec') {
     must(launch(box, bundle, entry, { runtime: [runtime] }));
     return log();
@@ -233,7 +254,13 @@ function isMasked(t: Test, result: Result, message: string): void {
   for (const line of lines) t.match(line, /(char 1:3 size=0|ENOENT)$/, message);
 }
 
-for (const kind of ['a symlink to core_pattern', 'a file', 'a symlink to the canary', 'a directory', 'missing'] as const) {
+for (const kind of [
+  'a symlink to core_pattern',
+  'a file',
+  'a symlink to the canary',
+  'a directory',
+  'missing',
+] as const) {
   t.test(`/dev/null of a bound /dev is ${kind}: masked paths are masked`, { skip: skipProgram }, async (t) => {
     const box = sandbox(t);
     const bird = canary(box);
@@ -265,7 +292,8 @@ t.test('/dev/null of a bound /dev comes and goes: masked paths are masked', { sk
 
 t.test('+ masked directories are empty, read-only paths refuse writes, both in exec too', { skip }, async (t) => {
   const box = sandbox(t);
-  const script = 'cat /proc/version /proc/cpuinfo | wc -c; ls -A /sys/kernel | wc -l; echo x >/proc/sys/kernel/domainname || echo refused';
+  const script =
+    'cat /proc/version /proc/cpuinfo | wc -c; ls -A /sys/kernel | wc -l; echo x >/proc/sys/kernel/domainname || echo refused';
   const bundle = box.bundle(['sh', '-c', script], (config) => {
     config['linux'].maskedPaths = ['/proc/version', '/proc/cpuinfo', '/sys/kernel'];
   });
@@ -318,7 +346,13 @@ function without(namespace: string): (config: TestConfig) => void {
 
 t.test('sysctls outside of the container’s namespaces, and smuggled ones, are refused', { skip }, async (t) => {
   const box = sandbox(t);
-  const watched = ['kernel/core_pattern', 'kernel/modprobe', 'kernel/domainname', 'net/ipv4/ip_forward', 'kernel/shmmax'];
+  const watched = [
+    'kernel/core_pattern',
+    'kernel/modprobe',
+    'kernel/domainname',
+    'net/ipv4/ip_forward',
+    'kernel/shmmax',
+  ];
   const paths = watched.map((file) => join('/proc/sys', file)).filter(existsSync);
   const look = (): string[] => paths.map((path) => readFileSync(path, 'utf8'));
   const before = look();
