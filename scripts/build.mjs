@@ -125,9 +125,11 @@ const NO_STDOUT = { 'process.stdout.columns': 'undefined' };
  * What yargs imports and does not need. string-width, to wrap a help text that we print ourselves, pulls in
  * Intl.Segmenter and an emoji expression (24 ms a start). node:assert takes 4 ms, and as many again for the
  * AssertionError that yargs makes and catches at each parse, which asks for colours and so makes process.stderr.
+ * escalade looks for a package.json to take a version from, in the working directory, which is an engine's or a bundle.
  */
 const STUBS = {
   'string-width': 'export default (text) => text.length;',
+  'escalade/sync': 'export default () => undefined;',
   assert: `
     const refuse = (message) => { throw new Error(message); };
     export const strictEqual = (a, b, message) => { if (!Object.is(a, b)) refuse(message); };
@@ -137,7 +139,7 @@ const STUBS = {
 const stubs = {
   name: 'stubs',
   setup(build) {
-    build.onResolve({ filter: /^(string-width|assert)$/ }, ({ path }) => ({ path, namespace: 'stub' }));
+    build.onResolve({ filter: /^(string-width|escalade\/sync|assert)$/ }, ({ path }) => ({ path, namespace: 'stub' }));
     build.onLoad({ filter: /.*/, namespace: 'stub' }, ({ path }) => ({ contents: STUBS[path] }));
   },
 };

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { type Bundle, eventually, type Result, RUNTIME, type Sandbox } from './runtime.js';
+import { type Bundle, eventually, must, type Result, RUNTIME, type Sandbox } from './runtime.js';
 
 export type EntryPoint = 'run' | 'create+start' | 'exec';
 
@@ -11,6 +11,15 @@ export const ENTRY_POINTS: readonly EntryPoint[] = ['run', 'create+start', 'exec
 
 /** Those that set a container up, when what is attacked is the root file system. */
 export const SETUPS: readonly EntryPoint[] = ['run', 'create+start'];
+
+/** One for all launches of a sandbox: each deletes its container, and the sandbox deletes every id at its end. */
+const names = new WeakMap<Sandbox, string>();
+
+function nameIn(box: Sandbox): string {
+  const name = names.get(box) ?? box.id();
+  names.set(box, name);
+  return name;
+}
 
 export interface LaunchOptions {
   /** Descriptors of this process that the runtime finds at 3 and up. */
@@ -27,9 +36,10 @@ export interface LaunchOptions {
  * nobody is told.
  */
 export function launch(box: Sandbox, bundle: Bundle, entry: EntryPoint, options: LaunchOptions = {}): Result {
-  if (entry === 'run') return call(box, ['run', ...(options.flags ?? []), '--bundle', bundle.path, box.id()], options);
+  if (entry === 'run')
+    return call(box, ['run', ...(options.flags ?? []), '--bundle', bundle.path, nameIn(box)], options);
   if (entry === 'exec') return launchExec(box, bundle, options);
-  const id = box.id();
+  const id = nameIn(box);
   const created = call(box, ['create', ...(options.flags ?? []), '--bundle', bundle.path, id], options);
   if (created.status !== 0) return created;
   const pid = box.state(id).pid;
@@ -53,7 +63,9 @@ function launchExec(box: Sandbox, bundle: Bundle, options: LaunchOptions): Resul
   };
   bundle.save();
   try {
-    const id = box.start(bundle);
+    const id = nameIn(box);
+    must(box.run(['create', '--bundle', bundle.path, id]));
+    must(box.run(['start', id]));
     const result = call(box, ['exec', ...(options.flags ?? []), '--process', file, id], options);
     box.run(['delete', '--force', id]);
     return result;

@@ -12,7 +12,9 @@ const skip = needRuntime();
 
 // V16: lengths around 16 and 20 bits. Whatever is answered, the namespaces are those that were asked for.
 const NAMESPACES = ['pid', 'net', 'ipc', 'uts', 'mnt'];
-const LENGTHS = [65_535, 65_536, 65_537, 70_000, 131_071, 131_072, 1_048_577];
+const LENGTHS = [65_535, 65_536, 70_000, 131_072, 1_048_577];
+/** Where each entry is one system call or more. */
+const MANY = ['masked paths', 'additional groups', 'uid mappings'];
 
 const FIELDS: { readonly [name: string]: (config: TestConfig, length: number) => void } = {
   'process.env': ({ process }, length) => process.env.push(`LONG=${'x'.repeat(length - 6)}`),
@@ -54,7 +56,7 @@ for (const [name, edit] of Object.entries(FIELDS)) {
     const box = sandbox(t);
     const outside = NAMESPACES.map((kind) => readlinkSync(`/proc/self/ns/${kind}`));
     const script = `for n in ${NAMESPACES.join(' ')}; do readlink /proc/1/ns/$n; done; id -u; echo`;
-    for (const length of LENGTHS) {
+    for (const length of LENGTHS.slice(0, MANY.includes(name) ? 3 : undefined)) {
       const bundle = box.bundle(['sh', '-c', script], (config) => edit(config, length));
       const { status, stdout, stderr } = launch(box, bundle, 'run');
       t.ok(status < 128, `${length}: no signal`);
@@ -175,7 +177,7 @@ t.test('ids that are no name are refused by every verb, and touch nothing', { sk
   mkdirSync(box.root, { recursive: true });
   const before = readdirSync(box.directory).filter((name) => !name.startsWith('io-'));
   for (const [verb, flags] of Object.entries(VERBS)) {
-    for (const id of IDS) {
+    for (const id of IDS.filter((_, index) => verb === 'create' || index % 3 === 0)) {
       const rest = verb === 'exec' ? ['echo', 'program ran'] : [];
       const { status, stdout, stderr } = call(box, [verb, ...flags(bundle.path), '--', id, ...rest]);
       // delete --force of what is not there is no error elsewhere.

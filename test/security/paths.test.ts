@@ -217,7 +217,7 @@ function race(box: Sandbox, volume: Volume, check: (stdout: string) => void): { 
   let rounds = 0;
   for (const end = Date.now() + RACE_SECONDS * 1000; Date.now() < end && rounds < RACE_ROUNDS; rounds++) {
     for (const directory of ['a', 'link']) removeInRace(join(volume.path, directory));
-    const result = box.run(['run', '--bundle', volume.bundle.path, box.id()]);
+    const result = launch(box, volume.bundle, 'run');
     if (result.status === 0) check(result.stdout);
     else failures.push(result.stderr);
   }
@@ -359,8 +359,9 @@ t.test(
     renameBundle(bundle, join(shared, 'bundle'));
     const { result, count } = await beside('churn', churned, () => {
       let rounds = 0;
+      const id = box.id();
       for (const end = Date.now() + RACE_SECONDS * 1000; Date.now() < end && rounds < RACE_ROUNDS; rounds++) {
-        must(call(box, ['run', '--bundle', join(shared, 'bundle'), box.id()]));
+        must(call(box, ['run', '--bundle', join(shared, 'bundle'), id]));
       }
       return rounds;
     });

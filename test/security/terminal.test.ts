@@ -99,7 +99,7 @@ function consoleBundle(box: Sandbox, edit: (config: TestConfig) => void = () => 
 }
 
 const runAtTerminal = (box: Sandbox, bundle: Bundle): Result =>
-  atTerminal(box, runtime(box, 'run', '--bundle', bundle.path, box.id()));
+  atTerminal(box, runtime(box, 'run', '--bundle', bundle.path, basename(box.directory)));
 
 const isConsole = /\/dev\/console char 136:\d+ [^\n]*\n[^\n]*\/fd\/0 char 136:\d+ /;
 
@@ -133,7 +133,10 @@ for (const [name, keep, prepare] of [
   [
     '/dev is a symlink to the host',
     inPts,
-    (dev: string, bird: string) => (rmSync(dev, { recursive: true }), symlinkSync(bird, dev)),
+    (dev: string, bird: string) => {
+      rmSync(dev, { recursive: true });
+      symlinkSync(bird, dev);
+    },
   ],
 ] as const) {
   t.test(`${name}: the console is a pty of the container or refused`, { skip }, async (t) => {
@@ -168,7 +171,7 @@ for (const [name, attacked] of [
     });
     const { result, count } = await beside('swap', [join(dev, attacked), join(dev, 'link'), '20'], () => {
       const outputs: string[] = [];
-      for (const end = Date.now() + 4000; Date.now() < end && outputs.length < 30; )
+      for (const end = Date.now() + 3000; Date.now() < end && outputs.length < 30; )
         outputs.push(runAtTerminal(box, bundle).stdout);
       return outputs;
     });
