@@ -52,6 +52,18 @@ export function needCapability(name: keyof typeof CAPABILITY_NUMBERS): Skip {
   return hasCapability(name) ? false : `needs ${name}`;
 }
 
+/** The kernel refuses a user namespace to a process in a chroot, and some hosts refuse it altogether. */
+export function needUserNamespace(): Skip {
+  const made = spawnSync('unshare', ['--user', 'true']).status === 0;
+  return made ? false : 'the kernel refuses user namespaces here (as it does in a chroot)';
+}
+
+/** A checkout below a closed directory, such as /root, cannot be run by somebody else. */
+export function needReadableBy(uid: number, path: string): Skip {
+  const read = spawnSync('setpriv', [`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', 'test', '-r', path]);
+  return read.status === 0 ? false : `uid ${uid} cannot read ${path}`;
+}
+
 export function needNamespace(name: string): Skip {
   return existsSync(`/proc/self/ns/${name}`) ? false : `the kernel has no ${name} namespace`;
 }

@@ -18,10 +18,11 @@ export function wrapped(box: Sandbox, script: string): string {
   const home = join(box.directory, 'wrapped');
   const original = dirname(dirname(RUNTIME));
   const release = join(home, 'build/Release');
-  rmSync(home, { recursive: true, force: true });
-  mkdirSync(release, { recursive: true });
-  for (const name of ['bin', 'dist']) cpSync(join(original, name), join(home, name), { recursive: true });
-  symlinkSync(join(original, 'build/Release/tsrun.node'), join(release, 'tsrun.node'));
+  if (!existsSync(home)) {
+    mkdirSync(release, { recursive: true });
+    for (const name of ['bin', 'dist']) cpSync(join(original, name), join(home, name), { recursive: true });
+    symlinkSync(join(original, 'build/Release/tsrun.node'), join(release, 'tsrun.node'));
+  }
   const executor = join(original, 'build/Release/tsrun-executor');
   writeFileSync(join(release, 'tsrun-executor'), `#!/bin/sh\nexecutor='${executor}'\n${script}\n`, { mode: 0o755 });
   return join(home, 'bin/tsrun');

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { TestConfig } from '../helpers/config.js';
-import { needCommand, skipUnless } from '../helpers/host.js';
+import { needCommand, needReadableBy, needUserNamespace, skipUnless } from '../helpers/host.js';
 import { call, ENTRY_POINTS, launch, SETUPS } from '../helpers/launch.js';
 import { install, needCompiler, program } from '../helpers/programs.js';
 import {
@@ -160,7 +160,8 @@ for (const [what, edit] of [
   ['another user', ({ process }: TestConfig) => Object.assign(process, { user: { uid: 1000, gid: 1000 } })],
   ['root of a user namespace', namespaced],
 ] as const) {
-  t.test(`${what} has the capabilities that were asked for and no other`, { skip }, async (t) => {
+  const skipped = edit === namespaced ? skipUnless(skip, needUserNamespace()) : skip;
+  t.test(`${what} has the capabilities that were asked for and no other`, { skip: skipped }, async (t) => {
     const box = sandbox(t);
     const bundle = box.bundle(SHOW, (config) => {
       edit(config);
@@ -286,13 +287,22 @@ t.test(
   },
 );
 
+const NOBODY_SPECIAL = 23_456;
+
 // V07: who is nobody special may not drop groups by way of a user namespace.
 t.test(
   'root of an unprivileged user namespace cannot leave its groups',
-  { skip: skipUnless(skipProgram, needCommand('setpriv', 'util-linux')) },
+  {
+    skip: skipUnless(
+      skipProgram,
+      needCommand('setpriv', 'util-linux'),
+      needUserNamespace(),
+      needReadableBy(NOBODY_SPECIAL, RUNTIME),
+    ),
+  },
   async (t) => {
     const box = sandbox(t);
-    const uid = 23_456;
+    const uid = NOBODY_SPECIAL;
     const home = mkdtempSync(join(tmpdir(), 'tsrun-test-user-'));
     t.teardown(() => rmSync(home, { recursive: true, force: true }));
     const bundle = box.bundle(['/bin/probe', 'drop-groups', '/closed'], (config) => {

@@ -27,7 +27,7 @@ const skip = needRuntime();
 const skipRace = skipUnless(needRuntime(), needCompiler());
 
 /** Seconds that one race may take; a slow machine gets fewer rounds, not a longer test. */
-const RACE_SECONDS = 6;
+const RACE_SECONDS = 5;
 const RACE_ROUNDS = 100;
 
 const bind = (source: string, destination: string): TestConfig => ({

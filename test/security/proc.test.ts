@@ -356,12 +356,13 @@ t.test('sysctls outside of the container’s namespaces, and smuggled ones, are 
   const paths = watched.map((file) => join('/proc/sys', file)).filter(existsSync);
   const look = (): string[] => paths.map((path) => readFileSync(path, 'utf8'));
   const before = look();
-  for (const [name, value, edit] of SYSCTLS) {
+  for (const [index, [name, value, edit]] of SYSCTLS.entries()) {
     const bundle = box.bundle(['echo', 'program ran'], (config) => {
       config['linux'].sysctl = { [name]: value };
       edit(config);
     });
-    for (const entry of SETUPS) isRefused(t, launch(box, bundle, entry), /\/linux\/sysctl/);
+    const entries = index < 6 ? SETUPS : (['run'] as const);
+    for (const entry of entries) isRefused(t, launch(box, bundle, entry), /\/linux\/sysctl/);
     t.same(look(), before, `${name}=${value}: nothing of the host has changed`);
   }
 });
