@@ -1,10 +1,13 @@
 /**
- * The error classes of tsrun and the catalogue of their codes. Each code is documented in docs/errors.md.
+ * The error classes of tsrun. The catalogue of their codes is schemas/errors.json, for people docs/errors.md.
  *
  * Libraries throw these; only cli, daemon and shim print, log or exit.
  * Pure.
  */
+import type { ErrorCode, SpecIssueCode } from './util/error-codes.gen.js';
 import type { JsonPointer } from './util/pointer.js';
+
+export type { ErrorCode, SpecIssueCode } from './util/error-codes.gen.js';
 
 /** What one refused field looks like. A SpecError carries all of a document's issues at once. */
 export interface SpecIssue {
@@ -20,34 +23,36 @@ export interface SpecIssue {
   readonly hint?: string;
 }
 
-/** Grows by one line per rule; test/errors.test.ts asserts that each code has a test and a line in docs/errors.md. */
-export type SpecIssueCode = string & {};
-
-export type ErrorCode =
-  | 'SPEC_INVALID' // config.json or process.json refused: see issues
-  | 'USAGE' // command line refused: see flag
-  | 'CONTAINER_NOT_FOUND'
-  | 'CONTAINER_EXISTS'
-  | 'CONTAINER_STATE' // the verb is not allowed in this state
-  | 'EXEC_FAILED' // the executor reported a failed operation
-  | 'HOST_UNSUPPORTED' // the host lacks something that was asked for
-  | 'RECORD_CORRUPT' // a state directory cannot be read
-  | 'IO'; // a host file could not be read or written
-
 export interface ErrorDetails {
   readonly cause?: unknown;
   readonly hint?: string | undefined;
 }
 
+/** The operation of the executor that an error is about. */
+export interface FailedOperation {
+  /** PROBLEM of schemas/plan.json. */
+  readonly problem: string;
+  /** The op, or the verb itself. */
+  readonly op: string;
+  readonly syscall: string;
+  /** 0 where no system call was refused. */
+  readonly errno: number;
+  /** The field, or the flag, that asked for it; '' for neither. */
+  readonly path: string;
+}
+
 export class TsrunError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  /** Set where a verdict of the executor becomes an error. */
+  operation: FailedOperation | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.name = new.target.name;
     this.code = code;
     this.hint = details.hint;
+    this.operation = undefined;
   }
 }
 

@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { checks } from './checks/index.mjs';
 import { listFiles } from './files.mjs';
-import { bold, captureAsync, cleanEnv, dim, green, ROOT, red } from './run.mjs';
+import { bold, capture, captureAsync, cleanEnv, dim, green, ROOT, red } from './run.mjs';
 import { runTests } from './testing.mjs';
 
 /** Where the tests of a level are; all others need no privilege. */
@@ -48,7 +48,9 @@ export function staticChecks({ fix = false } = {}) {
   return tally;
 }
 
+/** Tests of the command line run the bundle: one of older sources would be judged by newer tests. */
 export async function unitTests() {
+  capture(process.execPath, ['scripts/build.mjs', '--bundle-only', '--if-possible']);
   const files = listFiles(['test', 'conformance'], ['.test.ts']).filter(
     (path) => !OWN_LEVEL.some((place) => path.startsWith(`${place}/`)),
   );

@@ -12,13 +12,14 @@ import { quote } from '../util/quote.js';
 import { didYouMean } from '../util/suggest.js';
 import { parseOptions } from './argv.js';
 import type { Command } from './command.js';
+import { printHelp } from './commands/help.js';
 import { versionText } from './commands/version.js';
 import { COMMANDS, findCommand } from './commands.js';
-import { commandHelp, globalHelp, usageLine } from './help.js';
-import { type Log, openLog, parseLogFormat } from './log.js';
+import { usageLine } from './help.js';
+import { type Log, openLog, parseFormat } from './log.js';
 import { GLOBAL_OPTIONS, HELP_OPTION, type Values } from './options.js';
 import { print } from './output.js';
-import { reportOf } from './report.js';
+import { reportOf, warningFields } from './report.js';
 import { checkRoot, resolveRoot } from './root.js';
 
 type GlobalValues = Values<typeof GLOBAL_OPTIONS>;
@@ -70,13 +71,6 @@ function checkCount({ name, args: [min, max] }: Command, count: number): void {
   if (count < min || count > max) throw new UsageError(`"${name}" requires ${how} ${wanted} argument(s)`);
 }
 
-async function help(name: string | undefined): Promise<number> {
-  const command = name === undefined ? undefined : findCommand(name);
-  if (name !== undefined && command === undefined) throw unknownCommand(name, true);
-  print(command === undefined ? globalHelp(COMMANDS, await versionText()) : commandHelp(command));
-  return 0;
-}
-
 async function runCommand(
   command: Command,
   argv: readonly string[],
@@ -85,7 +79,7 @@ async function runCommand(
   log: Log,
 ): Promise<number> {
   const { values, rest } = parseOptions(argv, command.options);
-  if (values['help'] === true) return help(command.name);
+  if (values['help'] === true) return printHelp(command.name);
   checkCount(command, rest.length);
   const euid = process.geteuid?.() ?? 0;
   const root = resolveRoot({ given: globals.root, cwd, euid, xdgRuntimeDir: env['XDG_RUNTIME_DIR'] });
@@ -94,7 +88,12 @@ async function runCommand(
   return command.run({
     options: values,
     args: rest,
-    runtime: { root, openFiles: readOpenFiles(env), warn: log.warning, debug: log.debug },
+    runtime: {
+      root,
+      openFiles: readOpenFiles(env),
+      warn: (message, cause) => log.warning(message, warningFields(cause)),
+      debug: log.debug,
+    },
     globals: { rootGiven: globals.root !== undefined, systemdCgroup: globals['systemd-cgroup'] },
     absolute,
   });
@@ -117,10 +116,9 @@ async function dispatch(globals: GlobalValues, rest: readonly string[], env: Env
     print(await versionText());
     return 0;
   }
-  if (globals.help) return help(name);
+  if (globals.help) return printHelp(name);
   if (name === undefined) throw new UsageError('a command is missing', undefined, '"tsrun --help" lists them');
-  if (name === 'help' || name === 'h') return help(argv[0]);
-  const command = findCommand(name);
+  const command = findCommand(name === 'h' ? 'help' : name);
   if (command === undefined) throw unknownCommand(name, asksForHelp(argv));
   return reported(log, command, () => runCommand(command, argv, globals, env, log));
 }
@@ -133,15 +131,26 @@ function asksForHelp(argv: readonly string[]): boolean {
   }
 }
 
+/** For what goes wrong before the options are read: an unknown flag is an error that a program wants to read too. */
+function guessErrorFormat(argv: readonly string[]): 'text' | 'json' {
+  const at = argv.findIndex((arg) => /^--?error-format(=json)?$/.test(arg));
+  return argv[at]?.endsWith('=json') === true || (at >= 0 && argv[at + 1] === 'json') ? 'json' : 'text';
+}
+
 /** The exit status. argv without node and script. */
 export async function runCli(argv: readonly string[], env: Environment): Promise<number> {
-  const plainLog = openLog({ path: undefined, format: 'text', debug: false });
+  const plainLog = openLog({ path: undefined, format: 'text', errorFormat: guessErrorFormat(argv), debug: false });
   return reported(plainLog, undefined, async () => {
     checkEncoding(argv);
     const { values, rest } = parseOptions(argv, GLOBAL_OPTIONS);
     checkGlobals(values);
     const path = values.log === undefined ? undefined : absolute(values.log);
-    const log = openLog({ path, format: parseLogFormat(values['log-format']), debug: values.debug });
+    const log = openLog({
+      path,
+      format: parseFormat(values['log-format'], '--log-format'),
+      errorFormat: parseFormat(values['error-format'], '--error-format'),
+      debug: values.debug,
+    });
     return reported(log, undefined, () => dispatch(values, rest, env, log));
   });
 }

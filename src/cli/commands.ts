@@ -3,6 +3,7 @@ import type { Command } from './command.js';
 import { create } from './commands/create.js';
 import { remove } from './commands/delete.js';
 import { exec } from './commands/exec.js';
+import { help } from './commands/help.js';
 import { kill } from './commands/kill.js';
 import { list } from './commands/list.js';
 import { plan } from './commands/plan.js';
@@ -12,7 +13,20 @@ import { start } from './commands/start.js';
 import { state } from './commands/state.js';
 import { version } from './commands/version.js';
 
-export const COMMANDS: readonly Command[] = [create, remove, exec, kill, list, plan, run, spec, start, state, version];
+export const COMMANDS: readonly Command[] = [
+  create,
+  remove,
+  exec,
+  help,
+  kill,
+  list,
+  plan,
+  run,
+  spec,
+  start,
+  state,
+  version,
+];
 
 export function findCommand(name: string): Command | undefined {
   return COMMANDS.find((command) => command.name === name);

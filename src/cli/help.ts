@@ -3,6 +3,7 @@
  *
  * Pure.
  */
+import type { CodeEntry } from '../util/error-codes.gen.js';
 import type { Command } from './command.js';
 import { GLOBAL_OPTIONS, type Option, type OptionTable } from './options.js';
 
@@ -47,6 +48,19 @@ export function commandHelp(command: Command): string {
     section('DESCRIPTION', indented(command.description)),
     section('EXAMPLES', indented(command.examples ?? [])),
     section('OPTIONS', optionLines(command.options)),
+  ]
+    .filter((text) => text !== '')
+    .join('\n');
+}
+
+/** Texts of the catalogue are markdown of one paragraph. */
+export function codeHelp(entry: CodeEntry, group: string): string {
+  const where = entry.fields === undefined ? '' : ` (${entry.fields})`;
+  return [
+    section('CODE', indented([`${entry.code} - ${group}${where}`])),
+    section('CAUSE', indented([entry.meaning + (entry.warning ? '; a warning' : '')])),
+    section('EXAMPLE', indented(entry.example === undefined ? [] : [entry.example])),
+    section('REMEDY', indented([entry.remedy])),
   ]
     .filter((text) => text !== '')
     .join('\n');

@@ -3,7 +3,7 @@
  * `--log FILE --log-format json`, so a message is always one line.
  *
  * Without --log, warnings go to stderr as log lines and errors as plain sentences for people; with --log FILE everything
- * goes there and errors to stderr as well.
+ * goes there and errors to stderr as well. --error-format json makes one JSON object of whatever goes to stderr.
  */
 import { openSync } from 'node:fs';
 import { UsageError } from '../errors.js';
@@ -18,19 +18,26 @@ export type LogFormat = 'text' | 'json';
 export interface LogSettings {
   readonly path: string | undefined;
   readonly format: LogFormat;
+  /** How errors, and warnings without a log file, look on stderr. */
+  readonly errorFormat: LogFormat;
   readonly debug: boolean;
 }
+
+/** What programs read beside the message: code, path, errno … */
+export type Fields = { readonly [name: string]: unknown };
 
 export interface ErrorReport {
   /** Sentences for people, one line each. */
   readonly lines: readonly string[];
   /** The same as one line. */
   readonly summary: string;
+  /** The whole error for programs: code, message and what else is known of it. */
+  readonly fields: Fields;
 }
 
 export interface Log {
   debug(message: string): void;
-  warning(message: string): void;
+  warning(message: string, fields?: Fields): void;
   error(report: ErrorReport): void;
 }
 
@@ -42,15 +49,16 @@ function textValue(text: string): string {
   return `"${escapeControls(text.replace(/["\\]/g, '\\$&'))}"`;
 }
 
-export function formatLine(format: LogFormat, level: Level, message: string, time: Date): string {
-  if (format === 'json') return `${JSON.stringify({ level, msg: message, time: rfc3339(time) })}\n`;
+export function formatLine(format: LogFormat, level: Level, message: string, time: Date, fields: Fields = {}): string {
+  if (format === 'json') return `${JSON.stringify({ level, msg: message, time: rfc3339(time), ...fields })}\n`;
   return `time=${textValue(rfc3339(time))} level=${level} msg=${textValue(message)}\n`;
 }
 
-export function parseLogFormat(text: string | undefined): LogFormat {
+/** flag: --log-format or --error-format. */
+export function parseFormat(text: string | undefined, flag: string): LogFormat {
   if (text === undefined || text === 'text') return 'text';
   if (text === 'json') return 'json';
-  throw new UsageError(`--log-format: unknown log-format ${quote(text, 64)}`, '--log-format', "it is 'text' or 'json'");
+  throw new UsageError(`${flag}: unknown ${flag.slice(2)} ${quote(text, 64)}`, flag, "it is 'text' or 'json'");
 }
 
 function openLogFile(path: string): number {
@@ -71,22 +79,30 @@ function tryWrite(fd: number, line: string): boolean {
   }
 }
 
+const lineOf = ({ lines }: ErrorReport): string => lines.map((line) => `${line}\n`).join('');
+
+/** One object for a whole error, for a caller that reads stderr instead of a log. */
+const objectOf = ({ fields }: ErrorReport): string => `${JSON.stringify({ level: 'error', ...fields })}\n`;
+
 /** Throws UsageError when the file cannot be opened. */
-export function openLog(settings: LogSettings): Log {
-  const fd = settings.path === undefined ? undefined : openLogFile(settings.path);
-  const write = (level: Level, message: string): void => {
-    const line = formatLine(settings.format, level, message, new Date());
-    if (fd === undefined || !tryWrite(fd, line)) printError(line);
+export function openLog({ path, format, errorFormat, debug }: LogSettings): Log {
+  const fd = path === undefined ? undefined : openLogFile(path);
+  const stderrFormat = errorFormat === 'json' ? 'json' : format;
+  const write = (level: Level, message: string, fields?: Fields): void => {
+    const time = new Date();
+    if (fd !== undefined && tryWrite(fd, formatLine(format, level, message, time, fields))) return;
+    printError(formatLine(stderrFormat, level, message, time, fields));
   };
   return {
     debug: (message) => {
-      if (settings.debug) write('debug', message);
+      if (debug) write('debug', message);
     },
-    warning: (message) => write('warning', message),
-    error: ({ lines, summary }) => {
-      const plainly = fd !== undefined || settings.format === 'text';
-      if (fd !== undefined || settings.format === 'json') write('error', summary);
-      if (plainly) printError(lines.map((line) => `${line}\n`).join(''));
+    warning: (message, fields) => write('warning', message, fields),
+    error: (report) => {
+      const { message: _, ...fields } = report.fields;
+      const asLine = fd === undefined && format === 'json' && errorFormat === 'text';
+      if (fd !== undefined || asLine) write('error', report.summary, fields);
+      if (!asLine) printError(errorFormat === 'json' ? objectOf(report) : lineOf(report));
     },
   };
 }

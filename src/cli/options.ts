@@ -50,6 +50,11 @@ export const GLOBAL_OPTIONS = {
   debug: { kind: 'flag', help: 'log what is done, step by step' },
   log: { kind: 'text', help: 'write log lines to this file (errors are shown on stderr as well)' },
   'log-format': { kind: 'text', help: "format of log lines: 'text' or 'json'", shownDefault: 'text' },
+  'error-format': {
+    kind: 'text',
+    help: "format of errors on stderr: 'text' or 'json', an object with code, message, path, hint …",
+    shownDefault: 'text',
+  },
   root: { kind: 'text', help: 'directory for the state of containers, best on a tmpfs', shownDefault: '/run/tsrun' },
   'systemd-cgroup': { kind: 'flag', help: 'let systemd make cgroups (not built yet: refused)' },
   rootless: {

@@ -3,7 +3,7 @@
  *
  * Pure, but for the arrays it fills.
  */
-import { SpecError, type SpecIssue } from '../errors.js';
+import { SpecError, type SpecIssue, type SpecIssueCode } from '../errors.js';
 import { type Details, issue } from '../spec/issues.js';
 import type { JsonPointer } from '../util/pointer.js';
 
@@ -12,11 +12,17 @@ export interface Report {
   readonly warnings: SpecIssue[];
 }
 
-export function refuse(report: Report, code: string, path: JsonPointer, message: string, details?: Details): void {
+export function refuse(
+  report: Report,
+  code: SpecIssueCode,
+  path: JsonPointer,
+  message: string,
+  details?: Details,
+): void {
   report.issues.push(issue(code, path, message, details));
 }
 
-export function warn(report: Report, code: string, path: JsonPointer, message: string, details?: Details): void {
+export function warn(report: Report, code: SpecIssueCode, path: JsonPointer, message: string, details?: Details): void {
   report.warnings.push(issue(code, path, message, details));
 }
 

@@ -12,7 +12,7 @@ import { addon } from '../native/addon.js';
 import { encodePlan } from '../plan/encode.js';
 import type { Plan } from '../plan/plan.js';
 import { type Answer, decodeAnswer } from './channel.js';
-import { type FailureContext, toError, toWarning, withoutVerdict } from './failure.js';
+import { type FailureContext, toError, withoutVerdict } from './failure.js';
 import { preservedFds } from './fds.js';
 
 export type Verb = 'create' | 'exec' | 'start' | 'kill' | 'state' | 'delete';
@@ -105,9 +105,16 @@ function withFds<T>(call: Call, use: (plan: number | undefined, status: number) 
 }
 
 /** Runs a verb to its end. Throws the error its verdict says, joined with the config field it comes from. */
-export function callExecutor(call: Call, context: FailureContext, warn: (message: string) => void): Outcome {
+export function callExecutor(
+  call: Call,
+  context: FailureContext,
+  warn: (message: string, cause: TsrunError) => void,
+): Outcome {
   const { answer, stdout, ended } = withFds(call, (plan, status) => spawn(call, plan, status));
-  for (const warning of answer.warnings) warn(toWarning(warning, context));
+  for (const warning of answer.warnings) {
+    const error = toError(warning, context);
+    warn(error.message, error);
+  }
   if (answer.verdict === undefined) throw withoutVerdict(call.verb, ended);
   if (answer.verdict.problem !== 'NONE') throw toError(answer.verdict, context);
   return { pid: answer.verdict.pid, stdout };

@@ -79,25 +79,19 @@ function hintFor(record: StatusRecord, op: Op | undefined, facts: () => HostFact
   return explainRefusal({ op, errno: record.errno, syscall: record.syscall, detail }, facts());
 }
 
-/** The error of a failed verb. */
+/** The error of a failed verb; or of a warning, such as a poststop hook that failed. */
 export function toError(record: StatusRecord, context: FailureContext): TsrunError {
   const op = findOp(record, context);
   const origin = op === undefined ? '' : (FLAGS[op.op] ?? op.origin);
   const at = origin === '' ? '' : `${plain(origin)}: `;
   const failed = { verb: context.verb, id: context.id, record, op, at };
-  const problem = describeProblem(failed);
-  if (problem !== undefined) return problem;
-  return new ExecError(
-    at + describeFailure(record, op),
-    { path: asPointer(origin), op: op?.op ?? context.verb, syscall: record.syscall, errno: record.errno },
-    hintFor(record, op, context.facts),
-  );
-}
-
-/** The text of a warning: an ambient capability that could not be raised, a poststop hook that failed. */
-export function toWarning(record: StatusRecord, context: FailureContext): string {
-  const error = toError(record, context);
-  return error.message;
+  const { problem, syscall, errno } = record;
+  const place = { path: asPointer(origin), op: op?.op ?? context.verb, syscall, errno };
+  const error =
+    describeProblem(failed) ??
+    new ExecError(at + describeFailure(record, op), place, hintFor(record, op, context.facts));
+  error.operation = { problem, ...place };
+  return error;
 }
 
 /** The executor ended without a verdict. */

@@ -48,7 +48,7 @@ function readConfig(path: string): Buffer {
 }
 
 export function warnOf(runtime: Runtime, issues: readonly SpecIssue[], document: SourceDocument): void {
-  for (const issue of placed(issues, document)) runtime.warn(formatIssue(issue, document.name));
+  for (const issue of placed(issues, document)) runtime.warn(formatIssue(issue, document.name), issue);
 }
 
 /** Compilers know no positions in the document: adds them to what they refuse. */
@@ -66,6 +66,6 @@ export function readBundle(runtime: Runtime, path: string): Bundle {
   checkDirectory(path);
   const document = readDocument(readConfig(path), CONFIG);
   const { value, warnings } = validateConfig(document);
-  for (const issue of warnings) runtime.warn(formatIssue(issue, document.name));
+  for (const issue of warnings) runtime.warn(formatIssue(issue, document.name), issue);
   return { path, spec: value, document };
 }

@@ -41,7 +41,7 @@ function processDocument(container: Container, process: ExecRequest['process']):
 
 function readProcess(runtime: Runtime, document: SourceDocument): ValidProcess {
   const { value, warnings } = validateProcess(document);
-  for (const issue of warnings) runtime.warn(formatIssue(issue, document.name));
+  for (const issue of warnings) runtime.warn(formatIssue(issue, document.name), issue);
   return value;
 }
 

@@ -2,6 +2,7 @@
  * What every use case needs: where the state is, whom to warn, and how a failure of the executor is explained. The CLI
  * makes one per command, the daemon keeps one.
  */
+import type { SpecIssue, TsrunError } from '../errors.js';
 import { type Call, callExecutor, type Outcome } from '../exec/executor.js';
 import type { HostFacts } from '../host/facts.js';
 import { probeHost } from '../host/probe.js';
@@ -15,7 +16,8 @@ export interface Runtime {
   readonly root: string;
   /** Soft RLIMIT_NOFILE of our caller; Node has raised its own. */
   readonly openFiles?: number | undefined;
-  readonly warn: (message: string) => void;
+  /** cause: what the message words, for programs that read the log. */
+  readonly warn: (message: string, cause?: SpecIssue | TsrunError) => void;
   readonly debug: (message: string) => void;
 }
 

@@ -3,7 +3,7 @@
  *
  * Pure.
  */
-import type { SpecIssue } from '../errors.js';
+import type { SpecIssue, SpecIssueCode } from '../errors.js';
 import { asPointer, type JsonPointer } from '../util/pointer.js';
 import { show } from '../util/show.js';
 import type { Position, SourceDocument } from './read.js';
@@ -21,7 +21,12 @@ export interface Issues {
 
 export const noIssues = (): Issues => ({ errors: [], warnings: [] });
 
-export function issue(code: string, path: JsonPointer, message: string, { value, hint }: Details = {}): SpecIssue {
+export function issue(
+  code: SpecIssueCode,
+  path: JsonPointer,
+  message: string,
+  { value, hint }: Details = {},
+): SpecIssue {
   return {
     code,
     path,

@@ -5,7 +5,7 @@
  * Pure.
  */
 import { isUtf8 } from 'node:buffer';
-import { SpecError, type SpecIssue } from '../errors.js';
+import { SpecError, type SpecIssue, type SpecIssueCode } from '../errors.js';
 import { asPointer, type JsonPointer } from '../util/pointer.js';
 import { JsonError, type JsonProblem, parseJson, type Trace, traceJson } from './json.js';
 import { parseFast } from './json-fast.js';
@@ -31,7 +31,7 @@ export interface SourceDocument {
 
 const ROOT = asPointer('');
 
-const CODES: { readonly [P in JsonProblem]: string } = {
+const CODES: { readonly [P in JsonProblem]: SpecIssueCode } = {
   empty: 'NOT_AN_OBJECT',
   truncated: 'JSON_TRUNCATED',
   syntax: 'JSON_SYNTAX',
@@ -167,7 +167,7 @@ function duplicate(path: JsonPointer, position: Position): SpecIssue {
   };
 }
 
-function refusal(name: string, code: string, message: string, position?: Position, hint?: string): SpecError {
+function refusal(name: string, code: SpecIssueCode, message: string, position?: Position, hint?: string): SpecError {
   const issue: SpecIssue = { code, path: ROOT, message, ...position, ...(hint === undefined ? {} : { hint }) };
   return new SpecError([issue], name);
 }

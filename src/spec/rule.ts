@@ -5,6 +5,7 @@
  *
  * Pure.
  */
+import type { SpecIssueCode } from '../errors.js';
 import { append, asPointer, type JsonPointer } from '../util/pointer.js';
 import { type Details, type Issues, issue, lookup } from './issues.js';
 
@@ -12,8 +13,8 @@ import { type Details, type Issues, issue, lookup } from './issues.js';
 export interface Site<Root> {
   /** The whole document (or the process, for rules of a process). */
   readonly root: Root;
-  error(code: string, at: string, message: string, details?: Details): void;
-  warn(code: string, at: string, message: string, details?: Details): void;
+  error(code: SpecIssueCode, at: string, message: string, details?: Details): void;
+  warn(code: SpecIssueCode, at: string, message: string, details?: Details): void;
 }
 
 export interface Reach {
@@ -86,7 +87,7 @@ function isSound(path: JsonPointer, refused: readonly JsonPointer[], shallow = f
 }
 
 function site<Root>({ root, base, issues }: Run<Root>, path: string, value: unknown): Site<Root> {
-  const found = (code: string, at: string, message: string, details: Details = {}) =>
+  const found = (code: SpecIssueCode, at: string, message: string, details: Details = {}) =>
     issue(code, join(base, path + at), message, { value: scalar(lookup(value, at)), ...details });
   return {
     root,

@@ -116,6 +116,51 @@ t.test(
   },
 );
 
+t.test(
+  'tsrun --error-format json makes one object of an error, before the options are read too',
+  { skip: built },
+  async (t) => {
+    const dir = t.testdir({
+      'config.json': '{"ociVersion":"1.0.2","root":{"path":"r"},"process":{"cwd":"x","args":[]}}',
+    });
+    const { status, out, err } = tsrun(['--error-format', 'json', 'plan', dir]);
+    t.equal(status, 1);
+    t.equal(out, '');
+    t.match(JSON.parse(err), {
+      level: 'error',
+      code: 'SPEC_INVALID',
+      command: 'plan',
+      path: '/process/cwd',
+      issues: [
+        { level: 'error', code: 'NOT_ABSOLUTE', path: '/process/cwd', line: 1, column: /^\d+$/, value: '"x"' },
+        { code: 'EMPTY', path: '/process/args' },
+      ],
+    });
+    t.match(JSON.parse(tsrun(['--error-format=json', '--foo']).err), { code: 'USAGE', message: /unknown flag/ });
+    const state = tsrun(['--error-format', 'json', '--log', join(dir, 'log'), '--log-format', 'json', 'state', 'none']);
+    t.match(JSON.parse(state.err), { code: 'CONTAINER_NOT_FOUND', id: 'none', problem: 'NOT_FOUND' });
+    t.match(JSON.parse(readFileSync(join(dir, 'log'), 'utf8')), {
+      level: 'error',
+      msg: /none/,
+      code: 'CONTAINER_NOT_FOUND',
+    });
+    t.match(tsrun(['--error-format', 'xml', 'list']), { status: 1, err: /--error-format: unknown error-format "xml"/ });
+  },
+);
+
+t.test('tsrun help explains commands and codes, and suggests', { skip: built }, async (t) => {
+  t.match(tsrun(['help', 'NEEDS_NAMESPACE']), {
+    status: 0,
+    out: /^CODE:\n {3}NEEDS_NAMESPACE.*\n\nCAUSE:\n.*REMEDY:\n {3}\S/s,
+  });
+  t.match(tsrun(['help', 'hook_failed']).out, /HOOK_FAILED - problem of the executor/);
+  t.match(tsrun(['help', 'HOOK_FALED']), {
+    status: 1,
+    err: /No help topic for 'HOOK_FALED'\nhint: did you mean "HOOK_FAILED"\?/,
+  });
+  t.match(tsrun(['help', 'creat']), { status: 1, err: /did you mean "create"\?/ });
+});
+
 t.test('tsrun refuses a TSRUN_NOFILE that is no number', { skip: built }, async (t) => {
   const { status, err } = tsrun(['list'], { env: { TSRUN_NOFILE: '1k' } });
   t.equal(status, 1);

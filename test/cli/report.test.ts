@@ -2,8 +2,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { formatLine, openLog, parseLogFormat } from '../../src/cli/log.js';
-import { reportOf } from '../../src/cli/report.js';
+import { formatLine, openLog, parseFormat } from '../../src/cli/log.js';
+import { reportOf, warningFields } from '../../src/cli/report.js';
 import { checkRoot, resolveRoot } from '../../src/cli/root.js';
 import { SpecError, StateError, TsrunError, UsageError } from '../../src/errors.js';
 import { pointer } from '../../src/util/pointer.js';
@@ -27,31 +27,31 @@ t.test('formatLine writes lines as logrus does', async (t) => {
 t.test('openLog appends to the file and keeps what was there', async (t) => {
   const dir = t.testdir({ log: 'before\n' });
   const path = join(dir, 'log');
-  const log = openLog({ path, format: 'json', debug: false });
+  const log = openLog({ path, format: 'json', errorFormat: 'text', debug: false });
   log.warning('w');
   log.debug('not shown');
   const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
   t.equal(lines.length, 2);
   t.match(JSON.parse(lines[1] ?? ''), { level: 'warning', msg: 'w', time: /Z$/ });
-  openLog({ path: join(dir, 'new'), format: 'text', debug: true }).debug('shown');
+  openLog({ path: join(dir, 'new'), format: 'text', errorFormat: 'text', debug: true }).debug('shown');
   t.match(readFileSync(join(dir, 'new'), 'utf8'), /level=debug msg=shown/);
   t.equal(statSync(join(dir, 'new')).mode & 0o111, 0);
-  t.throws(() => openLog({ path: join(dir, 'none/log'), format: 'text', debug: false }), {
+  t.throws(() => openLog({ path: join(dir, 'none/log'), format: 'text', errorFormat: 'text', debug: false }), {
     code: 'USAGE',
     message: /--log: .*ENOENT/,
   });
 });
 
-t.test('parseLogFormat knows text and json', async (t) => {
-  t.equal(parseLogFormat(undefined), 'text');
-  t.equal(parseLogFormat('json'), 'json');
-  t.throws(() => parseLogFormat('yaml'), { message: /unknown log-format "yaml"/ });
+t.test('parseFormat knows text and json', async (t) => {
+  t.equal(parseFormat(undefined, '--log-format'), 'text');
+  t.equal(parseFormat('json', '--log-format'), 'json');
+  t.throws(() => parseFormat('yaml', '--log-format'), { message: /unknown log-format "yaml"/ });
 });
 
 t.test('reportOf gives each problem of a SpecError its own line and joins them for the log', async (t) => {
   const error = new SpecError([
     {
-      code: 'a',
+      code: 'NOT_ABSOLUTE',
       path: pointer('mounts', 3, 'destination'),
       message: 'must be an absolute path',
       value: '"proc"',
@@ -59,7 +59,7 @@ t.test('reportOf gives each problem of a SpecError its own line and joins them f
       column: 7,
       hint: 'write "/proc"',
     },
-    { code: 'b', path: pointer('process', 'cwd'), message: 'is missing' },
+    { code: 'REQUIRED', path: pointer('process', 'cwd'), message: 'is missing' },
   ]);
   const { lines, summary } = reportOf(error, 'create', USAGE);
   t.strictSame(lines, [
@@ -72,6 +72,37 @@ t.test('reportOf gives each problem of a SpecError its own line and joins them f
     'tsrun: create: /mounts/3/destination (config.json:12:7): must be an absolute path (got "proc") (hint: write "/proc"); ' +
       'tsrun: create: /process/cwd (config.json): is missing',
   );
+});
+
+t.test('reportOf gives programs code, path, operation and each issue', async (t) => {
+  const path = pointer('mounts', 1, 'type');
+  const spec = new SpecError([{ code: 'BIND_WITHOUT_OPTION', path, message: 'no', value: '"x"', line: 2, column: 3 }]);
+  t.strictSame(reportOf(spec, 'create', USAGE).fields, {
+    code: 'SPEC_INVALID',
+    message: 'tsrun: create: /mounts/1/type (config.json:2:3): no (got "x")',
+    command: 'create',
+    document: 'config.json',
+    path: '/mounts/1/type',
+    issues: [{ level: 'error', code: 'BIND_WITHOUT_OPTION', path, line: 2, column: 3, value: '"x"', reason: 'no' }],
+  });
+  const failed = new TsrunError('EXEC_FAILED', 'x', { hint: 'h' });
+  failed.operation = { problem: 'SYSCALL', op: 'RLIMIT', syscall: 'prlimit64', errno: 1, path: '/process/rlimits/0' };
+  t.strictSame(reportOf(failed, 'run', USAGE).fields, {
+    code: 'EXEC_FAILED',
+    message: 'tsrun: run: x',
+    command: 'run',
+    hint: 'h',
+    path: '/process/rlimits/0',
+    problem: 'SYSCALL',
+    op: 'RLIMIT',
+    syscall: 'prlimit64',
+    errno: 1,
+    errnoName: 'EPERM',
+  });
+  t.match(reportOf(new TypeError('x'), undefined, USAGE).fields, { code: 'BUG' });
+  t.match(reportOf(new UsageError('--user: bad', '--user'), 'exec', USAGE).fields, { code: 'USAGE', flag: '--user' });
+  t.strictSame(warningFields(spec.issues[0]), { code: 'BIND_WITHOUT_OPTION', path, line: 2, column: 3 });
+  t.match(warningFields(failed), { code: 'EXEC_FAILED', problem: 'SYSCALL' });
 });
 
 t.test('reportOf shows the usage line only where the grammar was not kept', async (t) => {

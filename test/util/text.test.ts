@@ -74,14 +74,18 @@ t.test('rfc3339 is UTC with whole seconds', async (t) => {
 });
 
 t.test('formatIssue names the field, the place in the file and the value', async (t) => {
-  const issue = { code: 'x', path: asPointer('/mounts/3/destination'), message: 'must be an absolute path' };
+  const issue = {
+    code: 'NOT_ABSOLUTE' as const,
+    path: asPointer('/mounts/3/destination'),
+    message: 'must be an absolute path',
+  };
   t.equal(formatIssue(issue, 'config.json'), '/mounts/3/destination (config.json): must be an absolute path');
   t.equal(
     formatIssue({ ...issue, value: '"proc"', line: 12, column: 7 }, 'config.json'),
     '/mounts/3/destination (config.json:12:7): must be an absolute path (got "proc")',
   );
   t.equal(
-    formatIssue({ code: 'x', path: asPointer(''), message: 'no object' }, 'config.json'),
+    formatIssue({ code: 'NOT_ABSOLUTE' as const, path: asPointer(''), message: 'no object' }, 'config.json'),
     'config.json: no object',
   );
   t.equal(documentName('process.json: 3 problems'), 'process.json');

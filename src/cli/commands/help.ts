@@ -1,0 +1,48 @@
+/** `tsrun help`: of a command what --help prints, of an error's code its cause and remedy (docs/errors.md). */
+import { UsageError } from '../../errors.js';
+import type { CodeEntry } from '../../util/error-codes.gen.js';
+import { quote } from '../../util/quote.js';
+import { didYouMean } from '../../util/suggest.js';
+import { type Command, defineCommand } from '../command.js';
+import { codeHelp, commandHelp, globalHelp } from '../help.js';
+import { HELP_OPTION } from '../options.js';
+import { print } from '../output.js';
+import { versionText } from './version.js';
+
+/** The text for a command's name, a code, or nothing. Throws UsageError for any other word. */
+async function helpText(topic: string | undefined): Promise<string> {
+  const { COMMANDS, findCommand } = await import('../commands.js');
+  if (topic === undefined) return globalHelp(COMMANDS, await versionText());
+  const command = findCommand(topic);
+  if (command !== undefined) return commandHelp(command);
+  const { CODES, GROUPS } = await import('../../util/error-codes.gen.js');
+  const found = CODES.filter(({ code }) => code === topic.toUpperCase());
+  if (found.length === 0) throw unknownTopic(topic, COMMANDS, CODES);
+  return found.map((entry) => codeHelp(entry, GROUPS[entry.group])).join('\n');
+}
+
+function unknownTopic(topic: string, commands: readonly Command[], codes: readonly CodeEntry[]): UsageError {
+  // Of all words at once the common beginning would be none, and the nearest could be of the other kind.
+  const names = commands.map(({ name }) => name);
+  const hint = didYouMean(topic, names) ?? didYouMean(topic.toUpperCase(), [...new Set(codes.map(({ code }) => code))]);
+  return new UsageError(`No help topic for '${quote(topic, 64).slice(1, -1)}'`, undefined, hint);
+}
+
+export async function printHelp(topic: string | undefined): Promise<number> {
+  print(await helpText(topic));
+  return 0;
+}
+
+export const help = defineCommand({
+  name: 'help',
+  summary: 'explain a command or the code of an error',
+  usage: '[command | error-code]',
+  description: [
+    'Of a command it prints what --help prints. Of a code, which errors carry with --error-format json and in a log of',
+    'format json, it prints the cause and what to do.',
+  ],
+  examples: ['# tsrun help create', '# tsrun help NEEDS_NAMESPACE'],
+  args: [0, 1],
+  options: HELP_OPTION,
+  run: ({ args }) => printHelp(args[0]),
+});
