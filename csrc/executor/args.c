@@ -60,6 +60,8 @@ int args_parse(int argc, char **argv, struct args *ret_args)
 		{ "--signal", NUMBER, &args.signal },
 		{ "--pid", NUMBER, &args.pid },
 		{ "--force", SWITCH, &args.force },
+		{ "--all", SWITCH, &args.all },
+		{ "--ignore-paused", SWITCH, &args.ignore_paused },
 		{ "--damaged", SWITCH, &args.damaged },
 	};
 	const size_t count = sizeof(flags) / sizeof(flags[0]);

@@ -17,7 +17,9 @@ struct args {
 	int signal;
 	pid_t pid;
 	bool force;
-	bool damaged; /* delete: the plan cannot be used, remove what the other records tell */
+	bool all;	    /* kill: every process of the cgroup, and none left is no error */
+	bool ignore_paused; /* exec: the process may wait in a frozen cgroup */
+	bool damaged;	    /* delete: the plan cannot be used, remove what the other records tell */
 };
 
 /* 0, or -1 for an unknown flag, a missing value or one that is no number. */

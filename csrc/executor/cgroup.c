@@ -194,13 +194,13 @@ static int milliseconds_left(const struct timespec *start, int limit)
 	return passed >= limit ? 0 : limit - (int)passed;
 }
 
-int cgroup_wait_empty(int fd, struct failure *reterr)
+int cgroup_wait_event(int fd, const char *key, bool wanted, int milliseconds)
 {
 	cleanup_fd int events = openat(fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
 	struct pollfd changed = { .fd = events, .events = POLLPRI };
 	struct timespec start;
 	char text[256];
-	int left = EMPTY_DEADLINE_MS;
+	int left = milliseconds;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &start);
 	while (left > 0) {
@@ -210,12 +210,19 @@ int cgroup_wait_empty(int fd, struct failure *reterr)
 		if (got <= 0)
 			return 0;
 		text[got] = '\0';
-		if (!has_event(text, "populated"))
+		if (has_event(text, key) == wanted)
 			return 0;
 		(void)poll(&changed, 1, left);
-		left = milliseconds_left(&start, EMPTY_DEADLINE_MS);
+		left = milliseconds_left(&start, milliseconds);
 	}
 	errno = EBUSY;
+	return -1;
+}
+
+int cgroup_wait_empty(int fd, struct failure *reterr)
+{
+	if (cgroup_wait_event(fd, "populated", false, EMPTY_DEADLINE_MS) == 0)
+		return 0;
 	(void)FAIL_AS(reterr, PROBLEM_BUSY, "cgroup.kill");
 	cgroup_detail_pids(fd, reterr);
 	return -1;

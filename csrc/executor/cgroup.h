@@ -47,6 +47,9 @@ uint32_t cgroup_made(const struct context *ctx);
 /* Is `key 1` in cgroup.events? False for the root cgroup, which has no such file. */
 bool cgroup_event(int fd, const char *key);
 
+/* Waits until `key` in cgroup.events is as wanted, or the cgroup is gone. 0, or -1 (EBUSY) when the time has passed. */
+int cgroup_wait_event(int fd, const char *key, bool wanted, int milliseconds);
+
 /* Adds the pids of the cgroup and those below it to the detail, one a line. */
 void cgroup_detail_pids(int fd, struct failure *reterr);
 

@@ -35,6 +35,8 @@ static const struct verb VERBS[] = {
 	{ "exec", verb_exec, true },
 	{ "start", verb_start, false },
 	{ "kill", verb_kill, false },
+	{ "pause", verb_pause, false },
+	{ "resume", verb_resume, false },
 	{ "state", verb_state, false },
 	{ "delete", verb_delete, false },
 };

@@ -128,6 +128,10 @@ enum problem_value {
 	PROBLEM_NOT_REAL_DIRECTORY = 21,
 	PROBLEM_NOT_POPULATABLE = 22,
 	PROBLEM_OOM_KILLED = 23,
+	PROBLEM_NO_CGROUP = 26,
+	PROBLEM_CREATING = 27,
+	PROBLEM_NOT_PAUSED = 28,
+	PROBLEM_FREEZER_STUCK = 29,
 };
 
 /* Offset of a NUL-terminated string in the string area. */

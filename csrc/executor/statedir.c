@@ -160,7 +160,7 @@ bool statedir_init_is_alive(struct context *ctx)
 }
 
 /* Until execve(2) init still runs the executor, from its sealed memfd. */
-static bool init_is_executor(struct context *ctx)
+bool statedir_init_is_executor(struct context *ctx)
 {
 	char path[32];
 	char target[64];
@@ -169,28 +169,70 @@ static bool init_is_executor(struct context *ctx)
 	(void)snprintf(path, sizeof(path), "%d/exe", ctx->init_pid);
 	length = readlinkat(ctx->proc_fd, path, target, sizeof(target) - 1);
 	if (length < 0)
-		return true; /* not ours to look at (rootless, not dumpable): the fifo alone must do */
+		return true; /* not ours to look at (rootless, not dumpable): the fifos alone must do */
 	target[length] = '\0';
 	return strncmp(target, "/memfd:" EXECUTOR_NAME, strlen("/memfd:" EXECUTOR_NAME)) == 0;
 }
 
-static bool cgroup_is_frozen(struct context *ctx)
+static const struct op_cgroup_create *find_cgroup(const struct context *ctx)
 {
 	uint32_t count = plan_header(&ctx->plan)->lists[LIST_SETUP].count;
-	const struct op_cgroup_create *create = NULL;
+
+	for (uint32_t i = 0; i < count; i++)
+		if (plan_op(&ctx->plan, LIST_SETUP, i)->code == OP_CGROUP_CREATE)
+			return (const void *)plan_op(&ctx->plan, LIST_SETUP, i);
+	return NULL;
+}
+
+int statedir_cgroup_path(const struct context *ctx, char *ret_path, struct failure *reterr)
+{
+	const struct op_cgroup_create *create = find_cgroup(ctx);
+
+	if (create != NULL)
+		return cgroup_path(ctx, plan_str(&ctx->plan, create->path), ret_path, reterr);
+	errno = ENOENT;
+	return FAIL_AS(reterr, PROBLEM_NO_CGROUP, "openat2");
+}
+
+int statedir_open_cgroup(const struct context *ctx)
+{
+	const struct op_cgroup_create *create = find_cgroup(ctx);
 	struct failure ignored;
 	char path[PATH_MAX];
 	cleanup_fd int mount = -1;
-	cleanup_fd int fd = -1;
 
-	for (uint32_t i = 0; i < count && create == NULL; i++)
-		if (plan_op(&ctx->plan, LIST_SETUP, i)->code == OP_CGROUP_CREATE)
-			create = (const void *)plan_op(&ctx->plan, LIST_SETUP, i);
-	if (create == NULL || cgroup_path(ctx, plan_str(&ctx->plan, create->path), path, &ignored) < 0)
-		return false;
+	if (statedir_cgroup_path(ctx, path, &ignored) < 0)
+		return -1;
 	mount = open(plan_str(&ctx->plan, create->mount), O_PATH | O_DIRECTORY | O_CLOEXEC);
-	fd = mount < 0 ? -1 : cgroup_open(mount, path);
+	return mount < 0 ? -1 : cgroup_open(mount, path);
+}
+
+static bool cgroup_is_frozen(struct context *ctx)
+{
+	cleanup_fd int fd = statedir_open_cgroup(ctx);
+
 	return fd >= 0 && cgroup_event(fd, "frozen");
+}
+
+static bool has_entry(const struct context *ctx, const char *name)
+{
+	return faccessat(ctx->state_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Under its first name as long as create works on it: the status is "creating" until this. */
+int statedir_publish_fifo(struct context *ctx, struct failure *reterr)
+{
+	return renameat(ctx->state_fd, FIFO_UNFINISHED, ctx->state_fd, FIFO_NAME) < 0 ? FAIL(reterr, "renameat") : 0;
+}
+
+/* Between the clone and execve(2): what of create and start is done. */
+static uint32_t status_before_program(struct context *ctx)
+{
+	if (!statedir_init_is_executor(ctx))
+		return STATUS_RUNNING;
+	if (has_entry(ctx, FIFO_NAME))
+		return STATUS_CREATED;
+	return has_entry(ctx, FIFO_UNFINISHED) ? STATUS_CREATING : STATUS_RUNNING;
 }
 
 int statedir_status(struct context *ctx, uint32_t *ret_status, struct failure *reterr)
@@ -199,11 +241,9 @@ int statedir_status(struct context *ctx, uint32_t *ret_status, struct failure *r
 		return -1;
 	if (!statedir_init_is_alive(ctx))
 		*ret_status = STATUS_STOPPED;
-	else if (faccessat(ctx->state_fd, "exec.fifo", F_OK, AT_SYMLINK_NOFOLLOW) == 0 && init_is_executor(ctx))
-		*ret_status = STATUS_CREATED;
 	else if (cgroup_is_frozen(ctx))
 		*ret_status = STATUS_PAUSED;
 	else
-		*ret_status = STATUS_RUNNING;
+		*ret_status = status_before_program(ctx);
 	return 0;
 }

@@ -7,7 +7,9 @@
 
 #include "context.h"
 
-#define RUNTIME_MAGIC "TSRRUN1"
+#define RUNTIME_MAGIC	"TSRRUN1"
+#define FIFO_NAME	"exec.fifo"
+#define FIFO_UNFINISHED ".exec.fifo"
 
 /* The file "runtime": read by src/state/ too. */
 struct runtime_record {
@@ -38,8 +40,20 @@ int statedir_write(
 /* The file "runtime" alone: for a container whose plan is damaged. */
 int statedir_load_runtime(struct context *ctx, struct failure *reterr);
 
+/* The container's cgroup as the plan names it, for reading. fd, or -1 with errno: ENOENT when it was given none. */
+int statedir_open_cgroup(const struct context *ctx);
+
+/* Its path below the root of the hierarchy, see cgroup_path(). */
+int statedir_cgroup_path(const struct context *ctx, char *ret_path, struct failure *reterr);
+
+/* The last step of create: from here on start may come. */
+int statedir_publish_fifo(struct context *ctx, struct failure *reterr);
+
 /* Opens ctx->init_pidfd when init is alive. Needs ctx->proc_fd. */
 bool statedir_init_is_alive(struct context *ctx);
+
+/* Has it not come to its execve(2) yet? Needs ctx->proc_fd. */
+bool statedir_init_is_executor(struct context *ctx);
 
 /* Enum status_value. Opens ctx->init_pidfd when init is alive. */
 int statedir_status(struct context *ctx, uint32_t *ret_status, struct failure *reterr);

@@ -8,6 +8,8 @@ int verb_create(struct context *ctx, struct failure *reterr);
 int verb_exec(struct context *ctx, struct failure *reterr);
 int verb_start(struct context *ctx, struct failure *reterr);
 int verb_kill(struct context *ctx, struct failure *reterr);
+int verb_pause(struct context *ctx, struct failure *reterr);
+int verb_resume(struct context *ctx, struct failure *reterr);
 int verb_state(struct context *ctx, struct failure *reterr);
 int verb_delete(struct context *ctx, struct failure *reterr);
 

@@ -6,7 +6,10 @@ import { exec } from './commands/exec.js';
 import { help } from './commands/help.js';
 import { kill } from './commands/kill.js';
 import { list } from './commands/list.js';
+import { pause } from './commands/pause.js';
 import { plan } from './commands/plan.js';
+import { ps } from './commands/ps.js';
+import { resume } from './commands/resume.js';
 import { run } from './commands/run.js';
 import { spec } from './commands/spec.js';
 import { start } from './commands/start.js';
@@ -20,7 +23,10 @@ export const COMMANDS: readonly Command[] = [
   help,
   kill,
   list,
+  pause,
   plan,
+  ps,
+  resume,
   run,
   spec,
   start,

@@ -15,7 +15,7 @@ import { type Answer, decodeAnswer } from './channel.js';
 import { type FailureContext, toError, withoutVerdict } from './failure.js';
 import { preservedFds } from './fds.js';
 
-export type Verb = 'create' | 'exec' | 'start' | 'kill' | 'state' | 'delete';
+export type Verb = 'create' | 'exec' | 'start' | 'kill' | 'pause' | 'resume' | 'state' | 'delete';
 
 export interface Call {
   readonly verb: Verb;

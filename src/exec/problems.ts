@@ -49,7 +49,10 @@ function refusal(failed: Failed): string {
   const stopped = failed.record.problem === 'STOPPED' || failed.record.problem === 'NOT_RUNNING';
   if (failed.verb === 'start') return startRefusal(failed);
   if (failed.verb === 'exec')
-    return stopped ? 'cannot exec in a stopped container' : 'cannot exec in a paused container';
+    return stopped
+      ? 'cannot exec in a stopped container'
+      : 'cannot exec in a paused container (use --ignore-paused to override)';
+  if (failed.verb === 'pause' && !stopped) return 'container not running, it is paused already';
   return stopped ? 'container not running' : 'container paused';
 }
 
@@ -109,6 +112,19 @@ const PROBLEMS: { readonly [P in Exclude<ProblemName, 'NONE' | 'SYSCALL'>]: Word
   ),
   STOPPED: state(refusal),
   PAUSED: state(refusal),
+  NOT_PAUSED: state(() => 'container not paused'),
+  CREATING: state(() => 'the container is still being created', 'wait for "tsrun create" to end'),
+  NO_CGROUP: state(
+    () => 'cgroup not exist: the container has none of its own',
+    'this needs one: see the warning that create gave',
+  ),
+  FREEZER_STUCK: other(
+    (f) =>
+      f.verb === 'resume'
+        ? 'the processes of the cgroup are still frozen'
+        : 'the processes of the cgroup did not stop within 10 s, so they go on',
+    'a process waits in the kernel (state D), or a parent cgroup is frozen: see cgroup.freeze of the cgroups above',
+  ),
   INIT_DIED: other(
     (f) => `${phrase(f, 'start the container')}: its first process died unexpectedly`,
     'was it killed from outside, or by a seccomp filter that does not allow what the runtime itself needs?',

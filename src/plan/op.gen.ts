@@ -122,6 +122,10 @@ export const PROBLEM = {
   NOT_REAL_DIRECTORY: 21,
   NOT_POPULATABLE: 22,
   OOM_KILLED: 23,
+  NO_CGROUP: 26,
+  CREATING: 27,
+  NOT_PAUSED: 28,
+  FREEZER_STUCK: 29,
 } as const;
 
 /** Make <root> (0700) and <root>/<id> (0711), take its lock, note the creation time. EEXIST: problem EXISTS. */

@@ -25,6 +25,7 @@ export interface ExecRequest {
   /** Absolute path of a process.json, or the changes to the container's own process. */
   readonly process: string | ProcessChanges;
   readonly detach: boolean;
+  readonly ignorePaused: boolean;
   readonly consoleSocket: string | undefined;
   readonly pidFile: string | undefined;
   readonly preserveFds: number;
@@ -67,7 +68,11 @@ export function execInContainer(runtime: Runtime, request: ExecRequest): void {
     verb: 'exec',
     id,
     plan,
-    flags: [...console.flags, ...(pidFile === undefined ? [] : ['--pid-file', pidFile])],
+    flags: [
+      ...console.flags,
+      ...(pidFile === undefined ? [] : ['--pid-file', pidFile]),
+      ...(request.ignorePaused ? ['--ignore-paused'] : []),
+    ],
     preserveFds: request.preserveFds,
     ...(console.send === undefined ? {} : { consoleFd: console.send }),
   });

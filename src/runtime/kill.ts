@@ -1,5 +1,5 @@
-/** kill: a signal for the container's first process. runtime-spec runtime.md, "Kill". */
-import { StateError, UsageError } from '../errors.js';
+/** kill: a signal for the container's first process, or for all of them. runtime-spec runtime.md, "Kill". */
+import { UsageError } from '../errors.js';
 import type { ContainerId } from '../state/container-id.js';
 import { quote } from '../util/quote.js';
 import { parseSignal } from '../util/signals.js';
@@ -14,11 +14,7 @@ export function readSignal(text: string): number {
   throw new UsageError(`unknown signal ${quote(text, 64)}`, 'SIGNAL', hint);
 }
 
-/** evenStopped: a container that does not run any more is no error (runc's hidden --all). */
-export function killContainer(runtime: Runtime, id: ContainerId, signal: number, evenStopped: boolean): void {
-  try {
-    runVerb(runtime, { verb: 'kill', id, flags: ['--signal', String(signal)] });
-  } catch (error) {
-    if (!(evenStopped && error instanceof StateError && error.code === 'CONTAINER_STATE')) throw error;
-  }
+/** all: every process of the container's cgroup; that none is left is no error then. */
+export function killContainer(runtime: Runtime, id: ContainerId, signal: number, all: boolean): void {
+  runVerb(runtime, { verb: 'kill', id, flags: ['--signal', String(signal), ...(all ? ['--all'] : [])] });
 }

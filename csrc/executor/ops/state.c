@@ -91,14 +91,14 @@ int op_state_plan(struct context *ctx, const struct op_state_plan *op, struct fa
 
 int op_exec_fifo(struct context *ctx, const struct op_exec_fifo *op, struct failure *reterr)
 {
-	if (mkfifoat(ctx->state_fd, "exec.fifo", 0600) < 0)
+	if (mkfifoat(ctx->state_fd, FIFO_UNFINISHED, 0600) < 0)
 		return FAIL(reterr, "mkfifoat");
-	if (fchownat(ctx->state_fd, "exec.fifo", op->uid, op->gid, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fchownat(ctx->state_fd, FIFO_UNFINISHED, op->uid, op->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return FAIL(reterr, "fchownat");
 	/* Init opens it as the program's user, whoever that is; only root reaches the directory from outside. */
-	if (fchmodat(ctx->state_fd, "exec.fifo", 0622, 0) < 0)
+	if (fchmodat(ctx->state_fd, FIFO_UNFINISHED, 0622, 0) < 0)
 		return FAIL(reterr, "fchmodat");
-	ctx->fifo_fd = openat(ctx->state_fd, "exec.fifo", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	ctx->fifo_fd = openat(ctx->state_fd, FIFO_UNFINISHED, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	return ctx->fifo_fd < 0 ? FAIL(reterr, "openat") : 0;
 }
 

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../channel.h"
@@ -15,6 +16,8 @@
 #include "../statedir.h"
 #include "../sys.h"
 #include "../verbs.h"
+
+#define REAP_DEADLINE_MS 10000
 
 static int check_preserved_fds(const struct args *args, struct failure *reterr)
 {
@@ -76,6 +79,22 @@ static int run_lists(struct context *ctx, struct failure *reterr)
 	return run_list(ctx, LIST_SETTLE, reterr);
 }
 
+/* Children that SIGKILL reaches only later (a frozen cgroup of v1, a file system that hangs) are left to the undo. */
+static void reap_within_deadline(void)
+{
+	const struct timespec pause = { .tv_nsec = 1000 * 1000 };
+	pid_t pid;
+
+	for (int left = REAP_DEADLINE_MS; left > 0; left--) {
+		do
+			pid = waitpid(-1, NULL, WNOHANG);
+		while (pid > 0 || (pid < 0 && errno == EINTR));
+		if (pid < 0)
+			return;
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
 static void reap_all(struct context *ctx)
 {
 	/* A stage or init that waits for us sees the socket close and goes; one that does not is killed. */
@@ -84,8 +103,7 @@ static void reap_all(struct context *ctx)
 	close_fd(&ctx->peer_fd);
 	if (ctx->init_pidfd >= 0)
 		(void)sys_pidfd_send_signal(ctx->init_pidfd, SIGKILL);
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-		;
+	reap_within_deadline();
 }
 
 /*
@@ -121,7 +139,7 @@ int verb_create(struct context *ctx, struct failure *reterr)
 {
 	if (prepare(ctx, reterr) < 0)
 		return -1;
-	if (run_lists(ctx, reterr) == 0)
+	if (run_lists(ctx, reterr) == 0 && (ctx->fifo_fd < 0 || statedir_publish_fifo(ctx, reterr) == 0))
 		return 0;
 	reap_all(ctx);
 	if (ctx->state_made)
@@ -136,10 +154,13 @@ static int find_target(struct context *ctx, struct failure *reterr)
 
 	if (statedir_load(ctx, 0, reterr) < 0 || statedir_status(ctx, &status, reterr) < 0)
 		return -1;
-	if (status == STATUS_STOPPED || status == STATUS_PAUSED) {
-		errno = 0;
-		return FAIL_AS(reterr, status == STATUS_PAUSED ? PROBLEM_PAUSED : PROBLEM_STOPPED, "exec");
-	}
+	errno = 0;
+	if (status == STATUS_STOPPED)
+		return FAIL_AS(reterr, PROBLEM_STOPPED, "exec");
+	if (status == STATUS_CREATING)
+		return FAIL_AS(reterr, PROBLEM_CREATING, "exec");
+	if (status == STATUS_PAUSED && !ctx->args->ignore_paused)
+		return FAIL_AS(reterr, PROBLEM_PAUSED, "exec");
 	ctx->target_pidfd = steal_fd(&ctx->init_pidfd);
 	ctx->init_pid = 0;
 	return 0;

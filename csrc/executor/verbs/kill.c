@@ -1,19 +1,114 @@
-/* kill: one signal to init, by pidfd, so that it can never reach a process that took over the pid. */
+/*
+ * kill: one signal to init, by pidfd, so that it can never reach a process that took over the pid; or to all
+ * processes of the cgroup, where the end of init is not the end of the container (pid_namespaces(7)).
+ */
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "../cgroup.h"
+#include "../cleanup.h"
+#include "../io.h"
+#include "../members.h"
+#include "../procfs.h"
 #include "../statedir.h"
 #include "../sys.h"
 #include "../verbs.h"
 
+static bool has_own_pid_namespace(const struct context *ctx)
+{
+	uint32_t count = plan_header(&ctx->plan)->lists[LIST_SPAWN].count;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct op *op = plan_op(&ctx->plan, LIST_SPAWN, i);
+
+		if (op->code == OP_CLONE)
+			return (((const struct op_clone *)(const void *)op)->namespaces & CLONE_NEWPID) != 0;
+	}
+	return false;
+}
+
+struct delivery {
+	const struct context *ctx;
+	char path[PATH_MAX]; /* of the cgroup, below the root of its hierarchy */
+};
+
+/* Is the process still in the cgroup, in this one or below? Its pid may be another's since the list was read. */
+static bool is_member(const struct delivery *delivery, pid_t pid)
+{
+	size_t length = strlen(delivery->path);
+	char name[32];
+	char text[PATH_MAX + 256];
+	cleanup_fd int fd = -1;
+	const char *at;
+	ssize_t got;
+
+	(void)snprintf(name, sizeof(name), "%d/cgroup", pid);
+	fd = procfs_openat(delivery->ctx->proc_fd, name, O_RDONLY);
+	got = fd < 0 ? -1 : read_upto(fd, text, sizeof(text) - 1);
+	if (got <= 0)
+		return false;
+	text[got] = '\0';
+	at = strncmp(text, "0::/", 4) == 0 ? text : strstr(text, "\n0::/");
+	at = at == NULL ? NULL : strchr(at, '/') + 1;
+	return at != NULL && strncmp(at, delivery->path, length) == 0 && strchr("/\n", at[length]) != NULL;
+}
+
+static int deliver(pid_t pid, void *data)
+{
+	const struct delivery *delivery = data;
+	cleanup_fd int pidfd = sys_pidfd_open(pid);
+
+	/* Looked up while the pidfd is open: if that process still lives, the pid is its own. */
+	if (pidfd < 0 || !is_member(delivery, pid))
+		return 0;
+	if (sys_pidfd_send_signal(pidfd, delivery->ctx->args->signal) < 0 && errno != ESRCH)
+		return -1;
+	return 0;
+}
+
+static int signal_cgroup(struct context *ctx, int cgroup, struct failure *reterr)
+{
+	struct delivery delivery = { .ctx = ctx };
+
+	if (ctx->args->signal == SIGKILL)
+		return cgroup_kill(cgroup) < 0 ? FAIL(reterr, "cgroup.kill") : 0;
+	if (statedir_cgroup_path(ctx, delivery.path, reterr) < 0)
+		return -1;
+	return members_visit(cgroup, deliver, &delivery) < 0 ? FAIL(reterr, "pidfd_send_signal") : 0;
+}
+
+/* 1: there is no cgroup with processes of this container. */
+static int kill_all(struct context *ctx, struct failure *reterr)
+{
+	cleanup_fd int cgroup = statedir_open_cgroup(ctx);
+
+	if (cgroup < 0 && errno != ENOENT && errno != ENODEV)
+		return FAIL(reterr, "openat2");
+	if (cgroup < 0 || cgroup_mark_of(ctx, cgroup) == MARK_OTHER || !cgroup_event(cgroup, "populated"))
+		return 1;
+	return signal_cgroup(ctx, cgroup, reterr);
+}
+
 int verb_kill(struct context *ctx, struct failure *reterr)
 {
 	uint32_t status;
+	int result;
 
 	if (statedir_load(ctx, 0, reterr) < 0 || statedir_status(ctx, &status, reterr) < 0)
 		return -1;
+	if (ctx->args->all || (ctx->args->signal == SIGKILL && !has_own_pid_namespace(ctx))) {
+		result = kill_all(ctx, reterr);
+		if (result <= 0)
+			return result;
+	}
 	errno = 0;
 	if (status == STATUS_STOPPED)
-		return FAIL_AS(reterr, PROBLEM_NOT_RUNNING, "kill");
+		return ctx->args->all ? 0 : FAIL_AS(reterr, PROBLEM_NOT_RUNNING, "kill");
 	if (sys_pidfd_send_signal(ctx->init_pidfd, ctx->args->signal) < 0)
 		return FAIL_AS(reterr, errno == ESRCH ? PROBLEM_NOT_RUNNING : PROBLEM_SYSCALL, "pidfd_send_signal");
 	return 0;

@@ -16,18 +16,18 @@
 #include "../sys.h"
 #include "../verbs.h"
 
-static int require_created(struct context *ctx, struct failure *reterr)
+static int require_status_created(struct context *ctx, struct failure *reterr)
 {
 	uint32_t status;
 
-	if (statedir_load(ctx, LOCK_EX, reterr) < 0 || statedir_status(ctx, &status, reterr) < 0)
+	if (statedir_status(ctx, &status, reterr) < 0)
 		return -1;
 	errno = 0;
+	if (status == STATUS_CREATED)
+		return 0;
 	if (status == STATUS_STOPPED)
 		return FAIL_AS(reterr, PROBLEM_STOPPED, "start");
-	if (status != STATUS_CREATED)
-		return FAIL_AS(reterr, PROBLEM_NOT_CREATED, "start");
-	return 0;
+	return FAIL_AS(reterr, status == STATUS_PAUSED ? PROBLEM_PAUSED : PROBLEM_NOT_CREATED, "start");
 }
 
 /* 1: readable (bytes or end of file), 0: init died and left nothing to read, -1: *reterr. */
@@ -50,54 +50,69 @@ static int died(struct failure *reterr)
 	return FAIL_AS(reterr, PROBLEM_INIT_DIED, "poll");
 }
 
-/* Init's failure record, byte after byte until end of file: none means that the program runs. */
-static int read_outcome(struct context *ctx, int fifo, struct failure *reterr)
+/* What init writes until its execve(2) closes the fifo. Bytes read, or -1. */
+static ssize_t read_outcome(struct context *ctx, int fifo, char *buffer, size_t size, struct failure *reterr)
 {
-	struct failure record;
 	size_t length = 0;
+	/* If the program runs by now, what init wrote is there, or a start that was killed took it; none will come. */
+	int ready = statedir_init_is_executor(ctx) ? wait_readable(ctx, fifo, reterr) : 1;
 
-	for (;;) {
-		ssize_t got = read(fifo, (char *)&record + length, sizeof(record) - length);
+	while (ready > 0 && length < size) {
+		ssize_t got = read(fifo, buffer + length, size - length);
 
+		if (got == 0)
+			break;
 		if (got > 0)
 			length += (size_t)got;
-		if (got == 0 || length == sizeof(record))
-			break;
-		if (got < 0 && errno != EAGAIN && errno != EINTR)
+		else if (errno == EAGAIN)
+			ready = wait_readable(ctx, fifo, reterr);
+		else if (errno != EINTR)
 			return FAIL(reterr, "read");
-		/* Dead with the write end already gone: read() says so itself, as end of file. */
-		if (got < 0 && wait_readable(ctx, fifo, reterr) < 0)
-			return -1;
 	}
-	if (length == 0)
-		return 0;
-	if (length != sizeof(record) || record.magic != FAILURE_MAGIC)
+	return ready < 0 ? -1 : (ssize_t)length;
+}
+
+/* "0", and a record if it failed later: none means that the program runs. */
+static int judge(struct context *ctx, const char *bytes, size_t length, struct failure *reterr)
+{
+	size_t greeting = length > 0 && bytes[0] == '0' ? 1 : 0;
+
+	/* A start that was killed took the greeting; end of file says that the program runs, unless nobody lives. */
+	if (length == 0 && !statedir_init_is_alive(ctx))
 		return died(reterr);
-	*reterr = record;
+	if (length == greeting)
+		return 0;
+	if (length - greeting != sizeof(*reterr) || memcmp(bytes + greeting, &(uint32_t){ FAILURE_MAGIC }, 4) != 0)
+		return died(reterr);
+	memcpy(reterr, bytes + greeting, sizeof(*reterr));
 	return -1;
 }
 
+/*
+ * The fifo stays until the outcome is known: until then the status is "created", and when this start is killed
+ * the next one takes over.
+ */
 static int release_init(struct context *ctx, struct failure *reterr)
 {
-	cleanup_fd int fifo = openat(ctx->state_fd, "exec.fifo", O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-	char byte;
-	int readable;
+	cleanup_fd int fifo = openat(ctx->state_fd, FIFO_NAME, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	char bytes[1 + sizeof(struct failure)];
+	ssize_t length;
 
 	if (fifo < 0)
 		return FAIL(reterr, "openat");
-	readable = wait_readable(ctx, fifo, reterr);
-	if (readable < 0)
+	length = read_outcome(ctx, fifo, bytes, sizeof(bytes), reterr);
+	if (length < 0)
 		return -1;
-	if (readable == 0 || read(fifo, &byte, 1) != 1)
-		return died(reterr);
-	if (unlinkat(ctx->state_fd, "exec.fifo", 0) < 0)
+	if (unlinkat(ctx->state_fd, FIFO_NAME, 0) < 0)
 		return FAIL(reterr, "unlinkat");
-	return read_outcome(ctx, fifo, reterr);
+	return judge(ctx, bytes, (size_t)length, reterr);
 }
 
 int verb_start(struct context *ctx, struct failure *reterr)
 {
-	if (require_created(ctx, reterr) < 0 || release_init(ctx, reterr) < 0)
+	if (statedir_load(ctx, LOCK_EX, reterr) < 0 || require_status_created(ctx, reterr) < 0)
+		return -1;
+	if (release_init(ctx, reterr) < 0)
 		return -1;
 	if (run_list(ctx, LIST_STARTED, reterr) == 0)
 		return 0;

@@ -1,10 +1,18 @@
 /* state: prints the OCI state, whose text the compiler made and whose status is computed now. */
+#include <errno.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "../io.h"
 #include "../statedir.h"
 #include "../verbs.h"
+
+/* Without a pid on record only create holds the lock, before its clone, or a delete of what such a create left. */
+static bool is_locked(const struct context *ctx)
+{
+	return flock(ctx->state_fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
 
 int verb_state(struct context *ctx, struct failure *reterr)
 {
@@ -14,6 +22,8 @@ int verb_state(struct context *ctx, struct failure *reterr)
 
 	if (statedir_load(ctx, 0, reterr) < 0 || statedir_status(ctx, &status, reterr) < 0)
 		return -1;
+	if (status == STATUS_STOPPED && ctx->init_pid == 0 && is_locked(ctx))
+		status = STATUS_CREATING;
 	template = plan_str(&ctx->plan, plan_header(&ctx->plan)->state_json);
 	text = map_expanded(ctx, template, status, reterr);
 	if (text == NULL)

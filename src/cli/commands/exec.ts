@@ -18,6 +18,7 @@ const OPTIONS = {
   apparmor: { kind: 'text', help: 'AppArmor profile', mayBeEmpty: true },
   'no-new-privs': { kind: 'flag', help: 'the process can gain no privileges' },
   cap: { kind: 'list', short: 'c', help: 'add a capability; may be repeated' },
+  'ignore-paused': { kind: 'flag', help: 'exec in a paused container too: the process begins when it is resumed' },
   'preserve-fds': { kind: 'count', help: 'hand N descriptors from 3 on to the process' },
   ...HELP_OPTION,
 } as const satisfies OptionTable;
@@ -82,6 +83,7 @@ export const exec = defineCommand({
       id: parseContainerId(invocation.args[0] ?? ''),
       process: processOf(invocation),
       detach: options.detach,
+      ignorePaused: options['ignore-paused'],
       consoleSocket: pathOf(options['console-socket']),
       pidFile: pathOf(options['pid-file']),
       preserveFds: options['preserve-fds'],

@@ -1,21 +1,17 @@
 /** `tsrun list`: all containers below the root directory, in runc's two formats. */
-import { TsrunError, UsageError } from '../../errors.js';
+import { TsrunError } from '../../errors.js';
 import type { ListedContainer } from '../../runtime/list.js';
 import { quote } from '../../util/quote.js';
 import { formatTable } from '../../util/tabwriter.js';
 import { defineCommand } from '../command.js';
+import { type Format, readTableOrJson } from '../format.js';
 import { HELP_OPTION } from '../options.js';
 import { print } from '../output.js';
 
 const HEADER = ['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'];
 
-function readFormat(text: string): 'table' | 'json' {
-  if (text === 'table' || text === 'json') return text;
-  throw new UsageError(`--format: invalid format option ${quote(text, 64)}`, '--format', "it is 'table' or 'json'");
-}
-
 /** One line; null for none, as Go prints an empty list. */
-export function formatList(containers: readonly ListedContainer[], format: 'table' | 'json'): string {
+export function formatList(containers: readonly ListedContainer[], format: Format): string {
   if (format === 'json') return `${JSON.stringify(containers.length === 0 ? null : containers)}\n`;
   const rows = containers.map(({ id, pid, status, bundle, created, owner }) => [
     id,
@@ -40,7 +36,7 @@ export const list = defineCommand({
     ...HELP_OPTION,
   },
   async run({ options, runtime, globals }) {
-    const format = readFormat(options.format ?? 'table');
+    const format = readTableOrJson(options.format);
     const { listContainers } = await import('../../runtime/list.js');
     const containers = listContainers(runtime);
     if (containers === undefined && globals.rootGiven) {

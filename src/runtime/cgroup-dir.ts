@@ -1,0 +1,46 @@
+/**
+ * The container's cgroup as files to be read: who is in it. cgroups(7). Directories below it are the container's to make
+ * and to name, but no symbolic link can be made in a cgroup file system.
+ */
+import { type Dirent, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { StateError } from '../errors.js';
+import { SLOT } from '../plan/op.gen.js';
+import { quote } from '../util/quote.js';
+import type { Container } from './container.js';
+
+/** ENODEV: it was removed between open and read. EOPNOTSUPP: threaded, its processes are listed above it. */
+const GONE = new Set(['ENOENT', 'ENODEV', 'EOPNOTSUPP']);
+
+function unlessGone<T>(read: () => T, otherwise: T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && GONE.has(String(error.code))) return otherwise;
+    throw error;
+  }
+}
+
+/** Absolute. Throws StateError when the container was given none. */
+export function cgroupDirectory({ id, cgroup }: Container): string {
+  if (cgroup !== null) return join(cgroup.mount, cgroup.path.replaceAll(SLOT.id, id));
+  throw new StateError('CONTAINER_STATE', id, `cgroup not exist: the container has none of its own: ${quote(id)}`);
+}
+
+/** undefined when there is no such file, or no such cgroup any more. */
+export function readCgroupFile(directory: string, name: string): string | undefined {
+  return unlessGone(() => readFileSync(join(directory, name), 'utf8'), undefined);
+}
+
+/** Pids of the cgroup and all below it, in rising order; those of other pid namespaces have none here. */
+export function readPids(directory: string): number[] {
+  const pids: number[] = [];
+  const pending = [directory];
+  for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    const lines = (readCgroupFile(path, 'cgroup.procs') ?? '').split('\n');
+    pids.push(...lines.map(Number).filter((pid) => pid > 0));
+    const below: Dirent[] = unlessGone(() => readdirSync(path as string, { withFileTypes: true }), []);
+    for (const entry of below) if (entry.isDirectory()) pending.push(join(path, entry.name));
+  }
+  return pids.sort((a, b) => a - b);
+}

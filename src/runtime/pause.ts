@@ -1,0 +1,7 @@
+/** pause: the freezer of the container's cgroup. Not in runtime-spec; the behaviour is runc's. */
+import type { ContainerId } from '../state/container-id.js';
+import { type Runtime, runVerb } from './runtime.js';
+
+export function pauseContainer(runtime: Runtime, id: ContainerId): void {
+  runVerb(runtime, { verb: 'pause', id });
+}

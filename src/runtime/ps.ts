@@ -1,0 +1,54 @@
+/** ps: the processes of a container, as the host sees them. Not in runtime-spec; the behaviour is runc's (ps.go). */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { TsrunError } from '../errors.js';
+import type { ContainerId } from '../state/container-id.js';
+import { quote } from '../util/quote.js';
+import { formatTable } from '../util/tabwriter.js';
+import { cgroupDirectory, readPids } from './cgroup-dir.js';
+import { readContainer } from './container.js';
+import type { Runtime } from './runtime.js';
+
+const MAX_OUTPUT = 64 * 1024 * 1024;
+
+/** Empty once the container has stopped. */
+export function containerPids(runtime: Runtime, id: ContainerId): number[] {
+  return readPids(cgroupDirectory(readContainer(runtime, id)));
+}
+
+/** The lines of ps(1) whose PID is one of these, below its header. Pure. */
+export function filterPs(output: string, pids: ReadonlySet<number>): string {
+  const [header = '', ...lines] = output.split('\n').filter((line) => line !== '');
+  const column = header.trim().split(/\s+/).indexOf('PID');
+  if (column < 0) {
+    throw new TsrunError('IO', "couldn't find PID field in ps output", { hint: 'add a column: -o pid' });
+  }
+  const chosen = lines.filter((line) => pids.has(Number(line.trim().split(/\s+/)[column])));
+  return [header, ...chosen].map((line) => `${line}\n`).join('');
+}
+
+/** args: options of the host's ps(1). A host without ps(1) gets a table of ours, for which options mean nothing. */
+export function psTable(pids: readonly number[], args: readonly string[]): string {
+  const env = { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
+  const ps = spawnSync('ps', args.length === 0 ? ['-ef'] : args, { encoding: 'utf8', env, maxBuffer: MAX_OUTPUT });
+  if (ps.error !== undefined && 'code' in ps.error && ps.error.code === 'ENOENT') return ownTable(pids);
+  if (ps.error !== undefined) throw new TsrunError('IO', `ps: ${ps.error.message}`, { cause: ps.error });
+  if (ps.status !== 0) throw new TsrunError('IO', `ps: exit status ${ps.status}: ${quote(ps.stderr.trim(), 256)}`);
+  return filterPs(ps.stdout, new Set(pids));
+}
+
+function ownTable(pids: readonly number[]): string {
+  return formatTable([['UID', 'PID', 'PPID', 'CMD'], ...pids.flatMap(describe)]);
+}
+
+/** A process that ended meanwhile is left out. */
+function describe(pid: number): string[][] {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+    const field = (name: string) => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(status)?.[1] ?? '?';
+    return [[field('Uid'), String(pid), field('PPid'), args === '' ? `[${field('Name')}]` : quote(args).slice(1, -1)]];
+  } catch {
+    return [];
+  }
+}
