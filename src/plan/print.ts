@@ -6,10 +6,11 @@
  */
 import { LISTS, type ListName, OP_SHAPES, type Op } from './op.gen.js';
 import type { Plan } from './plan.js';
+import { whyOf } from './story.js';
 import { opText } from './text.js';
 
 /** Who runs a list, as in schemas/plan.json. */
-const RUNS: { readonly [list in ListName]: string } = {
+export const RUNS: { readonly [list in ListName]: string } = {
   setup: 'the executor, on the host, before the container exists',
   spawn: 'the executor, to make the first process; from STAGE on in a process that may change namespaces',
   settle: 'the executor, on the host, beside the new process',
@@ -42,7 +43,7 @@ function line(text: string, origin: string, column: number): string {
   return origin === '' ? `  ${text}` : `  ${text.padEnd(column)}  ← ${origin}`;
 }
 
-/** For `tsrun plan --json`: numbers of 64 bits as decimal strings, blobs as base64, the text beside each op. */
+/** For `tsrun plan --json`: numbers of 64 bits as decimal strings, blobs as base64, beside each op what it does and why. */
 export function planToJson(plan: Plan): unknown {
   return {
     lists: Object.fromEntries(LISTS.map((list) => [list, plan.lists[list].map(opToJson)])),
@@ -50,10 +51,14 @@ export function planToJson(plan: Plan): unknown {
   };
 }
 
-function opToJson(op: Op): unknown {
+export function opToJson(op: Op): unknown {
+  const story = { text: opText(op), why: whyOf(op) };
+  return { op: op.op, ...Object.fromEntries(fieldsToJson(op)), origin: op.origin, ...story };
+}
+
+export function fieldsToJson(op: Op): (readonly [name: string, value: unknown])[] {
   const values = op as unknown as { readonly [field: string]: unknown };
-  const fields = OP_SHAPES[op.op].fields.map(({ name }) => [name, valueToJson(values[name])]);
-  return { op: op.op, ...Object.fromEntries(fields), origin: op.origin, text: opText(op) };
+  return OP_SHAPES[op.op].fields.map(({ name }) => [name, valueToJson(values[name])]);
 }
 
 function valueToJson(value: unknown): unknown {

@@ -3,7 +3,7 @@
  * effect, and only as a regular file of bounded size.
  */
 import { statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { SpecError, type SpecIssue, TsrunError, UsageError } from '../errors.js';
 import { placed } from '../spec/issues.js';
 import { MAX_BYTES, readDocument, type SourceDocument } from '../spec/read.js';
@@ -33,9 +33,9 @@ function checkDirectory(path: string): void {
   throw new UsageError(`--bundle: ${quote(path)} is not a directory`, '--bundle');
 }
 
-function readConfig(path: string): Buffer {
+function readConfig(path: string, name: string): Buffer {
   try {
-    return readHostFile(join(path, CONFIG), CONFIG, { max: MAX_BYTES });
+    return readHostFile(join(path, name), name, { max: MAX_BYTES });
   } catch (error) {
     const code =
       error instanceof TsrunError && error.cause instanceof Error && 'code' in error.cause ? error.cause.code : '';
@@ -62,10 +62,16 @@ export function withPositions<T>(document: SourceDocument, compile: () => T): T 
 }
 
 /** path: absolute. Throws SpecError with all problems of config.json. */
-export function readBundle(runtime: Runtime, path: string): Bundle {
+export function readBundle(runtime: Runtime, path: string, name = CONFIG): Bundle {
   checkDirectory(path);
-  const document = readDocument(readConfig(path), CONFIG);
+  const document = readDocument(readConfig(path, name), name);
   const { value, warnings } = validateConfig(document);
   for (const issue of warnings) runtime.warn(formatIssue(issue, document.name), issue);
   return { path, spec: value, document };
+}
+
+/** The same for a config of any name, whose directory is the bundle. */
+export function readBundleOrConfig(runtime: Runtime, path: string): Bundle {
+  const isConfig = statSync(path, { throwIfNoEntry: false })?.isDirectory() === false;
+  return isConfig ? readBundle(runtime, dirname(path), basename(path)) : readBundle(runtime, path);
 }

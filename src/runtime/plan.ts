@@ -1,20 +1,34 @@
-/** plan: what create would do with a bundle, without doing it. */
+/** plan: what create would do with a bundle, or what it would do differently with another one. Does none of it. */
+import { diffPlans, diffToJson, printDiff } from '../plan/diff.js';
+import { explainPlan } from '../plan/explain.js';
+import type { Plan } from '../plan/plan.js';
 import { planToJson, printPlan } from '../plan/print.js';
 import { stringifyJson } from '../util/json-write.js';
-import { readBundle } from './bundle.js';
+import { type Bundle, readBundleOrConfig } from './bundle.js';
 import { compileBundle } from './create.js';
 import type { Runtime } from './runtime.js';
 
-export interface PlanRequest {
-  /** Absolute. */
-  readonly bundle: string;
-  readonly json: boolean;
+export interface PlanChoices {
+  readonly form: 'explanation' | 'list' | 'json';
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
 }
 
-export function showPlan(runtime: Runtime, request: PlanRequest): string {
-  const bundle = readBundle(runtime, request.bundle);
-  const plan = compileBundle(runtime, bundle, request);
-  return request.json ? `${stringifyJson(planToJson(plan), 2)}\n` : printPlan(plan);
+function planOf(runtime: Runtime, path: string, choices: PlanChoices): { bundle: Bundle; plan: Plan } {
+  const bundle = readBundleOrConfig(runtime, path);
+  return { bundle, plan: compileBundle(runtime, bundle, choices) };
+}
+
+/** path: absolute, of a bundle or of a config in one. */
+export function showPlan(runtime: Runtime, path: string, choices: PlanChoices): string {
+  const { plan } = planOf(runtime, path, choices);
+  if (choices.form === 'json') return `${stringifyJson(planToJson(plan), 2)}\n`;
+  return choices.form === 'list' ? printPlan(plan) : explainPlan(plan);
+}
+
+/** Both for this host. */
+export function comparePlans(runtime: Runtime, [a, b]: readonly [string, string], choices: PlanChoices): string {
+  const [before, after] = [planOf(runtime, a, choices), planOf(runtime, b, choices)];
+  const changes = diffPlans(before.plan, after.plan, [before.bundle.path, after.bundle.path]);
+  return choices.form === 'json' ? `${stringifyJson(diffToJson(changes), 2)}\n` : printDiff(changes);
 }

@@ -1,6 +1,6 @@
 /** cli: the built program from argv to exit status, without root and without containers. */
 import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
@@ -174,9 +174,39 @@ t.test('tsrun spec and plan work on a bundle without touching anything else', { 
   t.match(tsrun(['spec', '-b', dir]), { status: 1, err: /File config\.json exists\. Remove it first/ });
   const { status, out } = tsrun(['plan', dir]);
   t.equal(status, 0);
-  t.match(out, /^setup: /);
+  t.match(out, /^1\. \S/);
   t.match(out, /← \/mounts\/0$/m);
+  t.match(tsrun(['plan', '--list', dir]).out, /^setup: /);
   t.type(JSON.parse(tsrun(['plan', '--json', '-b', dir]).out).lists.init, Array);
+});
+
+t.test('tsrun plan --diff shows what another config makes different, and nothing else', { skip: built }, async (t) => {
+  const dir = t.testdir({ a: { rootfs: {} }, b: { rootfs: {} } });
+  for (const name of ['a', 'b']) tsrun(['spec', '-b', join(dir, name)]);
+  const [a, b] = [join(dir, 'a'), join(dir, 'b')];
+  t.match(tsrun(['plan', '--diff', a, b]), { status: 0, out: 'no differences\n' });
+  const config = JSON.parse(readFileSync(join(b, 'config.json'), 'utf8'));
+  config.hostname = 'other';
+  config.mounts.splice(1, 0, { destination: '/mnt', type: 'tmpfs', source: 'tmpfs' });
+  writeFileSync(join(a, 'changed.json'), JSON.stringify(config));
+  const { out } = tsrun(['plan', '--diff', a, join(a, 'changed.json')]);
+  t.equal(
+    out,
+    [
+      'init: the new process, on its way into the container',
+      '+ mount tmpfs on /mnt (mode of the directory below)  ← /mounts/1',
+      '- set the host name tsrun  ← /hostname',
+      '+ set the host name other  ← /hostname',
+      '',
+    ].join('\n'),
+  );
+  const changes = JSON.parse(tsrun(['plan', '--json', '--diff', a, join(a, 'changed.json')]).out);
+  t.match(changes, [
+    { change: 'added', list: 'init', after: { op: 'MOUNT_FS', origin: '/mounts/1' } },
+    { change: 'changed', list: 'init', before: { name: 'tsrun' }, after: { name: 'other' } },
+  ]);
+  t.match(tsrun(['plan', '--diff', a]), { status: 1, err: /--diff takes two bundles/ });
+  t.match(tsrun(['plan', a, b]), { status: 1, err: /two bundles are compared with --diff/ });
 });
 
 t.test('tsrun list knows a missing default root from a missing --root', { skip: built }, async (t) => {

@@ -1,12 +1,13 @@
 // Golden plans: each directory here holds a config.json, the host it is compiled for, and the plan that comes out,
-// as `tsrun plan` prints it. Reviewed like code; `UPDATE_GOLDEN=1 npx tap test/golden` writes them anew.
+// as `tsrun plan --list` prints it. Reviewed like code; `UPDATE_GOLDEN=1 npx tap test/golden` writes them anew.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { compileExec } from '../../src/compile/exec.js';
 import { type Compiled, compileCreate } from '../../src/compile/index.js';
 import { decodePlan } from '../../src/plan/decode.js';
 import { encodePlan } from '../../src/plan/encode.js';
+import { explainPlan } from '../../src/plan/explain.js';
 import { SLOT } from '../../src/plan/op.gen.js';
 import { printPlan } from '../../src/plan/print.js';
 import { readDocument } from '../../src/spec/read.js';
@@ -45,6 +46,14 @@ function goldenText({ plan, warnings }: Compiled): string {
   return printPlan(plan) + (lines.length === 0 ? '' : `\nwarnings\n${lines.join('')}`);
 }
 
+/** As `tsrun plan` tells it, for the cases that have the file. */
+function explanation(t: Test, name: string, { plan }: Compiled): void {
+  const file = `${CASES}${name}/explanation.txt`;
+  if (!existsSync(file)) return;
+  if (UPDATE) writeFileSync(file, explainPlan(plan));
+  t.equal(explainPlan(plan), readFileSync(file, 'utf8'));
+}
+
 const names = readdirSync(CASES, { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name)
@@ -59,6 +68,7 @@ for (const name of names) {
     const file = `${CASES}${name}/plan.txt`;
     if (UPDATE) writeFileSync(file, text);
     t.equal(text, readFileSync(file, 'utf8'));
+    explanation(t, name, compiled);
     t.same(decodePlan(encodePlan(compiled.plan)), compiled.plan, 'decodePlan undoes encodePlan');
     t.end();
   });

@@ -1,37 +1,52 @@
 /** `tsrun plan`: what create, start and delete would do with a bundle, before anything is done. */
 import { UsageError } from '../../errors.js';
-import { defineCommand } from '../command.js';
+import { defineCommand, type Invocation } from '../command.js';
 import { CREATE_OPTIONS, HELP_OPTION } from '../options.js';
 import { print } from '../output.js';
 
+const OPTIONS = {
+  bundle: CREATE_OPTIONS.bundle,
+  diff: { kind: 'flag', help: 'take two bundles and show what the second one makes different' },
+  json: { kind: 'flag', help: 'print JSON: every field of every operation' },
+  list: { kind: 'flag', help: 'print one line per operation, without explanations' },
+  'no-pivot': CREATE_OPTIONS['no-pivot'],
+  'no-new-keyring': CREATE_OPTIONS['no-new-keyring'],
+  ...HELP_OPTION,
+} as const;
+
+function bundlesOf({ options, args, absolute }: Invocation<typeof OPTIONS>): readonly string[] {
+  if (options.diff && (args.length !== 2 || options.bundle !== undefined)) {
+    throw new UsageError('--diff takes two bundles, the one before and the one after', '--diff');
+  }
+  if (!options.diff && args.length > 1) throw new UsageError('two bundles are compared with --diff', '--diff');
+  if (args[0] !== undefined && options.bundle !== undefined) {
+    throw new UsageError('the bundle is named twice', '--bundle');
+  }
+  return args.length === 0 ? [absolute(options.bundle ?? '.')] : args.map(absolute);
+}
+
 export const plan = defineCommand({
   name: 'plan',
-  summary: 'show what create would do with a bundle',
-  usage: '[bundle]',
+  summary: 'explain what create would do with a bundle',
+  usage: '[bundle] | --diff <bundle> <bundle>',
   description: [
     'Checks the config of a bundle and prints every operation that create, start and delete would carry out, in order,',
-    'each with the field of the config it comes from. Changes nothing.',
+    'with what it is for and, behind the arrow, the field of the config it comes from. A bundle can be named by its',
+    'config.json too, or by another file beside it. Changes nothing.',
   ],
-  args: [0, 1],
-  options: {
-    bundle: CREATE_OPTIONS.bundle,
-    json: { kind: 'flag', help: 'print JSON' },
-    'no-pivot': CREATE_OPTIONS['no-pivot'],
-    'no-new-keyring': CREATE_OPTIONS['no-new-keyring'],
-    ...HELP_OPTION,
-  },
-  async run({ options, args, runtime, absolute }) {
-    if (args[0] !== undefined && options.bundle !== undefined) {
-      throw new UsageError('the bundle is named twice', '--bundle');
-    }
-    const request = {
-      bundle: absolute(args[0] ?? options.bundle ?? '.'),
-      json: options.json,
+  examples: ['# tsrun plan mybundle', '# tsrun plan --diff config.json config-with-limits.json'],
+  args: [0, 2],
+  options: OPTIONS,
+  async run(invocation) {
+    const { options, runtime } = invocation;
+    const [first = '', second] = bundlesOf(invocation);
+    const choices = {
+      form: options.json ? ('json' as const) : options.list ? ('list' as const) : ('explanation' as const),
       noPivot: options['no-pivot'],
       noNewKeyring: options['no-new-keyring'],
     };
-    const { showPlan } = await import('../../runtime/plan.js');
-    print(showPlan(runtime, request));
+    const { comparePlans, showPlan } = await import('../../runtime/plan.js');
+    print(second === undefined ? showPlan(runtime, first, choices) : comparePlans(runtime, [first, second], choices));
     return 0;
   },
 });
