@@ -31,7 +31,9 @@ type Step = Omit<Change, 'list'>;
 function keyOf(op: Op, bundle: string): string {
   const fields = fieldsToJson(op).filter(([name]) => op.op !== 'STATE_FILE' || name !== 'data');
   const text = JSON.stringify([op.op, fields]);
-  return bundle === '' || bundle === '/' ? text : text.replaceAll(JSON.stringify(bundle).slice(1, -1), '<bundle>');
+  if (bundle === '' || bundle === '/') return text;
+  const path = JSON.stringify(bundle).slice(1, -1);
+  return text.replaceAll(`"${path}"`, '"<bundle>"').replaceAll(`"${path}/`, '"<bundle>/');
 }
 
 /** length[i][j]: of the longest common subsequence of a from i on and b from j on. */

@@ -9,7 +9,7 @@ const origin = asPointer('/x');
 const plan = (...init: Op[]): Plan => ({ stateJson: '{}', lists: { ...NO_OPS, init } });
 const mask = (path: string, at = '/x'): Op => ({ op: 'MASK_PATH', path, origin: asPointer(at) });
 const sysctl = (path: string, value: string): Op => ({ op: 'SYSCTL', path, value, origin });
-const diff = (a: Plan, b: Plan): string => printDiff(diffPlans(a, b, ['/a', '/b']));
+const diff = (a: Plan, b: Plan): string => printDiff(diffPlans(a, b, ['/bundle/a', '/bundle/b']));
 const HEAD = 'init: the new process, on its way into the container\n';
 
 t.test('diffPlans finds what is added and removed, whatever the index of its field', async (t) => {
@@ -31,7 +31,7 @@ t.test(
   'diffPlans takes paths below the two bundles for the same, and sees filters of equal length that differ',
   async (t) => {
     const rootfs = (path: string): Op => ({ op: 'OPEN_ROOTFS', path, slot: 0xffffffff, origin });
-    t.equal(diff(plan(rootfs('/a/rootfs')), plan(rootfs('/b/rootfs'))), 'no differences\n');
+    t.equal(diff(plan(rootfs('/bundle/a/rootfs')), plan(rootfs('/bundle/b/rootfs'))), 'no differences\n');
     const filter = (byte: number): Op => ({ op: 'SECCOMP', flags: 0, filter: new Uint8Array(8).fill(byte), origin });
     t.match(
       diff(plan(filter(1)), plan(filter(2))),
