@@ -79,6 +79,7 @@ t.test('planToJson gives JSON for any plan', (t) => {
     mask: '5',
     origin: '/mounts/3',
     text: 'bounding capabilities: CHOWN, DAC_READ_SEARCH',
+    why: 'Capabilities that are not in this set can never be had again.',
   });
   t.end();
 });
