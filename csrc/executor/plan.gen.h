@@ -25,12 +25,13 @@ enum plan_list {
 };
 
 enum phase_value {
-	PHASE_MAPPED = 1,
-	PHASE_ROOTFS = 2,
-	PHASE_HOOKED = 3,
-	PHASE_PREPARED = 4,
-	PHASE_LIMITED = 5,
-	PHASE_READY = 6,
+	PHASE_UNSHARED = 1,
+	PHASE_MAPPED = 2,
+	PHASE_ROOTFS = 3,
+	PHASE_HOOKED = 4,
+	PHASE_PREPARED = 5,
+	PHASE_LIMITED = 6,
+	PHASE_READY = 7,
 };
 
 enum hook_value {
@@ -213,10 +214,18 @@ enum opcode {
 	OP_WAIT_START = 103,
 	OP_EXEC = 104,
 	OP_NOT_DUMPABLE = 105,
+	OP_UNSHARE_TIME = 155,
+	OP_TIME_OFFSETS = 156,
+	OP_ENTER_TIME = 157,
+	OP_CPU_AFFINITY = 158,
+	OP_SCHEDULER = 159,
+	OP_IO_PRIORITY = 160,
+	OP_PERSONALITY = 161,
+	OP_MEMORY_POLICY = 162,
 	OP_CGROUP_KILL = 110,
 	OP_CGROUP_REMOVE = 111,
 	OP_STATE_REMOVE = 112,
-	OP_LIMIT = 113,
+	OP_LIMIT = 163,
 };
 
 struct op_state_create {
@@ -931,6 +940,91 @@ struct op_not_dumpable {
 
 _Static_assert(sizeof(struct op_not_dumpable) <= PLAN_RECORD_SIZE, "record size");
 
+struct op_unshare_time {
+	uint32_t code;
+	plan_str_t origin;
+};
+
+_Static_assert(sizeof(struct op_unshare_time) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_time_offsets {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t offsets;
+};
+
+_Static_assert(__builtin_offsetof(struct op_time_offsets, offsets) == 8, "layout");
+_Static_assert(sizeof(struct op_time_offsets) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_enter_time {
+	uint32_t code;
+	plan_str_t origin;
+};
+
+_Static_assert(sizeof(struct op_enter_time) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_cpu_affinity {
+	uint32_t code;
+	plan_str_t origin;
+	struct plan_blob cpus;
+};
+
+_Static_assert(__builtin_offsetof(struct op_cpu_affinity, cpus) == 8, "layout");
+_Static_assert(sizeof(struct op_cpu_affinity) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_scheduler {
+	uint32_t code;
+	plan_str_t origin;
+	uint32_t policy;
+	int32_t nice;
+	uint32_t priority;
+	uint32_t pad0;
+	uint64_t flags;
+	uint64_t runtime;
+	uint64_t deadline;
+	uint64_t period;
+};
+
+_Static_assert(__builtin_offsetof(struct op_scheduler, policy) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_scheduler, nice) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_scheduler, priority) == 16, "layout");
+_Static_assert(__builtin_offsetof(struct op_scheduler, flags) == 24, "layout");
+_Static_assert(__builtin_offsetof(struct op_scheduler, runtime) == 32, "layout");
+_Static_assert(__builtin_offsetof(struct op_scheduler, deadline) == 40, "layout");
+_Static_assert(__builtin_offsetof(struct op_scheduler, period) == 48, "layout");
+_Static_assert(sizeof(struct op_scheduler) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_io_priority {
+	uint32_t code;
+	plan_str_t origin;
+	uint32_t io_class;
+	uint32_t priority;
+};
+
+_Static_assert(__builtin_offsetof(struct op_io_priority, io_class) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_io_priority, priority) == 12, "layout");
+_Static_assert(sizeof(struct op_io_priority) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_personality {
+	uint32_t code;
+	plan_str_t origin;
+	uint32_t persona;
+};
+
+_Static_assert(__builtin_offsetof(struct op_personality, persona) == 8, "layout");
+_Static_assert(sizeof(struct op_personality) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_memory_policy {
+	uint32_t code;
+	plan_str_t origin;
+	uint32_t mode;
+	struct plan_blob nodes;
+};
+
+_Static_assert(__builtin_offsetof(struct op_memory_policy, mode) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_memory_policy, nodes) == 12, "layout");
+_Static_assert(sizeof(struct op_memory_policy) <= PLAN_RECORD_SIZE, "record size");
+
 struct op_cgroup_kill {
 	uint32_t code;
 	plan_str_t origin;
@@ -1045,6 +1139,14 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_WAIT_START] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
 	[OP_EXEC] = { 1u << LIST_INIT, 2, { { FIELD_STRV, 8 }, { FIELD_STRV, 16 } } },
 	[OP_NOT_DUMPABLE] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
+	[OP_UNSHARE_TIME] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
+	[OP_TIME_OFFSETS] = { 1u << LIST_SETTLE, 1, { { FIELD_STR, 8 } } },
+	[OP_ENTER_TIME] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
+	[OP_CPU_AFFINITY] = { 1u << LIST_SETUP | 1u << LIST_SETTLE, 1, { { FIELD_BLOB, 8 } } },
+	[OP_SCHEDULER] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
+	[OP_IO_PRIORITY] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
+	[OP_PERSONALITY] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
+	[OP_MEMORY_POLICY] = { 1u << LIST_INIT, 1, { { FIELD_BLOB, 12 } } },
 	[OP_CGROUP_KILL] = { 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_CGROUP_REMOVE] = { 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_STATE_REMOVE] = { 1u << LIST_TEARDOWN, 0, { { 0, 0 } } },
@@ -1117,6 +1219,14 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	X(WAIT_START, wait_start) \
 	X(EXEC, exec) \
 	X(NOT_DUMPABLE, not_dumpable) \
+	X(UNSHARE_TIME, unshare_time) \
+	X(TIME_OFFSETS, time_offsets) \
+	X(ENTER_TIME, enter_time) \
+	X(CPU_AFFINITY, cpu_affinity) \
+	X(SCHEDULER, scheduler) \
+	X(IO_PRIORITY, io_priority) \
+	X(PERSONALITY, personality) \
+	X(MEMORY_POLICY, memory_policy) \
 	X(CGROUP_KILL, cgroup_kill) \
 	X(CGROUP_REMOVE, cgroup_remove) \
 	X(STATE_REMOVE, state_remove)

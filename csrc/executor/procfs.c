@@ -121,7 +121,7 @@ int procfs_write(int proc_fd, const char *path, const char *value)
 	return fd < 0 ? -1 : write_once(fd, value);
 }
 
-/* The two places that follow a magic link: its directory was just reached on procfs itself. */
+/* The places that follow a magic link: its directory was just reached on procfs itself. */
 static int follow_magic_link(int proc_fd, const char *path, const char *name, int flags)
 {
 	cleanup_fd int directory = procfs_openat(proc_fd, path, O_PATH | O_DIRECTORY);
@@ -132,6 +132,14 @@ static int follow_magic_link(int proc_fd, const char *path, const char *name, in
 int procfs_open_namespace(int proc_fd, const char *name)
 {
 	return follow_magic_link(proc_fd, "self/ns", name, O_RDONLY);
+}
+
+int procfs_open_namespace_of(int proc_fd, pid_t pid, const char *name)
+{
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "%d/ns", pid);
+	return follow_magic_link(proc_fd, path, name, O_RDONLY);
 }
 
 int procfs_reopen(int proc_fd, int fd, int flags)

@@ -36,6 +36,9 @@ int procfs_reopen(int proc_fd, int fd, int flags);
 /* One of this process' own namespaces ("mnt"), for setns(2). fd, or -1 with errno. */
 int procfs_open_namespace(int proc_fd, const char *name);
 
+/* The same of another process. */
+int procfs_open_namespace_of(int proc_fd, pid_t pid, const char *name);
+
 /* Start time of a process (field 22 of stat, clock ticks after boot). 0, or -1 with errno. */
 int procfs_start_time(int proc_fd, pid_t pid, uint64_t *ret_start);
 

@@ -17,9 +17,9 @@ import type { Compiled } from './index.js';
 import { joinKeyring } from './lsm.js';
 import { NAMESPACES, privateNamespaces, readNamespaces } from './namespaces.js';
 import { compileProcess } from './process.js';
-import { compileRlimits, oomScoreAdj } from './rlimits.js';
+import { compileLimits, oomScoreAdj } from './rlimits.js';
+import { finalAffinity, initialAffinity } from './scheduling.js';
 import type { CompileServices } from './services.js';
-import { checkUnsupportedProcess } from './unsupported.js';
 
 export interface ExecTarget {
   /** The container's, from its record. */
@@ -44,15 +44,15 @@ export function compileExec(
     namespaces: readNamespaces(target.spec),
     report: { issues: [], warnings: [] },
   };
-  checkUnsupportedProcess(scope, true);
   const lists = {
     ...NO_OPS,
-    setup: [...openCgroup(target), ...connectConsole(scope)],
+    setup: [...openCgroup(target), ...connectConsole(scope), ...initialAffinity(scope)],
     spawn: spawnInto(scope),
     settle: [
+      finalAffinity(scope),
       ...oomScoreAdj(scope),
       { op: 'NOTIFY', phase: PHASE.MAPPED, origin: NAMESPACES } as const,
-      ...compileRlimits(scope),
+      ...compileLimits(scope),
       { op: 'AWAIT', phase: PHASE.READY, origin: ROOT_ORIGIN } as const,
       { op: 'PID_FILE', origin: ROOT_ORIGIN } as const,
     ],
@@ -71,6 +71,9 @@ function inherit(process: ValidProcess, first: Process | undefined): Process {
     capabilities: process.capabilities ?? first?.capabilities,
     rlimits: process.rlimits ?? first?.rlimits,
     oomScoreAdj: process.oomScoreAdj ?? first?.oomScoreAdj,
+    scheduler: process.scheduler ?? first?.scheduler,
+    ioPriority: process.ioPriority ?? first?.ioPriority,
+    execCPUAffinity: process.execCPUAffinity ?? first?.execCPUAffinity,
   };
   const set = Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== undefined));
   return { ...process, ...set, user: { ...process.user, ...(umask === undefined ? {} : { umask }) } };

@@ -27,12 +27,14 @@ import { checkNamespaces, isNew, NAMESPACES, openNamespaces, spawn } from './nam
 import { compileProcess } from './process.js';
 import { compileReadonlyPaths } from './readonly-paths.js';
 import { collect } from './report.js';
-import { compileRlimits, oomScoreAdj } from './rlimits.js';
+import { compileLimits, oomScoreAdj } from './rlimits.js';
 import { compileHostPropagation, enterRootfs, makeCwd, openRootfs, readOnlyRootfs, rootfsPath } from './rootfs.js';
+import { resetAffinity } from './scheduling.js';
 import type { CompileServices } from './services.js';
 import { createSources } from './sources.js';
 import { stateJson } from './state-json.js';
 import { compileSysctl } from './sysctl.js';
+import { compileTimeOffsets, enterTime, lateNamespaces, unshareTime } from './time.js';
 import { checkUnsupported } from './unsupported.js';
 
 export type { CreateOptions } from './context.js';
@@ -58,7 +60,7 @@ export function compileCreate(
   const mounts = compileMounts(c, { sources, cgroup: cgroup?.cgroup ?? null, rootfs: rootfsPath(c) });
   const lists: Plan['lists'] = {
     setup: setup(c, sources.ops, cgroup?.setup ?? []),
-    spawn: spawn(c),
+    spawn: spawn(c, lateNamespaces(c)),
     settle: settle(c),
     init: init(c, rootfs, mounts),
     started: compileHooks(spec, 'poststart'),
@@ -85,11 +87,13 @@ function setup(c: Context, sources: readonly Op[], cgroup: readonly Op[]): Op[] 
 function settle(c: Context): Op[] {
   return [
     { op: 'RECORD_INIT', origin: ROOT_ORIGIN },
+    resetAffinity,
+    ...compileTimeOffsets(c),
     ...compileIdMaps(c),
     ...oomScoreAdj(c),
     { op: 'NOTIFY', phase: PHASE.MAPPED, origin: NAMESPACES },
     ...runtimeHooks(c),
-    ...compileRlimits(c),
+    ...compileLimits(c),
     { op: 'AWAIT', phase: PHASE.READY, origin: c.base },
     { op: 'PID_FILE', origin: ROOT_ORIGIN },
   ];
@@ -130,10 +134,12 @@ function becomeInit(c: Context): Op[] {
   const joins = [...c.namespaces.values()].some(({ path = '' }) => path !== '');
   return [
     ...(joins ? [{ op: 'NOT_DUMPABLE', origin: NAMESPACES } as const] : []),
+    ...unshareTime(c),
     { op: 'AWAIT', phase: PHASE.MAPPED, origin: NAMESPACES },
     ...(c.namespaces.has('user') ? [{ op: 'BECOME_ROOT', origin: NAMESPACES } as const] : []),
     { op: 'NEW_SESSION', origin: c.base },
     { op: 'PRIVATE_PROC', origin: ROOT_ORIGIN },
+    ...enterTime(c),
     ...(c.options.noNewKeyring ? [] : [joinKeyring(c)]),
   ];
 }

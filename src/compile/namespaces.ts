@@ -56,9 +56,10 @@ export const namespaceSlots = (of: Namespaces): number => joined(of).length;
 
 /**
  * The user namespace comes last: the runtime may enter the host's namespaces only before it, and what that user
- * namespace owns, which the kernel refuses until then, the executor tries again after it.
+ * namespace owns, which the kernel refuses until then, the executor tries again after it. late: CLONE_NEW* that init
+ * makes itself.
  */
-export function spawn({ namespaces }: Context): Op[] {
+export function spawn({ namespaces }: Context, late = 0n): Op[] {
   const slots = joined(namespaces).map((one, slot) => ({ one, slot }));
   const ordered = [
     ...slots.filter(({ one }) => one.type !== 'user'),
@@ -73,7 +74,7 @@ export function spawn({ namespaces }: Context): Op[] {
     }),
   );
   const made = [...namespaces.values()].filter((one) => !isJoin(one));
-  const flags = made.reduce((all, { type }) => all | CLONE_NEW[type], 0n);
+  const flags = made.reduce((all, { type }) => all | CLONE_NEW[type], 0n) & ~late;
   const stage: Op[] = joins.length === 0 ? [] : [{ op: 'STAGE', origin: NAMESPACES }];
   return [...stage, ...joins, { op: 'CLONE', namespaces: flags, origin: NAMESPACES }];
 }

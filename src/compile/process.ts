@@ -17,9 +17,10 @@ import { append } from '../util/pointer.js';
 import { compileCapabilities } from './capabilities.js';
 import type { ProcessScope } from './context.js';
 import { compileHome, execute, findProgram } from './environment.js';
+import { compileMemoryPolicy, compilePersonality } from './execution.js';
 import { compileLsm } from './lsm.js';
 import { collect } from './report.js';
-import { awaitRlimits } from './rlimits.js';
+import { awaitLimits } from './rlimits.js';
 import { compileSeccomp } from './seccomp.js';
 import { compileUmask, setUser } from './user.js';
 
@@ -32,12 +33,14 @@ export function compileProcess(scope: ProcessScope, waiting: readonly Op[]): Op[
   const chdir = (flags: number): Op => ({ op: 'CHDIR', path: process.cwd, flags, origin: append(base, 'cwd') });
   return [
     compileUmask(scope),
+    ...compilePersonality(scope),
     ...compileLsm(scope),
     ...(noNewPrivileges ? [{ op: 'NO_NEW_PRIVS', origin: append(base, 'noNewPrivileges') } as const] : []),
     ...compileHome(scope),
     { op: 'CLOSE_FDS', origin: base },
     chdir(CHDIR.FIRST_TRY),
-    ...awaitRlimits(scope),
+    ...awaitLimits(scope),
+    ...compileMemoryPolicy(scope),
     ...(noNewPrivileges ? [] : seccomp),
     capabilities.bounding,
     setUser(scope),

@@ -7,33 +7,46 @@
  */
 import { type Op, PHASE } from '../plan/op.gen.js';
 import { RLIMITS } from '../util/linux-names.js';
-import { append } from '../util/pointer.js';
+import { append, type JsonPointer } from '../util/pointer.js';
 import { type ProcessScope, runtimeHas } from './context.js';
 import { refuse } from './report.js';
+import { compileIoPriority, compileScheduler } from './scheduling.js';
 
-export function compileRlimits(scope: ProcessScope): Op[] {
-  const rlimits = scope.process.rlimits ?? [];
-  if (rlimits.length === 0) return [];
-  const at = append(scope.base, 'rlimits');
-  const ops = rlimits.map(({ type, soft, hard }, index): Op => {
-    checkHard(scope, type, hard, index);
-    return { op: 'RLIMIT', resource: RLIMITS[type], soft, hard, origin: append(at, index) };
-  });
+/** With the scheduling, which may slow init down, or keep it from ever giving the CPU back. */
+export function compileLimits(scope: ProcessScope): Op[] {
+  const origin = limitsOrigin(scope);
+  if (origin === undefined) return [];
   return [
-    { op: 'AWAIT', phase: PHASE.PREPARED, origin: at },
-    ...ops,
-    { op: 'NOTIFY', phase: PHASE.LIMITED, origin: at },
+    { op: 'AWAIT', phase: PHASE.PREPARED, origin },
+    ...rlimits(scope),
+    ...compileScheduler(scope),
+    ...compileIoPriority(scope),
+    { op: 'NOTIFY', phase: PHASE.LIMITED, origin },
   ];
 }
 
 /** Init's side: it must not go on under the limits of the runtime. */
-export function awaitRlimits({ process, base }: ProcessScope): Op[] {
-  const origin = append(base, 'rlimits');
-  if ((process.rlimits ?? []).length === 0) return [];
+export function awaitLimits(scope: ProcessScope): Op[] {
+  const origin = limitsOrigin(scope);
+  if (origin === undefined) return [];
   return [
     { op: 'NOTIFY', phase: PHASE.PREPARED, origin },
     { op: 'AWAIT', phase: PHASE.LIMITED, origin },
   ];
+}
+
+/** The field for which the two sides wait for each other. */
+function limitsOrigin({ process, base }: ProcessScope): JsonPointer | undefined {
+  if ((process.rlimits ?? []).length > 0) return append(base, 'rlimits');
+  const field = (['scheduler', 'ioPriority'] as const).find((name) => process[name] !== undefined);
+  return field === undefined ? undefined : append(base, field);
+}
+
+function rlimits(scope: ProcessScope): Op[] {
+  return (scope.process.rlimits ?? []).map(({ type, soft, hard }, index): Op => {
+    checkHard(scope, type, hard, index);
+    return { op: 'RLIMIT', resource: RLIMITS[type], soft, hard, origin: append(scope.base, 'rlimits', index) };
+  });
 }
 
 function checkHard(scope: ProcessScope, type: string, hard: bigint, index: number): void {

@@ -7,19 +7,16 @@
  */
 import type { Linux } from '../spec/types.gen.js';
 import { append, type JsonPointer, pointer } from '../util/pointer.js';
-import type { Context, ProcessScope } from './context.js';
+import type { Context } from './context.js';
 import { type Report, refuse } from './report.js';
 
 const LINUX = pointer('linux');
 
 /** Each returns whether the field asks for something. */
 const LINUX_FIELDS: readonly (readonly [field: keyof Linux, asks: (linux: Linux) => boolean])[] = [
-  ['timeOffsets', ({ timeOffsets = {} }) => Object.keys(timeOffsets).length > 0],
   ['netDevices', ({ netDevices = {} }) => Object.keys(netDevices).length > 0],
   ['mountLabel', ({ mountLabel = '' }) => mountLabel !== ''],
   ['intelRdt', ({ intelRdt }) => intelRdt !== undefined],
-  ['memoryPolicy', ({ memoryPolicy }) => memoryPolicy !== undefined],
-  ['personality', ({ personality }) => personality !== undefined && personality.domain !== 'LINUX'],
 ];
 
 function notYet(report: Report, path: JsonPointer): void {
@@ -31,16 +28,4 @@ export function checkUnsupported(context: Context): void {
   for (const [field, asks] of LINUX_FIELDS) {
     if (asks(linux)) notYet(context.report, append(LINUX, field));
   }
-  for (const [index, { type }] of (linux.namespaces ?? []).entries()) {
-    if (type === 'time') notYet(context.report, append(LINUX, 'namespaces', index));
-  }
-  checkUnsupportedProcess(context);
-}
-
-/** execCPUAffinity is about exec alone. */
-export function checkUnsupportedProcess({ process, base, report }: ProcessScope, isExec = false): void {
-  if (process.scheduler !== undefined) notYet(report, append(base, 'scheduler'));
-  if (process.ioPriority !== undefined) notYet(report, append(base, 'ioPriority'));
-  const { initial = '', final = '' } = process.execCPUAffinity ?? {};
-  if (isExec && initial + final !== '') notYet(report, append(base, 'execCPUAffinity'));
 }

@@ -8,24 +8,13 @@ import type { HostFacts } from '../host/facts.js';
 import { MOUNT, type Op } from '../plan/op.gen.js';
 import { errnoName } from '../util/errno.js';
 import { quote, quoteName } from '../util/quote.js';
+import { FIELD_HINTS } from './field-hints.js';
+import { type Entry, lacks, type Refusal } from './hint.js';
 
-export interface Refusal {
-  readonly op: Op | undefined;
-  readonly errno: number;
-  readonly syscall: string;
-  readonly detail?: string;
-}
-
-interface Entry {
-  readonly ops?: readonly Op['op'][];
-  readonly errnos: readonly string[];
-  readonly when?: (refusal: Refusal, facts: HostFacts) => boolean;
-  readonly hint: string | ((refusal: Refusal, facts: HostFacts) => string);
-}
+export type { Refusal } from './hint.js';
 
 const CAP_SYS_ADMIN = 21n;
 const CAP_SYS_RESOURCE = 24n;
-const lacks = (facts: HostFacts, capability: bigint) => ((facts.capabilities >> capability) & 1n) === 0n;
 const field = (refusal: Refusal, name: 'type' | 'source' | 'dest' | 'path' | 'file'): string => {
   const value = refusal.op === undefined ? undefined : (refusal.op as Op & { readonly [key: string]: unknown })[name];
   return typeof value === 'string' ? quoteName(value) : 'it';
@@ -42,6 +31,7 @@ const kernelMessages = ({ detail = '' }: Refusal): string =>
     .join('; ');
 
 const ENTRIES: readonly Entry[] = [
+  ...FIELD_HINTS,
   {
     ops: ['STATE_CREATE', 'STATE_FILE', 'STATE_PLAN', 'EXEC_FIFO'],
     errnos: ['EROFS', 'EACCES', 'EPERM'],

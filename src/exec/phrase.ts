@@ -7,6 +7,7 @@
 
 import { namespaceWords, rlimitName } from '../plan/names.js';
 import type { Op } from '../plan/op.gen.js';
+import { maskText } from '../util/number-list.js';
 import { quoteName as q } from '../util/quote.js';
 
 type Phrases = { readonly [K in Op['op']]: (op: Extract<Op, { op: K }>) => string };
@@ -86,6 +87,14 @@ const PHRASES: Phrases = {
   WAIT_START: () => 'wait for start',
   EXEC: (op) => `execute ${q(op.args[0] ?? '')}`,
   NOT_DUMPABLE: () => 'become undumpable',
+  UNSHARE_TIME: () => 'make a time namespace',
+  TIME_OFFSETS: (op) => `set the clock offsets ${q(op.offsets.trim().replace(/\n/g, ', '))}`,
+  ENTER_TIME: () => 'enter the time namespace',
+  CPU_AFFINITY: (op) => `set the CPU affinity to ${q(maskText(op.cpus))}`,
+  SCHEDULER: () => 'set the scheduling policy',
+  IO_PRIORITY: () => 'set the I/O priority',
+  PERSONALITY: () => 'set the personality',
+  MEMORY_POLICY: () => 'set the memory policy',
   CGROUP_KILL: () => "kill the cgroup's processes",
   CGROUP_REMOVE: (op) => `remove the cgroup ${q(op.path)}`,
   STATE_REMOVE: () => 'remove the state directory',

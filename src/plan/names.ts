@@ -5,6 +5,7 @@
  */
 import { CLONE_NEW, MOUNT_ATTR, MS, RLIM_INFINITY, S_IFMT } from '../util/kernel.js';
 import { CAPABILITIES, RLIMITS } from '../util/linux-names.js';
+import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES, SCHEDULER_FLAGS } from '../util/linux-policies.js';
 
 type Words = readonly (readonly [flag: bigint, word: string])[];
 
@@ -101,3 +102,17 @@ export function nodeWord(mode: number): string {
 }
 
 export const octal = (mode: number): string => (mode & 0o7777).toString(8).padStart(4, '0');
+
+export const schedulerFlagWords = (flags: bigint): string[] =>
+  words(
+    flags,
+    Object.entries(SCHEDULER_FLAGS).map(([word, flag]) => [flag, word] as const),
+  );
+
+/** "MPOL_BIND, MPOL_F_STATIC_NODES" for the mode argument of set_mempolicy(2). */
+export function memoryPolicyWords(mode: number): string {
+  const flags = Object.entries(MEMORY_POLICY_FLAGS).filter(([, flag]) => (mode & flag) !== 0);
+  const base = mode & ~flags.reduce((all, [, flag]) => all | flag, 0);
+  const known = Object.entries(MEMORY_POLICY_MODES).find(([, number]) => number === base)?.[0];
+  return [known ?? `policy ${base}`, ...flags.map(([word]) => word)].join(', ');
+}

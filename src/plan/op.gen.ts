@@ -19,12 +19,13 @@ export const SLOT = {
 } as const;
 
 export const PHASE = {
-  MAPPED: 1,
-  ROOTFS: 2,
-  HOOKED: 3,
-  PREPARED: 4,
-  LIMITED: 5,
-  READY: 6,
+  UNSHARED: 1,
+  MAPPED: 2,
+  ROOTFS: 3,
+  HOOKED: 4,
+  PREPARED: 5,
+  LIMITED: 6,
+  READY: 7,
 } as const;
 
 export const HOOK = {
@@ -644,6 +645,68 @@ export interface NotDumpableOp {
   readonly origin: JsonPointer;
 }
 
+/** unshare(CLONE_NEWTIME): a time namespace that this process is not in yet, whose offsets may still be written. clone3(2) would put it there at once. */
+export interface UnshareTimeOp {
+  readonly op: 'UNSHARE_TIME';
+  readonly origin: JsonPointer;
+}
+
+/** Write the clock offsets (a line a clock) to /proc/PID/timens_offsets of init, which has run UNSHARE_TIME. */
+export interface TimeOffsetsOp {
+  readonly op: 'TIME_OFFSETS';
+  readonly offsets: string;
+  readonly origin: JsonPointer;
+}
+
+/** setns(2) to the namespace that UNSHARE_TIME made, which fixes its offsets. An execve(2) would enter it too, but only since Linux 6.3. */
+export interface EnterTimeOp {
+  readonly op: 'ENTER_TIME';
+  readonly origin: JsonPointer;
+}
+
+/** sched_setaffinity(2): in setup of the executor itself, so that what it makes begins on these CPUs; in settle of init. cpus is a bit mask; empty: all CPUs that init's cgroup has, where a refusal is let be. */
+export interface CpuAffinityOp {
+  readonly op: 'CPU_AFFINITY';
+  readonly cpus: Uint8Array;
+  readonly origin: JsonPointer;
+}
+
+/** sched_setattr(2) on init. */
+export interface SchedulerOp {
+  readonly op: 'SCHEDULER';
+  readonly policy: number;
+  readonly nice: number;
+  readonly priority: number;
+  readonly flags: bigint;
+  readonly runtime: bigint;
+  readonly deadline: bigint;
+  readonly period: bigint;
+  readonly origin: JsonPointer;
+}
+
+/** ioprio_set(2) on init. */
+export interface IoPriorityOp {
+  readonly op: 'IO_PRIORITY';
+  readonly ioClass: number;
+  readonly priority: number;
+  readonly origin: JsonPointer;
+}
+
+/** personality(2). */
+export interface PersonalityOp {
+  readonly op: 'PERSONALITY';
+  readonly persona: number;
+  readonly origin: JsonPointer;
+}
+
+/** set_mempolicy(2): MPOL_* with its MPOL_F_* flags, nodes a bit mask. */
+export interface MemoryPolicyOp {
+  readonly op: 'MEMORY_POLICY';
+  readonly mode: number;
+  readonly nodes: Uint8Array;
+  readonly origin: JsonPointer;
+}
+
 /** Kill what is left in the cgroup (cgroup.kill) and wait until it is empty. */
 export interface CgroupKillOp {
   readonly op: 'CGROUP_KILL';
@@ -732,6 +795,14 @@ export type Op =
   | WaitStartOp
   | ExecOp
   | NotDumpableOp
+  | UnshareTimeOp
+  | TimeOffsetsOp
+  | EnterTimeOp
+  | CpuAffinityOp
+  | SchedulerOp
+  | IoPriorityOp
+  | PersonalityOp
+  | MemoryPolicyOp
   | CgroupKillOp
   | CgroupRemoveOp
   | StateRemoveOp;
@@ -1256,6 +1327,68 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
     code: 105,
     lists: ['init'],
     fields: [
+    ],
+  },
+  UNSHARE_TIME: {
+    code: 155,
+    lists: ['init'],
+    fields: [
+    ],
+  },
+  TIME_OFFSETS: {
+    code: 156,
+    lists: ['settle'],
+    fields: [
+      { name: 'offsets', type: 'str', offset: 8, slots: false },
+    ],
+  },
+  ENTER_TIME: {
+    code: 157,
+    lists: ['init'],
+    fields: [
+    ],
+  },
+  CPU_AFFINITY: {
+    code: 158,
+    lists: ['setup', 'settle'],
+    fields: [
+      { name: 'cpus', type: 'blob', offset: 8, slots: false },
+    ],
+  },
+  SCHEDULER: {
+    code: 159,
+    lists: ['settle'],
+    fields: [
+      { name: 'policy', type: 'u32', offset: 8, slots: false },
+      { name: 'nice', type: 'i32', offset: 12, slots: false },
+      { name: 'priority', type: 'u32', offset: 16, slots: false },
+      { name: 'flags', type: 'u64', offset: 24, slots: false },
+      { name: 'runtime', type: 'u64', offset: 32, slots: false },
+      { name: 'deadline', type: 'u64', offset: 40, slots: false },
+      { name: 'period', type: 'u64', offset: 48, slots: false },
+    ],
+  },
+  IO_PRIORITY: {
+    code: 160,
+    lists: ['settle'],
+    fields: [
+      { name: 'ioClass', type: 'u32', offset: 8, slots: false },
+      { name: 'priority', type: 'u32', offset: 12, slots: false },
+    ],
+  },
+  PERSONALITY: {
+    code: 161,
+    lists: ['init'],
+    fields: [
+      { name: 'persona', type: 'u32', offset: 8, slots: false },
+    ],
+  },
+  MEMORY_POLICY: {
+    code: 162,
+    lists: ['init'],
+    fields: [
+      { name: 'mode', type: 'u32', offset: 8, slots: false },
+      { name: 'nodes', type: 'blob', offset: 12, slots: false },
     ],
   },
   CGROUP_KILL: {

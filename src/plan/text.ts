@@ -4,9 +4,11 @@
  *
  * Pure.
  */
+import { IO_PRIORITY_CLASSES, PERSONALITY_DOMAINS, SCHEDULER_POLICIES } from '../util/linux-policies.js';
+import { maskText } from '../util/number-list.js';
 import { escapeControls } from '../util/quote.js';
 import * as name from './names.js';
-import type { MountBindOp, MountFsOp, Op, OpName, RunHookOp } from './op.gen.js';
+import type { MountBindOp, MountFsOp, Op, OpName, RunHookOp, SchedulerOp } from './op.gen.js';
 import {
   ATTR,
   CHDIR,
@@ -46,6 +48,7 @@ const hookName = (kind: number) =>
     .replace(/_(\w)/g, (_, c: string) => c.toUpperCase());
 /** What is true from a phase on. */
 const PHASES: { readonly [phase: number]: string } = {
+  [PHASE.UNSHARED]: 'the time namespace is made',
   [PHASE.MAPPED]: 'the namespaces are set up',
   [PHASE.ROOTFS]: 'the root file system is mounted',
   [PHASE.HOOKED]: 'the hooks of the host have run',
@@ -107,6 +110,21 @@ function groups(blob: Uint8Array): string[] {
 
 /** "run" or, on one line each, the lines of an id map. */
 const mapLines = (map: string) => map.trim().split('\n').join(', ');
+
+function scheduler(op: SchedulerOp): string {
+  const times = op.policy === SCHEDULER_POLICIES.SCHED_DEADLINE ? `${op.runtime}/${op.deadline}/${op.period} ns` : '';
+  return (
+    `schedule by ${keyOf(SCHEDULER_POLICIES, op.policy)}` +
+    notes(
+      op.nice === 0 ? [] : [`nice ${op.nice}`],
+      op.priority === 0 ? [] : [`priority ${op.priority}`],
+      times === '' ? [] : [times],
+      name.schedulerFlagWords(op.flags),
+    )
+  );
+}
+
+const nodes = (mask: Uint8Array) => (mask.length === 0 ? [] : [`nodes ${maskText(mask)}`]);
 
 const TEXTS: Texts = {
   STATE_CREATE: () => 'make the state directory',
@@ -215,6 +233,14 @@ const TEXTS: Texts = {
       ? 'execute nothing: fail'
       : `execute ${list(op.args)}${notes(op.env.length === 0 ? [] : [`env ${list(op.env)}`])}`,
   NOT_DUMPABLE: () => 'refuse ptrace',
+  UNSHARE_TIME: () => 'make a time namespace for later',
+  TIME_OFFSETS: (op) => `set clock offsets ${mapLines(op.offsets)} (seconds, nanoseconds)`,
+  ENTER_TIME: () => 'enter that time namespace',
+  CPU_AFFINITY: (op) => (op.cpus.length === 0 ? 'run on all CPUs of the cgroup' : `run on CPUs ${maskText(op.cpus)}`),
+  SCHEDULER: scheduler,
+  IO_PRIORITY: (op) => `set I/O priority ${keyOf(IO_PRIORITY_CLASSES, op.ioClass)} ${op.priority}`,
+  PERSONALITY: (op) => `set personality ${keyOf(PERSONALITY_DOMAINS, op.persona)}`,
+  MEMORY_POLICY: (op) => `set memory policy ${name.memoryPolicyWords(op.mode)}${notes(nodes(op.nodes))}`,
   CGROUP_KILL: (op) => `kill what is left in cgroup ${show(op.path)}`,
   CGROUP_REMOVE: (op) => `remove cgroup ${show(op.path)}`,
   STATE_REMOVE: () => 'remove the state directory',

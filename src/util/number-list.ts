@@ -37,3 +37,27 @@ function grouped(
   for (let at = first; at <= last; at += size) ranges.push([at, Math.min(at + used - 1, last)]);
   return ranges;
 }
+
+/** The mask that system calls take for a list: bit n of the little-endian words stands for number n. "" is empty. */
+export function numberMask(text: string): Uint8Array {
+  const ranges = text === '' ? [] : (parseNumberList(text) ?? []);
+  const most = Math.max(-1, ...ranges.map(([, last]) => last));
+  const mask = new Uint8Array(Math.ceil((most + 1) / 64) * 8);
+  for (const [first, last] of ranges) {
+    for (let at = first; at <= last; at += 1) mask[at >> 3] = (mask[at >> 3] ?? 0) | (1 << (at & 7));
+  }
+  return mask;
+}
+
+/** The shortest list of a mask: "0-3,7". */
+export function maskText(mask: Uint8Array): string {
+  const isSet = (at: number) => (((mask[at >> 3] ?? 0) >> (at & 7)) & 1) === 1;
+  const ranges: string[] = [];
+  for (let at = 0; at < mask.length * 8; at += 1) {
+    if (!isSet(at)) continue;
+    const first = at;
+    while (isSet(at + 1)) at += 1;
+    ranges.push(first === at ? `${first}` : `${first}-${at}`);
+  }
+  return ranges.join(',');
+}

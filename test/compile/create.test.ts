@@ -53,6 +53,15 @@ t.test('compileCreate refuses groups where setgroups is closed', (t) => {
   t.end();
 });
 
+t.test('compileScheduler refuses what no kernel and no field of the spec can give', (t) => {
+  const scheduler = { policy: 'SCHED_ISO', flags: ['SCHED_FLAG_RESET_ON_FORK', 'SCHED_FLAG_UTIL_CLAMP_MIN'] };
+  t.same(
+    refusals(() => create({ process: { scheduler } })),
+    ['SCHEDULER_UNSUPPORTED /process/scheduler/policy', 'SCHEDULER_UNSUPPORTED /process/scheduler/flags/1'],
+  );
+  t.end();
+});
+
 t.test('compileCreate refuses by name what is not there yet', (t) => {
   const notYet = (change: object, path: string) =>
     t.same(
@@ -60,14 +69,9 @@ t.test('compileCreate refuses by name what is not there yet', (t) => {
       [`NOT_YET_SUPPORTED ${path}`],
     );
   const namespaces = [{ type: 'mount' }, { type: 'network' }];
-  notYet({ process: { scheduler: { policy: 'SCHED_IDLE' } } }, '/process/scheduler');
-  notYet({ process: { ioPriority: { class: 'IOPRIO_CLASS_IDLE', priority: 0 } } }, '/process/ioPriority');
-  notYet({ linux: { namespaces: [{ type: 'mount' }, { type: 'time' }] } }, '/linux/namespaces/1');
   notYet({ linux: { namespaces, netDevices: { eth0: {} } } }, '/linux/netDevices');
   notYet({ linux: { mountLabel: 'system_u:object_r:container_file_t:s0' } }, '/linux/mountLabel');
   notYet({ linux: { intelRdt: { closID: 'one' } } }, '/linux/intelRdt');
-  notYet({ linux: { memoryPolicy: { mode: 'MPOL_DEFAULT' } } }, '/linux/memoryPolicy');
-  notYet({ linux: { personality: { domain: 'LINUX32' } } }, '/linux/personality');
   const map = [{ containerID: 0, hostID: 1, size: 1 }];
   const mount = { destination: '/m', source: '/s', uidMappings: map, gidMappings: map };
   t.same(

@@ -1,5 +1,5 @@
 /*
- * Joining and making namespaces: setns(2), clone3(2), user_namespaces(7).
+ * Joining and making namespaces: setns(2), clone3(2), user_namespaces(7), time_namespaces(7).
  *
  * The executor itself never changes a namespace: hooks of the runtime's side run from it. Joining is
  * done by a stage process whose child, by CLONE_PARENT, is a child of the executor.
@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/nsfs.h>
 #include <sched.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/vfs.h>
@@ -18,6 +19,7 @@
 #include "../container.h"
 #include "../context.h"
 #include "../creds.h"
+#include "../procfs.h"
 #include "../sys.h"
 
 #define NSFS_MAGIC 0x6e736673
@@ -204,4 +206,32 @@ int op_clone(struct context *ctx, const struct op_clone *op, struct failure *ret
 	ctx->init_pid = pid;
 	ctx->init_pidfd = pidfd;
 	return 0;
+}
+
+int op_unshare_time(struct context *ctx, const struct op_unshare_time *op, struct failure *reterr)
+{
+	(void)ctx;
+	(void)op;
+	return unshare(CLONE_NEWTIME) < 0 ? FAIL(reterr, "unshare") : 0;
+}
+
+/* From outside: init is no longer dumpable when it joined something, and its own files in /proc are then the host's. */
+int op_time_offsets(struct context *ctx, const struct op_time_offsets *op, struct failure *reterr)
+{
+	char path[48];
+
+	(void)snprintf(path, sizeof(path), "%d/timens_offsets", ctx->init_pid);
+	if (procfs_write(ctx->proc_fd, path, plan_str(&ctx->plan, op->offsets)) < 0)
+		return FAIL(reterr, "write");
+	return 0;
+}
+
+int op_enter_time(struct context *ctx, const struct op_enter_time *op, struct failure *reterr)
+{
+	cleanup_fd int fd = procfs_open_namespace(ctx->proc_fd, "time_for_children");
+
+	(void)op;
+	if (fd < 0)
+		return FAIL(reterr, "open");
+	return setns(fd, CLONE_NEWTIME) < 0 ? FAIL(reterr, "setns") : 0;
 }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "../cleanup.h"
 #include "../context.h"
@@ -101,6 +102,15 @@ int op_open_rootfs(struct context *ctx, const struct op_open_rootfs *op, struct 
 	return 0;
 }
 
+static bool is_directory(int fd, const char *path)
+{
+	struct stat here;
+	struct stat there;
+
+	return fstat(fd, &here) == 0 && stat(path, &there) == 0 && here.st_dev == there.st_dev &&
+	       here.st_ino == there.st_ino;
+}
+
 /*
  * A runtime that was started in a chroot would leave the host's tree above the container's root: setns(2)
  * into the container's mount namespace goes to that tree, not to the root of init. Joining our own
@@ -109,11 +119,16 @@ int op_open_rootfs(struct context *ctx, const struct op_open_rootfs *op, struct 
 static int leave_chroot(struct context *ctx, struct failure *reterr)
 {
 	cleanup_fd int own = procfs_open_namespace(ctx->proc_fd, "mnt");
+	cleanup_fd int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if (own < 0)
+	if (own < 0 || root < 0)
 		return FAIL(reterr, "open");
 	if (setns(own, CLONE_NEWNS) < 0)
 		return FAIL(reterr, "setns");
+	/* It went to the uppermost mount on "/", which pivot_root(2) refuses if OPEN_ROOTFS attached the rootfs there.
+	 */
+	if (is_directory(ctx->rootfs_fd, "/") && (fchdir(root) < 0 || chroot(".") < 0))
+		return FAIL(reterr, "chroot");
 	/* pivot_root(2) refuses a shared root, and what was made a slave before was the chroot's. */
 	return mount(NULL, "/", NULL, MS_SLAVE, NULL) < 0 ? FAIL(reterr, "mount") : 0;
 }

@@ -43,16 +43,20 @@ function personalityFlags({ flags = [] }: LinuxPersonality, on: Site<Config>): v
 function memoryPolicyNodes({ mode, nodes = '' }: LinuxMemoryPolicy, on: Site<Config>): void {
   numberList(nodes, on, '/nodes');
   if (NO_NODES.includes(mode) && nodes !== '')
-    on.error('NO_NODES', '/nodes', `${mode}: memory policy mode requires 0 nodes`);
+    on.error('NO_NODES', '/nodes', `${mode}: memory policy mode requires 0 nodes but got some`);
   if (SOME_NODES.includes(mode) && nodes === '') {
     on.error('REQUIRED', '/nodes', `${mode}: memory policy mode requires at least one node but got 0`);
   }
 }
 
 /** set_mempolicy(2): the two ways to read the nodes exclude each other, and balancing goes with BIND (and PREFERRED_MANY). */
-function memoryPolicyFlags({ mode, flags = [] }: LinuxMemoryPolicy, on: Site<Config>): void {
+function memoryPolicyFlags({ mode, nodes = '', flags = [] }: LinuxMemoryPolicy, on: Site<Config>): void {
   if (flags.includes('MPOL_F_STATIC_NODES') && flags.includes('MPOL_F_RELATIVE_NODES')) {
     on.error('CONFLICT', '/flags', 'MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES exclude each other');
+  }
+  const readsNodes = flags.includes('MPOL_F_STATIC_NODES') || flags.includes('MPOL_F_RELATIVE_NODES');
+  if (readsNodes && nodes === '' && (mode === 'MPOL_PREFERRED' || mode === 'MPOL_LOCAL')) {
+    on.error('CONFLICT', '/flags', `${mode} without nodes cannot be used with a flag that says how to read nodes`);
   }
   if (flags.includes('MPOL_F_NUMA_BALANCING') && mode !== 'MPOL_BIND' && mode !== 'MPOL_PREFERRED_MANY') {
     on.error('CONFLICT', '/flags', `MPOL_F_NUMA_BALANCING cannot be used with ${mode}`);

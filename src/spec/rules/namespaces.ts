@@ -5,7 +5,7 @@
  * Pure.
  */
 import { type Rule, rulesOf, type Site } from '../rule.js';
-import type { Config, Linux, LinuxNamespace, LinuxTimeOffsets, NamespaceType } from '../types.gen.js';
+import type { Config, Linux, LinuxNamespace, LinuxTimeOffset, LinuxTimeOffsets, NamespaceType } from '../types.gen.js';
 import { absolutePath, addNamespace, idMappings, NAMESPACES, namespaceOf } from './common.js';
 
 const rule = rulesOf<Config>();
@@ -56,6 +56,12 @@ function timeOffsets(offsets: LinuxTimeOffsets, on: Site<Config>): void {
   }
 }
 
+/** timens_offsets takes no more than KTIME_SEC_MAX; how far below 0 an offset may be depends on how long the host is up. */
+function timeOffset({ secs = 0n }: LinuxTimeOffset, on: Site<Config>): void {
+  const most = 9_223_372_036n;
+  if (secs > most || secs < -most) on.error('OUT_OF_RANGE', '/secs', `must be within ${most} seconds of 0`);
+}
+
 /** Reports fields that are in use although the namespace they change would be the host's. */
 function needs(type: NamespaceType, message: string) {
   return (value: object, on: Site<Config>): void => {
@@ -74,6 +80,8 @@ export const namespaceRules: readonly Rule<Config>[] = [
   rule('/linux/gidMappings', idMappings),
   rule('/linux', userNamespace, { needs: [NAMESPACES, '/linux/uidMappings', '/linux/gidMappings'], shallow: true }),
   rule('/linux/timeOffsets', timeOffsets, { needs: [NAMESPACES] }),
+  rule('/linux/timeOffsets/monotonic', timeOffset),
+  rule('/linux/timeOffsets/boottime', timeOffset),
   rule('/linux/maskedPaths', mountNamespace, { needs: [NAMESPACES] }),
   rule('/linux/readonlyPaths', mountNamespace, { needs: [NAMESPACES] }),
   rule('/linux/netDevices', networkNamespace, { needs: [NAMESPACES] }),

@@ -1,0 +1,72 @@
+/**
+ * Hints for what the kernel refuses of the smaller fields: time offsets, scheduling, memory policy.
+ *
+ * Pure.
+ */
+import { MEMORY_POLICY_MODES, SCHEDULER_POLICIES } from '../util/linux-policies.js';
+import { type Entry, lacks, type Refusal } from './hint.js';
+
+const CAP_SYS_NICE = 23n;
+
+const isDeadline = ({ op }: Refusal) => op?.op === 'SCHEDULER' && op.policy === SCHEDULER_POLICIES.SCHED_DEADLINE;
+const isRealtime = ({ op }: Refusal) =>
+  op?.op === 'SCHEDULER' && [SCHEDULER_POLICIES.SCHED_FIFO, SCHEDULER_POLICIES.SCHED_RR].some((p) => p === op.policy);
+
+/** The kernel that brought a mode, for one that this kernel may lack. */
+function sinceOf({ op }: Refusal): string {
+  const mode = op?.op === 'MEMORY_POLICY' ? op.mode & 0xfff : 0;
+  if (mode === MEMORY_POLICY_MODES.MPOL_WEIGHTED_INTERLEAVE) return ', or the kernel is older than Linux 6.9';
+  return mode === MEMORY_POLICY_MODES.MPOL_PREFERRED_MANY ? ', or the kernel is older than Linux 5.15' : '';
+}
+
+export const FIELD_HINTS: readonly Entry[] = [
+  {
+    ops: ['TIME_OFFSETS'],
+    errnos: ['ERANGE'],
+    hint: 'with it the clock would be before 0 or after 146 years: an offset below 0 may not be more than the host has been up',
+  },
+  {
+    ops: ['SCHEDULER'],
+    errnos: ['EPERM'],
+    when: (_, facts) => lacks(facts, CAP_SYS_NICE),
+    hint: 'the runtime has no CAP_SYS_NICE: only SCHED_OTHER, SCHED_BATCH and SCHED_IDLE without a lower nice value can be had',
+  },
+  {
+    ops: ['SCHEDULER'],
+    errnos: ['EPERM', 'EBUSY'],
+    when: isDeadline,
+    hint: "SCHED_DEADLINE can't be used together with a cpuset (linux.resources.cpu.cpus), and all such processes together may not take more than kernel.sched_rt_runtime_us of each kernel.sched_rt_period_us",
+  },
+  {
+    ops: ['SCHEDULER'],
+    errnos: ['EPERM'],
+    when: isRealtime,
+    hint: 'the cgroup (v1) of the container has no real-time budget: set linux.resources.cpu.realtimeRuntime, or boot with rt_group_sched=0',
+  },
+  {
+    ops: ['SCHEDULER'],
+    errnos: ['EINVAL'],
+    hint: 'the kernel does not take these values together: see sched_setattr(2)',
+  },
+  {
+    ops: ['IO_PRIORITY'],
+    errnos: ['EPERM'],
+    hint: 'IOPRIO_CLASS_RT needs CAP_SYS_NICE',
+  },
+  {
+    ops: ['CPU_AFFINITY'],
+    errnos: ['EINVAL'],
+    hint: 'at least one of these CPUs must be online and in the cpuset of the cgroup',
+  },
+  {
+    ops: ['MEMORY_POLICY'],
+    errnos: ['ENOSYS'],
+    hint: 'this kernel is built without NUMA: remove the memory policy',
+  },
+  {
+    ops: ['MEMORY_POLICY'],
+    errnos: ['EINVAL'],
+    hint: (refusal) =>
+      `the nodes must have memory and be allowed by the cpuset (Mems_allowed_list of /proc/self/status)${sinceOf(refusal)}`,
+  },
+];

@@ -1,0 +1,234 @@
+// What the smaller fields of a config do, read back inside by the container's own programs: clocks, scheduling,
+// affinity, personality, memory policy.
+import { readFileSync } from 'node:fs';
+import t, { type Test } from 'tap';
+import type { TestConfig } from '../helpers/config.js';
+import { needCommand, type Skip, skipUnless } from '../helpers/host.js';
+import {
+  type Bundle,
+  IS_TSRUN,
+  must,
+  needRuntime,
+  RUNTIME,
+  runProgram,
+  type Sandbox,
+  sandbox,
+} from '../helpers/runtime.js';
+
+const skip = skipUnless(needRuntime(), IS_TSRUN ? false : 'fields that older runtimes do not know');
+
+/** Numbers of sched(7). */
+const SCHED = { OTHER: 0, FIFO: 1, BATCH: 3, IDLE: 5, DEADLINE: 6 } as const;
+
+function onlineCpus(): string {
+  return readFileSync('/sys/devices/system/cpu/online', 'utf8').trim();
+}
+
+function needTwoCpus(): Skip {
+  return onlineCpus() === '0' ? 'needs two CPUs' : false;
+}
+
+function addUserNamespace(config: TestConfig): void {
+  const map = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+  config['linux'].namespaces.push({ type: 'user' });
+  config['linux'].uidMappings = map;
+  config['linux'].gidMappings = map;
+}
+
+function addTime(config: TestConfig, offsets?: object, path?: string): void {
+  config['linux'].namespaces.push({ type: 'time', ...(path === undefined ? {} : { path }) });
+  if (offsets !== undefined) config['linux'].timeOffsets = offsets;
+}
+
+/** nice, rt_priority and policy of /proc/PID/stat. */
+function scheduling(stat: string): { nice: number; priority: number; policy: number } {
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { nice: Number(fields[16]), priority: Number(fields[37]), policy: Number(fields[38]) };
+}
+
+/** Output of one command run by a container of this config. */
+function output(t: Test, box: Sandbox, command: string, edit: (config: TestConfig) => void): string {
+  const result = box.run(['run', '--bundle', box.bundle(['sh', '-c', command], edit).path, box.id()]);
+  t.equal(result.status, 0, result.stderr);
+  return result.stdout;
+}
+
+const OFFSETS = { monotonic: { secs: 86_400, nanosecs: 5 }, boottime: { secs: 1_000_000 } };
+const CLOCKS =
+  'cat /proc/self/timens_offsets; cut -d. -f1 /proc/uptime; [ /proc/self/ns/time -ef /proc/self/ns/time_for_children ] && echo same; readlink /proc/self/ns/time';
+
+function checkClocks(t: Test, text: string): void {
+  const [monotonic = '', boottime = '', uptime = '', same, namespace] = text.trim().split('\n');
+  t.match(monotonic, /^monotonic\s+86400\s+5$/);
+  t.match(boottime, /^boottime\s+1000000\s+0$/);
+  const host = Number.parseInt(readFileSync('/proc/uptime', 'utf8'), 10);
+  t.ok(Number(uptime) > 1_000_000 && Number(uptime) <= host + 1_000_000, `uptime ${uptime} inside`);
+  t.equal(same, 'same', 'the program is in the namespace, not only its children');
+  t.not(namespace, runProgram('readlink', ['/proc/self/ns/time'], '/tmp').stdout.trim());
+}
+
+t.test('timeOffsets move the clocks of a new time namespace, also inside a user namespace', { skip }, async (t) => {
+  const box = sandbox(t);
+  checkClocks(
+    t,
+    output(t, box, CLOCKS, (config) => addTime(config, OFFSETS)),
+  );
+  const both = (config: TestConfig) => {
+    addUserNamespace(config);
+    addTime(config, OFFSETS);
+  };
+  checkClocks(t, output(t, box, CLOCKS, both));
+});
+
+t.test('exec runs on the clocks of the container, and another container joins them by path', { skip }, async (t) => {
+  const box = sandbox(t);
+  const first = box.start(box.bundle(undefined, (config) => addTime(config, OFFSETS)));
+  checkClocks(t, must(box.run(['exec', first, 'sh', '-c', CLOCKS])).stdout);
+  const path = `/proc/${box.state(first).pid}/ns/time`;
+  checkClocks(
+    t,
+    output(t, box, CLOCKS, (config) => addTime(config, undefined, path)),
+  );
+});
+
+t.test('a time namespace without offsets has the clocks of the host', { skip }, async (t) => {
+  const box = sandbox(t);
+  const lines = output(t, box, CLOCKS, (config) => addTime(config))
+    .trim()
+    .split('\n');
+  t.match(lines[0], /^monotonic\s+0\s+0$/);
+  t.equal(lines[3], 'same');
+});
+
+t.test('an offset that would put a clock before 0 is refused, naming the field', { skip }, async (t) => {
+  const box = sandbox(t);
+  const bundle = box.bundle(undefined, (config) => addTime(config, { boottime: { secs: -1_000_000_000 } }));
+  const refused = box.run(['create', '--bundle', bundle.path, box.id()]);
+  t.equal(refused.status, 1);
+  t.match(refused.stderr, /\/linux\/timeOffsets\/boottime: .*ERANGE[\s\S]*hint: .*before 0/);
+});
+
+const STAT = 'exec cat /proc/self/stat';
+
+t.test('scheduler and ioPriority are those of the program, for exec too', { skip }, async (t) => {
+  const box = sandbox(t);
+  const edit = (config: TestConfig) => {
+    config['process'].scheduler = { policy: 'SCHED_BATCH', nice: 5 };
+    config['process'].ioPriority = { class: 'IOPRIO_CLASS_BE', priority: 6 };
+  };
+  t.same(scheduling(output(t, box, STAT, edit)), { nice: 5, priority: 0, policy: SCHED.BATCH });
+  t.equal(output(t, box, 'ionice -p $$', edit), 'best-effort: prio 6\n');
+  const id = box.start(box.bundle(undefined, edit));
+  t.same(scheduling(must(box.run(['exec', id, 'sh', '-c', STAT])).stdout), {
+    nice: 5,
+    priority: 0,
+    policy: SCHED.BATCH,
+  });
+});
+
+t.test('a real-time policy is had in a user namespace, whose root could not set it', { skip }, async (t) => {
+  const box = sandbox(t);
+  const edit = (config: TestConfig) => {
+    addUserNamespace(config);
+    config['process'].scheduler = { policy: 'SCHED_FIFO', priority: 7 };
+  };
+  const result = box.run(['run', '--bundle', box.bundle(['sh', '-c', STAT], edit).path, box.id()]);
+  // Where the controller cpu is cgroup v1's, a new cgroup has no real-time budget.
+  if (result.status === 0) t.equal(scheduling(result.stdout).policy, SCHED.FIFO);
+  else t.match(result.stderr, /\/process\/scheduler: .*EPERM[\s\S]*hint: .*(realtimeRuntime|CAP_SYS_NICE)/);
+});
+
+t.test('SCHED_DEADLINE takes its runtime, deadline and period', { skip }, async (t) => {
+  const box = sandbox(t);
+  const scheduler = { policy: 'SCHED_DEADLINE', runtime: 1_000_000, deadline: 10_000_000, period: 10_000_000 };
+  const edit = (config: TestConfig) => {
+    config['process'].scheduler = scheduler;
+  };
+  t.equal(scheduling(output(t, box, STAT, edit)).policy, SCHED.DEADLINE);
+  const refused = box.bundle(undefined, (config) => {
+    config['process'].scheduler = { ...scheduler, runtime: 9_999_999 };
+    config['process'].scheduler.deadline = 10_000_000_000_000;
+    config['process'].scheduler.period = 9_223_372_036_854_775_807;
+  });
+  const result = box.run(['create', '--bundle', refused.path, box.id()]);
+  t.equal(result.status, 1, 'a period beyond what the kernel allows');
+  t.match(result.stderr, /\/process\/scheduler/);
+});
+
+const CPUS = ['sh', '-c', 'sed -n s/^Cpus_allowed_list:.//p /proc/self/status'];
+
+t.test(
+  "the CPU affinity of whoever calls the runtime is not the container's",
+  { skip: skip || needTwoCpus() || needCommand('taskset', 'util-linux') },
+  async (t) => {
+    const box = sandbox(t);
+    const pinned = (args: readonly string[]) =>
+      must(runProgram('taskset', ['1', RUNTIME, '--root', box.root, ...args], box.directory)).stdout.trim();
+    t.equal(pinned(['run', '--bundle', box.bundle(CPUS).path, box.id()]), onlineCpus());
+    const id = box.start(box.bundle());
+    t.equal(pinned(['exec', id, ...CPUS]), onlineCpus());
+  },
+);
+
+t.test(
+  'execCPUAffinity final is the affinity of an exec, of the config or of process.json',
+  { skip: skip || needTwoCpus() },
+  async (t) => {
+    const box = sandbox(t);
+    const id = box.start(
+      box.bundle(undefined, (config) => {
+        config['process'].execCPUAffinity = { initial: '0', final: '1' };
+      }),
+    );
+    t.equal(must(box.run(['exec', id, ...CPUS])).stdout, '1\n');
+    const bundle = box.bundle(CPUS, (config) => {
+      config['process'].execCPUAffinity = { initial: '1' };
+    });
+    const process = { ...bundle.config['process'] };
+    t.equal(execProcess(box, id, bundle, process).stdout.trim(), onlineCpus(), 'without final those of the cgroup');
+    process.execCPUAffinity = { final: '4095' };
+    const refused = execProcess(box, id, bundle, process);
+    t.equal(refused.status, 255);
+    t.match(refused.stderr, /\/execCPUAffinity\/final: .*'4095': EINVAL[\s\S]*hint: .*online/);
+  },
+);
+
+function execProcess(box: Sandbox, id: string, bundle: Bundle, process: object) {
+  const file = `${bundle.path}/process.json`;
+  runProgram('tee', [file], box.directory, { input: JSON.stringify(process) });
+  return box.run(['exec', '--process', file, id]);
+}
+
+t.test(
+  'personality LINUX32 makes uname a 32-bit one, and LINUX is set whatever the caller has',
+  { skip: skip || needCommand('setarch', 'util-linux') },
+  async (t) => {
+    const box = sandbox(t);
+    const domain = (name: string) => (config: TestConfig) => {
+      config['linux'].personality = { domain: name };
+    };
+    const machine = (name: string) => output(t, box, 'cat /proc/self/personality', domain(name)).trim();
+    t.equal(machine('LINUX32'), '00000008');
+    const linux = box.bundle(['cat', '/proc/self/personality'], domain('LINUX'));
+    const args = ['linux32', RUNTIME, '--root', box.root, 'run', '--bundle', linux.path, box.id()];
+    t.equal(must(runProgram('setarch', args, box.directory)).stdout, '00000000\n');
+  },
+);
+
+t.test('memoryPolicy is that of the program and of an exec', { skip }, async (t) => {
+  const box = sandbox(t);
+  const interleave = (config: TestConfig) => {
+    config['linux'].memoryPolicy = { mode: 'MPOL_INTERLEAVE', nodes: '0' };
+  };
+  const id = box.start(box.bundle(undefined, interleave));
+  t.match(
+    must(box.run(['exec', id, 'cat', '/proc/1/numa_maps', '/proc/self/numa_maps'])).stdout,
+    /^\S+ interleave:0 [\s\S]*interleave:0 /,
+  );
+  const absent = box.bundle(undefined, (config) => {
+    config['linux'].memoryPolicy = { mode: 'MPOL_BIND', nodes: '900' };
+  });
+  const refused = box.run(['create', '--bundle', absent.path, box.id()]);
+  t.equal(refused.status, 1);
+  t.match(refused.stderr, /\/linux\/memoryPolicy: .*EINVAL[\s\S]*hint: the nodes must/);
+});
