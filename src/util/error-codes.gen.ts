@@ -76,6 +76,7 @@ export type SpecIssueCode =
   | 'CAPABILITY_NEWER'
   | 'CAPABILITY_NOT_GRANTED'
   | 'RLIMIT_ABOVE_HOST'
+  | 'SCHEDULER_UNSUPPORTED'
   | 'GROUPS_NOT_ALLOWED'
   | 'ID_NOT_MAPPED'
   | 'NAMESPACE_UNSUPPORTED'
@@ -226,6 +227,7 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"CAPABILITY_NEWER","group":"host","warning":true,"fields":"`process.capabilities`","meaning":"the kernel does not know it yet; it is left out","remedy":"nothing to do: what the kernel does not know nobody can use"},
   {"code":"CAPABILITY_NOT_GRANTED","group":"host","warning":true,"fields":"`process.capabilities`","meaning":"the runtime does not have it to give","remedy":"run tsrun with it"},
   {"code":"RLIMIT_ABOVE_HOST","group":"host","fields":"`process.rlimits`","meaning":"above the runtime's own hard limit, without CAP_SYS_RESOURCE","remedy":"lower it"},
+  {"code":"SCHEDULER_UNSUPPORTED","group":"host","fields":"`process.scheduler`","meaning":"SCHED_ISO, which no kernel has, or a SCHED_FLAG_UTIL_CLAMP_* flag, for whose value the spec has no field","remedy":"remove it"},
   {"code":"GROUPS_NOT_ALLOWED","group":"host","fields":"`process.user.additionalGids`","meaning":"setgroups(2) is closed in this user namespace","remedy":"leave it empty"},
   {"code":"ID_NOT_MAPPED","group":"host","fields":"`process.user` and others","meaning":"the id is not in the user namespace's mappings","remedy":"add it to them"},
   {"code":"NAMESPACE_UNSUPPORTED","group":"host","fields":"`linux.namespaces`","meaning":"the kernel has no such namespace","remedy":"remove the namespace, or use a kernel that has it"},

@@ -160,14 +160,14 @@ t.test('compileCreate refuses profiles of security modules that are off', (t) =>
 
 t.test('compileCreate reports the issues of all areas at once', (t) => {
   const change = {
-    process: { apparmorProfile: 'p', scheduler: { policy: 'SCHED_IDLE' } },
+    process: { apparmorProfile: 'p', scheduler: { policy: 'SCHED_ISO' } },
     linux: { resources: { memory: { limit: 1000000 } } },
   };
   t.same(
     refusals(() => create(change, { facts: { cgroup: HYBRID } })),
     [
-      'NOT_YET_SUPPORTED /process/scheduler',
       'CONTROLLER_UNAVAILABLE /linux/resources/memory/limit',
+      'SCHEDULER_UNSUPPORTED /process/scheduler/policy',
       'APPARMOR_UNAVAILABLE /process/apparmorProfile',
     ],
   );

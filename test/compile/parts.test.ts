@@ -113,10 +113,8 @@ t.test('compileRlimits makes init wait for its limits, and only then', (t) => {
 
 t.test('compileExec refuses what it cannot do, with paths of the process document', (t) => {
   t.same(
-    refusals(() =>
-      exec({ execCPUAffinity: { final: '0' }, scheduler: { policy: 'SCHED_IDLE' }, apparmorProfile: 'x' }),
-    ),
-    ['NOT_YET_SUPPORTED /scheduler', 'NOT_YET_SUPPORTED /execCPUAffinity', 'APPARMOR_UNAVAILABLE /apparmorProfile'],
+    refusals(() => exec({ scheduler: { policy: 'SCHED_ISO' }, apparmorProfile: 'x' })),
+    ['SCHEDULER_UNSUPPORTED /scheduler/policy', 'APPARMOR_UNAVAILABLE /apparmorProfile'],
   );
   t.same(exec({ capabilities: { permitted: ['CAP_KILL'] } }).warnings.map(line), []);
   t.end();
