@@ -1,4 +1,4 @@
-/* setCloexec(fd, on), fcntl(2); flock(fd, operation), flock(2); socketpair(), socketpair(2). */
+/* setCloexec(fd, on), fcntl(2); flock(fd, operation), flock(2); socketpair(type), socketpair(2). */
 #include "values.h"
 
 #include <cerrno>
@@ -31,9 +31,10 @@ static Napi::Value file_lock(const Napi::CallbackInfo &info)
 static Napi::Value socket_pair(const Napi::CallbackInfo &info)
 {
 	Napi::Env env = info.Env();
+	bool packets = info[0].IsString() && info[0].As<Napi::String>().Utf8Value() == "seqpacket";
 	int fds[2];
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+	if (socketpair(AF_UNIX, (packets ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC, 0, fds) < 0)
 		return throw_errno(env, "socketpair", errno);
 	Napi::Array pair = Napi::Array::New(env, 2);
 	pair.Set(0u, Napi::Number::New(env, fds[0]));

@@ -13,6 +13,7 @@ struct args {
 	int plan_fd;
 	int status_fd; /* -1: no records wanted */
 	int console_fd;
+	int adopt_fd;	  /* restore: the peer that talks to CRIU */
 	int preserve_fds; /* fds 3 .. 2 + preserve_fds are the program's */
 	int signal;
 	pid_t pid;

@@ -56,8 +56,9 @@ struct context {
 	int mask_fd;	  /* the one read-only tmpfs that masks directories */
 	int target_pidfd; /* exec: the container's init */
 	int init_pidfd;
-	int signal_fd; /* signalfd of those that ask to stop: while it is open, create gives up and undoes */
-	int start_fd;  /* exec.fifo, open for writing: from WAIT_START on failures go there */
+	int helper_pidfd; /* CRIU, while it restores what becomes init */
+	int signal_fd;	  /* signalfd of those that ask to stop: while it is open, create gives up and undoes */
+	int start_fd;	  /* exec.fifo, open for writing: from WAIT_START on failures go there */
 	int slots[CONTEXT_SLOTS];
 
 	pid_t init_pid;

@@ -225,7 +225,11 @@ enum opcode {
 	OP_CGROUP_KILL = 110,
 	OP_CGROUP_REMOVE = 111,
 	OP_STATE_REMOVE = 112,
-	OP_LIMIT = 163,
+	OP_ADOPT = 200,
+	OP_RESTORED = 201,
+	OP_CRIU_SOCKET = 203,
+	OP_MAKE_MOUNTPOINT = 202,
+	OP_LIMIT = 204,
 };
 
 struct op_state_create {
@@ -1054,6 +1058,44 @@ struct op_state_remove {
 
 _Static_assert(sizeof(struct op_state_remove) <= PLAN_RECORD_SIZE, "record size");
 
+struct op_adopt {
+	uint32_t code;
+	plan_str_t origin;
+};
+
+_Static_assert(sizeof(struct op_adopt) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_restored {
+	uint32_t code;
+	plan_str_t origin;
+};
+
+_Static_assert(sizeof(struct op_restored) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_criu_socket {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t images;
+	plan_str_t work;
+	uint32_t first;
+};
+
+_Static_assert(__builtin_offsetof(struct op_criu_socket, images) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_criu_socket, work) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_criu_socket, first) == 16, "layout");
+_Static_assert(sizeof(struct op_criu_socket) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_make_mountpoint {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t source;
+	plan_str_t dest;
+};
+
+_Static_assert(__builtin_offsetof(struct op_make_mountpoint, source) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_make_mountpoint, dest) == 12, "layout");
+_Static_assert(sizeof(struct op_make_mountpoint) <= PLAN_RECORD_SIZE, "record size");
+
 enum field_kind {
 	FIELD_NUMBER,
 	FIELD_STR,
@@ -1150,6 +1192,10 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_CGROUP_KILL] = { 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_CGROUP_REMOVE] = { 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_STATE_REMOVE] = { 1u << LIST_TEARDOWN, 0, { { 0, 0 } } },
+	[OP_ADOPT] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
+	[OP_RESTORED] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
+	[OP_CRIU_SOCKET] = { 1u << LIST_INIT, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
+	[OP_MAKE_MOUNTPOINT] = { 1u << LIST_INIT, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 };
 
 /* X(NAME, name): one handler op_name() each. */
@@ -1229,6 +1275,10 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	X(MEMORY_POLICY, memory_policy) \
 	X(CGROUP_KILL, cgroup_kill) \
 	X(CGROUP_REMOVE, cgroup_remove) \
-	X(STATE_REMOVE, state_remove)
+	X(STATE_REMOVE, state_remove) \
+	X(ADOPT, adopt) \
+	X(RESTORED, restored) \
+	X(CRIU_SOCKET, criu_socket) \
+	X(MAKE_MOUNTPOINT, make_mountpoint)
 
 #endif

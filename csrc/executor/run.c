@@ -29,7 +29,7 @@ void context_init(struct context *ctx, const struct args *args)
 	ctx->role = ROLE_HOST;
 	ctx->root_fd = ctx->state_fd = ctx->fifo_fd = ctx->cgroup_fd = ctx->console_fd = -1;
 	ctx->sync_fd = ctx->peer_fd = ctx->proc_fd = ctx->rootfs_fd = ctx->mask_fd = -1;
-	ctx->target_pidfd = ctx->init_pidfd = ctx->start_fd = ctx->signal_fd = -1;
+	ctx->target_pidfd = ctx->init_pidfd = ctx->start_fd = ctx->signal_fd = ctx->helper_pidfd = -1;
 	for (unsigned int i = 0; i < CONTEXT_SLOTS; i++)
 		ctx->slots[i] = -1;
 }

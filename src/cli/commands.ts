@@ -1,5 +1,6 @@
 /** The commands, in the order --help lists them. */
 import type { Command } from './command.js';
+import { checkpoint } from './commands/checkpoint.js';
 import { create } from './commands/create.js';
 import { remove } from './commands/delete.js';
 import { exec } from './commands/exec.js';
@@ -9,6 +10,7 @@ import { list } from './commands/list.js';
 import { pause } from './commands/pause.js';
 import { plan } from './commands/plan.js';
 import { ps } from './commands/ps.js';
+import { restore } from './commands/restore.js';
 import { resume } from './commands/resume.js';
 import { run } from './commands/run.js';
 import { spec } from './commands/spec.js';
@@ -17,6 +19,7 @@ import { state } from './commands/state.js';
 import { version } from './commands/version.js';
 
 export const COMMANDS: readonly Command[] = [
+  checkpoint,
   create,
   remove,
   exec,
@@ -26,6 +29,7 @@ export const COMMANDS: readonly Command[] = [
   pause,
   plan,
   ps,
+  restore,
   resume,
   run,
   spec,

@@ -4,7 +4,7 @@
  * The plan goes over in a sealed memfd. The answer comes back in another memfd rather than a pipe: whoever keeps a copy
  * of the descriptor, the container's init included, cannot make us wait. The environment is empty (security rule 3).
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, readSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { TsrunError } from '../errors.js';
@@ -31,6 +31,10 @@ export interface Call {
   readonly cwd?: string;
   /** Soft limit on open files of our caller, which the container inherits. */
   readonly openFiles?: number | undefined;
+  /** Descriptors of this process that the program gets as 3, 4, …, in place of preserveFds. */
+  readonly programFds?: readonly number[];
+  /** restore: socket to the one who talks to CRIU. */
+  readonly adoptFd?: number;
   /** Keep what the verb prints instead of passing it to our stdout. */
   readonly capture?: boolean;
 }
@@ -57,7 +61,8 @@ function inherit(
   plan: number | undefined,
   status: number,
 ): { stdio: (number | 'pipe')[]; flags: string[] } {
-  const stdio: (number | 'pipe')[] = [0, call.capture === true ? 'pipe' : 1, 2, ...preservedFds(call.preserveFds ?? 0)];
+  const program = call.programFds ?? preservedFds(call.preserveFds ?? 0);
+  const stdio: (number | 'pipe')[] = [0, call.capture === true ? 'pipe' : 1, 2, ...program];
   const flags: string[] = [];
   const add = (flag: string, fd: number | undefined) => {
     if (fd !== undefined) flags.push(flag, String(stdio.push(fd) - 1));
@@ -65,7 +70,8 @@ function inherit(
   add('--plan-fd', plan);
   add('--status-fd', status);
   add('--console-fd', call.consoleFd);
-  if (call.preserveFds !== undefined && call.preserveFds > 0) flags.push('--preserve-fds', String(call.preserveFds));
+  add('--adopt-fd', call.adoptFd);
+  if (program.length > 0) flags.push('--preserve-fds', String(program.length));
   return { stdio, flags };
 }
 
@@ -74,14 +80,25 @@ function readAnswer(fd: number): Answer {
   return decodeAnswer(bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0)));
 }
 
-function spawn(call: Call, plan: number | undefined, status: number): { answer: Answer; stdout: Buffer; ended: Ended } {
+function prepare(call: Call, plan: number | undefined, status: number) {
   const { stdio, flags } = inherit(call, plan, status);
   const argv = [call.verb, '--root', call.root, '--id', call.id, ...flags, ...(call.flags ?? [])];
   if (call.openFiles !== undefined) addon().setOpenFilesLimit(call.openFiles);
-  const child = spawnSync(executorPath(), argv, { stdio, env: {}, cwd: call.cwd ?? '/', maxBuffer: 64 * 1024 * 1024 });
-  if (child.error !== undefined) {
-    throw new TsrunError('IO', `${EXECUTOR} cannot be started: ${child.error.message}`, { cause: child.error });
-  }
+  return { argv, options: { stdio, env: {}, cwd: call.cwd ?? '/' } };
+}
+
+function notStarted(error: Error): TsrunError {
+  return new TsrunError('IO', `${EXECUTOR} cannot be started: ${error.message}`, { cause: error });
+}
+
+function runToEnd(
+  call: Call,
+  plan: number | undefined,
+  status: number,
+): { answer: Answer; stdout: Buffer; ended: Ended } {
+  const { argv, options } = prepare(call, plan, status);
+  const child = spawnSync(executorPath(), argv, { ...options, maxBuffer: 64 * 1024 * 1024 });
+  if (child.error !== undefined) throw notStarted(child.error);
   const stdout = call.capture === true ? Buffer.from(child.stdout) : Buffer.alloc(0);
   return { answer: readAnswer(status), stdout, ended: { status: child.status, signal: child.signal } };
 }
@@ -105,19 +122,43 @@ function withFds<T>(call: Call, use: (plan: number | undefined, status: number) 
 }
 
 /** Runs a verb to its end. Throws the error its verdict says, joined with the config field it comes from. */
-export function callExecutor(
-  call: Call,
-  context: FailureContext,
-  warn: (message: string, cause: TsrunError) => void,
-): Outcome {
-  const { answer, stdout, ended } = withFds(call, (plan, status) => spawn(call, plan, status));
+export type Warn = (message: string, cause: TsrunError) => void;
+
+export function callExecutor(call: Call, context: FailureContext, warn: Warn): Outcome {
+  const { answer, stdout, ended } = withFds(call, (plan, status) => runToEnd(call, plan, status));
+  return { pid: judge(call, answer, ended, context, warn), stdout };
+}
+
+/** The pid of a verdict that is none of failure. */
+function judge(call: Call, answer: Answer, ended: Ended, context: FailureContext, warn: Warn): number {
   for (const warning of answer.warnings) {
     const error = toError(warning, context);
     warn(error.message, error);
   }
   if (answer.verdict === undefined) throw withoutVerdict(call.verb, ended);
   if (answer.verdict.problem !== 'NONE') throw toError(answer.verdict, context);
-  return { pid: answer.verdict.pid, stdout };
+  return answer.verdict.pid;
+}
+
+/** Starts a verb that we have to talk to while it runs. The promise ends as callExecutor does; the answer is its pid. */
+export function startExecutor(call: Call, context: FailureContext, warn: Warn): () => Promise<number> {
+  const plan = call.plan === undefined ? undefined : addon().memfd('tsrun-plan', encodePlan(call.plan));
+  const status = addon().memfd('tsrun-status');
+  const { argv, options } = prepare(call, plan, status);
+  const child = spawn(executorPath(), argv, options);
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on('error', (error) => reject(notStarted(error)));
+    child.on('exit', (code, signal) => resolve({ status: code, signal }));
+  });
+  if (plan !== undefined) closeSync(plan);
+  return async () => {
+    try {
+      const how = await ended;
+      return judge(call, readAnswer(status), how, context, warn);
+    } finally {
+      closeSync(status);
+    }
+  };
 }
 
 export interface Supervision {

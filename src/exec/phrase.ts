@@ -98,6 +98,10 @@ const PHRASES: Phrases = {
   CGROUP_KILL: () => "kill the cgroup's processes",
   CGROUP_REMOVE: (op) => `remove the cgroup ${q(op.path)}`,
   STATE_REMOVE: () => 'remove the state directory',
+  ADOPT: () => 'take over the process CRIU restores',
+  RESTORED: () => 'wait until CRIU is done',
+  CRIU_SOCKET: (op) => `open the images in ${q(op.images)}`,
+  MAKE_MOUNTPOINT: (op) => `make the mount point ${q(op.dest)}`,
 };
 
 export function describeOp(op: Op): string {

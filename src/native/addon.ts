@@ -23,8 +23,8 @@ export interface Addon {
   setCloexec(fd: number, on: boolean): void;
   /** LOCK_SH 1, LOCK_EX 2, LOCK_NB 4, LOCK_UN 8. */
   flock(fd: number, operation: number): void;
-  /** AF_UNIX stream, both ends close-on-exec. */
-  socketpair(): [number, number];
+  /** AF_UNIX, both ends close-on-exec: a stream if unset. */
+  socketpair(type?: 'stream' | 'seqpacket'): [number, number];
   /** Orphaned grandchildren become children of this process. */
   setSubreaper(on: boolean): void;
   /** SIGHUP, SIGINT, SIGQUIT and SIGTERM no longer end this process; caughtSignal() is the last that came, or 0. */
@@ -33,7 +33,7 @@ export interface Addon {
   /** Soft RLIMIT_NOFILE of this process and what it starts, at most the hard limit. */
   setOpenFilesLimit(soft: number): void;
   sendFd(socket: number, fd: number, text: string): void;
-  /** Blocks until a message is there. */
+  /** Blocks until a message is there; no bytes: the other end is closed. */
   receiveFd(socket: number): ReceivedFd;
   /** Loads a BPF_PROG_TYPE_CGROUP_DEVICE program; a refusal's message ends with the verifier's log. */
   bpfLoadDevice(program: Uint8Array): number;

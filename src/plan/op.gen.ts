@@ -729,6 +729,35 @@ export interface StateRemoveOp {
   readonly origin: JsonPointer;
 }
 
+/** restore: take the pid (i32) that the peer of --adopt-fd sends for init's. What CLONE made is CRIU, which ends by itself. */
+export interface AdoptOp {
+  readonly op: 'ADOPT';
+  readonly origin: JsonPointer;
+}
+
+/** restore: tell the peer (byte A) that the process is recorded, and wait until it says (byte D, with the master of the terminal if there is one, which goes to the console socket) that CRIU is done. End of file: the restore failed. */
+export interface RestoredOp {
+  readonly op: 'RESTORED';
+  readonly origin: JsonPointer;
+}
+
+/** restore: open the directories of the images and of CRIU's log in this mount namespace, make the SEQPACKET socket CRIU is asked through, give them the descriptors first+1, first+2 and first, and send the socket's other end with our pid (i32) to the peer of --adopt-fd. CRIU takes descriptors to be those of whoever made the socket. */
+export interface CriuSocketOp {
+  readonly op: 'CRIU_SOCKET';
+  readonly images: string;
+  readonly work: string;
+  readonly first: number;
+  readonly origin: JsonPointer;
+}
+
+/** Make dest inside the rootfs, a directory or file like source on the host, where it is missing. */
+export interface MakeMountpointOp {
+  readonly op: 'MAKE_MOUNTPOINT';
+  readonly source: string;
+  readonly dest: string;
+  readonly origin: JsonPointer;
+}
+
 export type Op =
   | StateCreateOp
   | StateFileOp
@@ -805,7 +834,11 @@ export type Op =
   | MemoryPolicyOp
   | CgroupKillOp
   | CgroupRemoveOp
-  | StateRemoveOp;
+  | StateRemoveOp
+  | AdoptOp
+  | RestoredOp
+  | CriuSocketOp
+  | MakeMountpointOp;
 
 export type OpName = Op['op'];
 export type FieldType = 'u32' | 'i32' | 'u64' | 'i64' | 'str' | 'strv' | 'blob';
@@ -1411,6 +1444,35 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
     code: 112,
     lists: ['teardown'],
     fields: [
+    ],
+  },
+  ADOPT: {
+    code: 200,
+    lists: ['settle'],
+    fields: [
+    ],
+  },
+  RESTORED: {
+    code: 201,
+    lists: ['settle'],
+    fields: [
+    ],
+  },
+  CRIU_SOCKET: {
+    code: 203,
+    lists: ['init'],
+    fields: [
+      { name: 'images', type: 'str', offset: 8, slots: false },
+      { name: 'work', type: 'str', offset: 12, slots: false },
+      { name: 'first', type: 'u32', offset: 16, slots: false },
+    ],
+  },
+  MAKE_MOUNTPOINT: {
+    code: 202,
+    lists: ['init'],
+    fields: [
+      { name: 'source', type: 'str', offset: 8, slots: true },
+      { name: 'dest', type: 'str', offset: 12, slots: false },
     ],
   },
 };

@@ -244,6 +244,10 @@ const TEXTS: Texts = {
   CGROUP_KILL: (op) => `kill what is left in cgroup ${show(op.path)}`,
   CGROUP_REMOVE: (op) => `remove cgroup ${show(op.path)}`,
   STATE_REMOVE: () => 'remove the state directory',
+  ADOPT: () => 'take over the process that CRIU restores',
+  RESTORED: () => 'wait until CRIU has restored all processes',
+  CRIU_SOCKET: (op) => `make the socket to CRIU, open the images in ${show(op.images)}, the log in ${show(op.work)}`,
+  MAKE_MOUNTPOINT: (op) => `make the mount point ${show(op.dest)} like ${show(op.source)} if it is missing`,
 };
 
 export function opText(op: Op): string {

@@ -3,7 +3,7 @@
  * makes one per command, the daemon keeps one.
  */
 import type { SpecIssue, TsrunError } from '../errors.js';
-import { type Call, callExecutor, type Outcome } from '../exec/executor.js';
+import { type Call, callExecutor, type Outcome, startExecutor } from '../exec/executor.js';
 import type { HostFacts } from '../host/facts.js';
 import { probeHost } from '../host/probe.js';
 import { decodePlan } from '../plan/decode.js';
@@ -51,6 +51,17 @@ export type VerbCall = Omit<Call, 'root' | 'openFiles'> & { readonly id: Contain
 
 /** Runs one verb of the executor; its warnings are passed on, its failure is thrown in terms of the config. */
 export function runVerb(runtime: Runtime, call: VerbCall): Outcome {
+  const { full, context } = prepare(runtime, call);
+  return callExecutor(full, context, runtime.warn);
+}
+
+/** Starts a verb that has to be talked to; what it returns waits for its end, as runVerb does. */
+export function startVerb(runtime: Runtime, call: VerbCall): () => Promise<number> {
+  const { full, context } = prepare(runtime, call);
+  return startExecutor(full, context, runtime.warn);
+}
+
+function prepare(runtime: Runtime, call: VerbCall) {
   const { plan } = call;
   const context = {
     verb: call.verb,
@@ -59,5 +70,5 @@ export function runVerb(runtime: Runtime, call: VerbCall): Outcome {
     facts: hostFacts,
   };
   runtime.debug(`executor ${call.verb} ${call.id} ${(call.flags ?? []).join(' ')}`.trimEnd());
-  return callExecutor({ ...call, root: runtime.root, openFiles: runtime.openFiles }, context, runtime.warn);
+  return { full: { ...call, root: runtime.root, openFiles: runtime.openFiles }, context };
 }

@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'CONTAINER_EXISTS'
   | 'CONTAINER_STATE'
   | 'EXEC_FAILED'
+  | 'CRIU_FAILED'
   | 'HOST_UNSUPPORTED'
   | 'RECORD_CORRUPT'
   | 'IO'
@@ -134,6 +135,7 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"CONTAINER_EXISTS","group":"error","meaning":"the id is taken","remedy":"choose another one, or delete the old container"},
   {"code":"CONTAINER_STATE","group":"error","meaning":"the container's state does not allow the verb","remedy":"`tsrun state ID` shows it"},
   {"code":"EXEC_FAILED","group":"error","meaning":"the kernel refused an operation; the message has the field, the operation and the errno","remedy":"follow the hint"},
+  {"code":"CRIU_FAILED","group":"error","meaning":"CRIU could not save or restore the processes; the message has the last errors of its log","remedy":"read the log that the hint names; some programs need another option of `tsrun checkpoint`"},
   {"code":"HOST_UNSUPPORTED","group":"error","meaning":"the host lacks something that was asked for","remedy":"install or enable it, or do not ask for it"},
   {"code":"RECORD_CORRUPT","group":"error","meaning":"a state directory cannot be read","remedy":"`tsrun delete --force ID` removes it"},
   {"code":"IO","group":"error","meaning":"a file of the host could not be read or written","remedy":"see the path and the errno"},

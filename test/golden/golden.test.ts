@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { compileExec } from '../../src/compile/exec.js';
 import { type Compiled, compileCreate } from '../../src/compile/index.js';
+import { compileRestore } from '../../src/compile/restore.js';
 import { decodePlan } from '../../src/plan/decode.js';
 import { encodePlan } from '../../src/plan/encode.js';
 import { explainPlan } from '../../src/plan/explain.js';
@@ -37,7 +38,10 @@ function compileCase(name: string): Compiled {
     return compileExec(process, target, facts, countingServices);
   }
   const fixed = { bundle: '/bundle', record: '{"record": 1}\n' };
-  const asked = { noPivot: false, noNewKeyring: false, ...options };
+  const { restore, ...flags } = options;
+  const asked = { noPivot: false, noNewKeyring: false, ...flags };
+  const criu = { criu: '/usr/sbin/criu', path: '/usr/sbin:/usr/bin', images: '/images', work: '/images' };
+  if (restore === true) return compileRestore(spec, facts, { ...fixed, ...asked, ...criu }, countingServices);
   return compileCreate(spec, facts, { ...fixed, ...asked }, countingServices);
 }
 

@@ -23,6 +23,7 @@
 #include "../mounting.h"
 #include "../procfs.h"
 #include "../saferoot.h"
+#include "../tty.h"
 
 #define CONSOLE_PATH "/dev/console"
 
@@ -116,7 +117,7 @@ static int prepare(int master, const struct op_open_console *op, struct failure 
 }
 
 /* One message: the name of the pty, with the master attached. */
-static int send_master(int socket_fd, int master, struct failure *reterr)
+int tty_send_master(int socket_fd, int master, struct failure *reterr)
 {
 	union {
 		struct cmsghdr header;
@@ -216,7 +217,7 @@ int op_open_console(struct context *ctx, const struct op_open_console *op, struc
 		return FAIL(reterr, "fchown");
 	if ((op->flags & CONSOLE_BIND) != 0 && bind_console(ctx, slave, reterr) < 0)
 		return -1;
-	if (send_master(ctx->console_fd, master, reterr) < 0)
+	if (tty_send_master(ctx->console_fd, master, reterr) < 0)
 		return -1;
 	if (become_terminal(slave, reterr) < 0)
 		return -1;

@@ -103,6 +103,8 @@ static void reap_all(struct context *ctx)
 	close_fd(&ctx->peer_fd);
 	if (ctx->init_pidfd >= 0)
 		(void)sys_pidfd_send_signal(ctx->init_pidfd, SIGKILL);
+	if (ctx->helper_pidfd >= 0)
+		(void)sys_pidfd_send_signal(ctx->helper_pidfd, SIGKILL);
 	reap_within_deadline();
 }
 
