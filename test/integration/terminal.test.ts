@@ -1,8 +1,7 @@
 // Terminals: foreground through the caller's own, and --console-socket for engines (runc's docs/terminals.md).
-import { spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { read, withConsoleSocket } from '../helpers/console.js';
 import { needCommand, skipUnless } from '../helpers/host.js';
 import {
   type Bundle,
@@ -107,53 +106,3 @@ t.test(
     );
   },
 );
-
-/** A receiver as conmon has one: takes one descriptor by SCM_RIGHTS, copies what it reads to a file. */
-const RECEIVER = `
-import array, os, socket, sys
-server = socket.socket(socket.AF_UNIX)
-server.bind(sys.argv[1])
-server.listen(4)
-while True:
-    connection, _ = server.accept()
-    data, ancillary, _, _ = connection.recvmsg(4096, socket.CMSG_SPACE(64))
-    fds = array.array('i')
-    for level, kind, value in ancillary:
-        fds.frombytes(value[:len(value) - len(value) % fds.itemsize])
-    if len(fds) != 1:
-        continue
-    with open(sys.argv[2], 'ab', buffering=0) as output:
-        while True:
-            try:
-                chunk = os.read(fds[0], 4096)
-            except OSError:
-                break
-            if not chunk:
-                break
-            output.write(chunk)
-    os.close(fds[0])
-`;
-
-async function withConsoleSocket(
-  box: Sandbox,
-  action: (socket: string, output: string) => Promise<void>,
-): Promise<void> {
-  const [socket, output] = [join(box.directory, `s${Date.now() % 1e6}`), join(box.directory, 'console-output')];
-  writeFileSync(output, '');
-  const receiver = spawn('python3', ['-c', RECEIVER, socket, output], { stdio: 'inherit' });
-  try {
-    if (!eventually(() => runProgram('test', ['-S', socket], box.directory).status === 0)) throw new Error('no socket');
-    await action(socket, output);
-  } finally {
-    receiver.kill('SIGKILL');
-    await new Promise((resolve) => receiver.once('exit', resolve));
-  }
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return '';
-  }
-}
