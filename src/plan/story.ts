@@ -204,6 +204,13 @@ const STORIES: Stories = {
   },
   CGROUP_KILL: { phase: 'remove', why: 'Whoever is still in the group dies with the container.' },
   CGROUP_REMOVE: { phase: 'remove', why: 'The limits go with the processes.' },
+  ADOPT: { phase: 'attend', why: 'CRIU has made the first process; it stands still until it is on record.' },
+  RESTORED: { phase: 'attend', why: 'Then all processes run on from where they were saved.' },
+  CRIU_SOCKET: { phase: 'program', why: 'CRIU is told over this socket what to restore.' },
+  MAKE_MOUNTPOINT: {
+    phase: 'files',
+    why: 'A root file system that was never started lacks what create would have made.',
+  },
   STATE_REMOVE: { phase: 'remove', why: 'The id is free again.' },
 };
 
