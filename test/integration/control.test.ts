@@ -1,7 +1,7 @@
 // Containers under control: pause and resume, ps, kill of whole containers, delete with leftovers, and what is true while
 // create and start are at work. Runs on any runtime: RUNTIME=/usr/sbin/runc.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { TestConfig } from '../helpers/config.js';
@@ -171,9 +171,11 @@ t.test('kill KILL reaches what the first process left behind', { skip: onlyTsrun
 
 t.test('kill --all: any signal to every process, and none left is no error', { skip: onlyTsrun }, async (t) => {
   const box = sandbox(t);
-  const script = (name: string) =>
-    `trap "echo >/tmp/${name}; exit" USR1; echo >/tmp/ready-${name}; while :; do sleep 0.05; done`;
-  const bundle = box.bundle(['sh', '-c', `sh -c '${script('child')}' & ${script('first')}`]);
+  // The first one ends last: it takes its pid namespace with it.
+  const script = (name: string, then: string) =>
+    `trap "echo >/tmp/${name}; ${then} exit" USR1; echo >/tmp/ready-${name}; while :; do sleep 0.05; done`;
+  const first = script('first', 'until [ -e /tmp/child ]; do sleep 0.05; done;');
+  const bundle = box.bundle(['sh', '-c', `sh -c '${script('child', '')}' & ${first}`]);
   const id = box.start(bundle);
   const seen = (name: string) => eventually(() => existsSync(join(bundle.rootfs, 'tmp', name)));
   t.ok(seen('ready-child') && seen('ready-first'));
@@ -244,6 +246,22 @@ function slowHook(
   };
 }
 
+const processes = (): number[] =>
+  readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0);
+
+/** Of a start: init itself has none of these arguments. */
+function isExecutorOf(pid: number, id: string): boolean {
+  try {
+    const [, verb, ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    const files = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+    return verb === 'start' && args.includes(id) && files.some((file) => file.endsWith('/exec.fifo'));
+  } catch {
+    return false;
+  }
+}
+
 function background(t: Test, box: Sandbox, args: string[]): { child: ChildProcess; ended: Promise<number | null> } {
   const child = spawn(RUNTIME, ['--root', box.root, ...args], { stdio: 'ignore', detached: true });
   t.teardown(() => child.kill('SIGKILL'));
@@ -280,7 +298,10 @@ t.test('a start that is killed in a startContainer hook: the next one takes over
   process.kill(-(first.child.pid ?? 0), 'SIGKILL');
   await first.ended;
   const second = background(t, box, ['start', id]);
-  spawnSync('sleep', ['0.3']);
+  t.ok(
+    eventually(() => processes().some((pid) => isExecutorOf(pid, id)), 10_000),
+    'it waits',
+  );
   writeFileSync(join(bundle.rootfs, 'tmp/may-end'), '');
   t.equal(await second.ended, 0);
   t.match(box.state(id), { status: 'running' });
