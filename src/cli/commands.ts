@@ -3,6 +3,7 @@ import type { Command } from './command.js';
 import { checkpoint } from './commands/checkpoint.js';
 import { create } from './commands/create.js';
 import { remove } from './commands/delete.js';
+import { events } from './commands/events.js';
 import { exec } from './commands/exec.js';
 import { help } from './commands/help.js';
 import { kill } from './commands/kill.js';
@@ -16,12 +17,14 @@ import { run } from './commands/run.js';
 import { spec } from './commands/spec.js';
 import { start } from './commands/start.js';
 import { state } from './commands/state.js';
+import { top } from './commands/top.js';
 import { version } from './commands/version.js';
 
 export const COMMANDS: readonly Command[] = [
   checkpoint,
   create,
   remove,
+  events,
   exec,
   help,
   kill,
@@ -35,6 +38,7 @@ export const COMMANDS: readonly Command[] = [
   spec,
   start,
   state,
+  top,
   version,
 ];
 

@@ -21,10 +21,24 @@ function unlessGone<T>(read: () => T, otherwise: T): T {
   }
 }
 
-/** Absolute. Throws StateError when the container was given none. */
-export function cgroupDirectory({ id, cgroup }: Container): string {
-  if (cgroup !== null) return join(cgroup.mount, cgroup.path.replaceAll(SLOT.id, id));
-  throw new StateError('CONTAINER_STATE', id, `cgroup not exist: the container has none of its own: ${quote(id)}`);
+/** Where the container's cgroups are, absolute: one of cgroup2, and of v1 one for each controller bound to it. */
+export interface CgroupDirs {
+  readonly v2: string | undefined;
+  readonly v1: { readonly [controller: string]: string };
+}
+
+export function cgroupDirs({ id, cgroup }: Container): CgroupDirs {
+  const v2 = cgroup === null ? undefined : join(cgroup.mount, cgroup.path.replaceAll(SLOT.id, id));
+  return { v2, v1: {} };
+}
+
+/** The one that holds all processes of the container. Throws StateError when the container was given none. */
+export function cgroupDirectory(container: Container): string {
+  const { v2, v1 } = cgroupDirs(container);
+  const directory = v2 ?? v1['freezer'];
+  if (directory !== undefined) return directory;
+  const message = `cgroup not exist: the container has none of its own: ${quote(container.id)}`;
+  throw new StateError('CONTAINER_STATE', container.id, message);
 }
 
 /** undefined when there is no such file, or no such cgroup any more. */
