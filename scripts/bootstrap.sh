@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that building and testing need, and only those that are missing.
-#   scripts/bootstrap.sh [build] [rootfs] [tools] [engines] [vm]      (default: build)
+#   scripts/bootstrap.sh [build] [rootfs] [tools] [engines] [vm] [qemu]      (default: build)
 # Idempotent. Without apt, or without root, it says what is missing and exits 1 for "build" and 0 for the rest:
 # tests whose tools are missing skip with that reason.
 set -u
@@ -45,8 +45,15 @@ for group in "$@"; do
 		want linux.uml user-mode-linux
 		want modprobe kmod
 		;;
+	qemu)
+		want qemu-system-x86_64 qemu-system-x86
+		[ -e /usr/lib/qemu/virtiofsd ] || [ -e /usr/libexec/virtiofsd ] || ! command -v qemu-system-x86_64 >/dev/null 2>&1 ||
+			missing="$missing virtiofsd"
+		want mmdebstrap mmdebstrap
+		want mke2fs e2fsprogs
+		;;
 	*)
-		echo "bootstrap: unknown group '$group': build, rootfs, tools, engines or vm" >&2
+		echo "bootstrap: unknown group '$group': build, rootfs, tools, engines, vm or qemu" >&2
 		exit 2
 		;;
 	esac

@@ -1,10 +1,10 @@
 // npm test: everything, from a bare clone: packages, dependencies, build, checks, unit and golden tests, C tests,
-// integration, engines, limits. A level that cannot run here is skipped with its reason. Options: names of levels
-// (checks unit native integration engines limits); none means all. The last line is always the totals.
+// integration, engines, limits, systems. A level that cannot run here is skipped with its reason. Options: names of levels
+// (checks unit native integration engines limits systems); none means all. The last line is always the totals.
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { fail, run } from './lib/run.mjs';
 
-const LEVELS = ['checks', 'unit', 'native', 'integration', 'engines', 'limits'];
+const LEVELS = ['checks', 'unit', 'native', 'integration', 'engines', 'limits', 'systems'];
 const chosen = process.argv.slice(2);
 for (const name of chosen) if (!LEVELS.includes(name)) fail(`test: unknown level '${name}': ${LEVELS.join(', ')}`, 2);
 const wants = (name) => chosen.length === 0 || chosen.includes(name);
@@ -32,15 +32,20 @@ if (wants('limits')) {
   const missing = vmMissing();
   add(missing ? levels.skipLevel('limits', missing) : await levels.levelTests('limits', { timeout: 600 }));
 }
+if (wants('systems')) {
+  const missing = vmMissing('qemu');
+  add(missing ? levels.skipLevel('systems', missing) : await levels.systemTests());
+}
 
 process.exitCode = sum.failed === 0 ? 0 : 1;
 process.stdout.write(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped\n`);
 
 function bootstrap() {
   const groups = ['build'];
-  if (wants('integration') || wants('engines') || wants('limits')) groups.push('rootfs', 'tools');
+  if (wants('integration') || wants('engines') || wants('limits') || wants('systems')) groups.push('rootfs', 'tools');
   if (wants('engines')) groups.push('engines');
   if (wants('limits')) groups.push('vm');
+  if (wants('systems')) groups.push('qemu');
   if (run('sh', ['scripts/bootstrap.sh', ...groups]) !== 0) {
     process.stdout.write('\n0 passed, 1 failed, 0 skipped\n');
     process.exit(1);

@@ -1,11 +1,13 @@
 // The levels of testing, by what they need: checks and unit tests (nothing), C tests (a compiler), integration (root),
-// engines (containerd, Podman, Docker), limits (a kernel with cgroup v2 alone). Each returns a Tally.
+// engines (containerd, Podman, Docker), limits (a kernel with cgroup v2 alone), systems (a Debian with systemd on a kernel
+// of its own). Each returns a Tally.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { checks } from './checks/index.mjs';
 import { listFiles } from './files.mjs';
 import { bold, capture, captureAsync, cleanEnv, dim, green, ROOT, red } from './run.mjs';
-import { runTests } from './testing.mjs';
+import { runSystemTests, runTests } from './testing.mjs';
+import { ensureImage } from './vm-image.mjs';
 
 /** Where the tests of a level are; all others need no privilege. */
 const DIRECTORIES = {
@@ -14,6 +16,8 @@ const DIRECTORIES = {
   limits: ['test/limits'],
 };
 const OWN_LEVEL = Object.values(DIRECTORIES).flat();
+/** These run in one boot of the QEMU kernel, wherever they are. */
+const SYSTEM_TEST = '.qemu.test.ts';
 
 export function newTally() {
   return { passed: 0, failed: 0, skipped: 0 };
@@ -52,19 +56,30 @@ export function staticChecks({ fix = false } = {}) {
 export async function unitTests() {
   capture(process.execPath, ['scripts/build.mjs', '--bundle-only', '--if-possible']);
   const files = listFiles(['test', 'conformance'], ['.test.ts']).filter(
-    (path) => !OWN_LEVEL.some((place) => path.startsWith(`${place}/`)),
+    (path) => !OWN_LEVEL.some((place) => path.startsWith(`${place}/`)) && !path.endsWith(SYSTEM_TEST),
   );
   return tapLevel('unit and golden tests', files, { jobs: 2, timeout: 120 });
 }
 
 export async function levelTests(name, { jobs = 1, timeout = 300, env = {} } = {}) {
-  return tapLevel(`${name} tests`, listFiles(DIRECTORIES[name], ['.test.ts']), { jobs, timeout, env });
+  const files = listFiles(DIRECTORIES[name], ['.test.ts']).filter((path) => !path.endsWith(SYSTEM_TEST));
+  return tapLevel(`${name} tests`, files, { jobs, timeout, env });
 }
 
-async function tapLevel(name, files, options) {
+/** The disk is made first, if it is not there: without a mirror the level is skipped. */
+export async function systemTests(options = {}) {
+  try {
+    ensureImage();
+  } catch (error) {
+    return skipLevel('systems', `the disk of the QEMU kernel could not be made: ${error.message}`);
+  }
+  return tapLevel('systems tests (QEMU)', listFiles(['test'], [SYSTEM_TEST]), options, runSystemTests);
+}
+
+async function tapLevel(name, files, options, runAll = runTests) {
   title(name);
   const tally = newTally();
-  await runTests(files, {
+  await runAll(files, {
     ...options,
     onFile: (result) => {
       addTally(tally, { passed: result.passed, failed: result.failures.length, skipped: result.skips.length });

@@ -1,6 +1,7 @@
 // Runs tap test files: bundles them with esbuild (a tenth of a second each, against one for a TypeScript loader), runs
 // them as plain node programs that print TAP, and counts. `npx tap FILE` runs one the long way, with coverage.
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { captureAsync, cleanEnv, ROOT } from './run.mjs';
@@ -57,6 +58,67 @@ export async function runTests(files, { jobs = 2, timeout = 120, env = {}, onFil
   return results;
 }
 
+/**
+ * Runs the files in one boot of the QEMU kernel, one after the other. A kernel that ends before they are done fails the
+ * file it was at, and those behind it are not run.
+ */
+export async function runSystemTests(files, { timeout = 300, env = {}, onFile = () => {} } = {}) {
+  if (files.length === 0) return;
+  const bundles = await bundleTests(files);
+  const { runVm } = await import('../vm.mjs');
+  const share = mkdtempSync(join(tmpdir(), 'tsrun-systems-'));
+  const variables = { ...env, TAP_TIMEOUT: String(timeout), ...runtimeVariable() };
+  let done = 0;
+  let begin = Date.now();
+  let pending = Promise.resolve();
+  const finish = (child) => {
+    const file = files[done++];
+    const seconds = (Date.now() - begin) / 1000;
+    begin = Date.now();
+    pending = pending.then(async () => onFile(await judge(file, child, timeout, seconds)));
+  };
+  const lines = lineReader((line) => {
+    if (/^\d+ ended/.test(line)) finish(endedInVm(join(share, String(done))));
+    if (line === 'begin') begin = Date.now();
+  });
+  try {
+    const script = systemScript(
+      files.map((file) => bundles.get(file)),
+      timeout,
+    );
+    const { status, stderr, console } = await runVm(['sh', '-c', script], {
+      ...{ kernel: 'qemu', timeout: timeout * files.length, share, env: variables },
+      onOutput: (text, stream) => stream === 'stdout' && lines(text),
+    });
+    if (done < files.length) finish({ status, output: `${stderr}\n${console}`, timedOut: status === 124 });
+    await pending;
+  } finally {
+    rmSync(share, { recursive: true, force: true });
+  }
+}
+
+/** Says "begin", then for each file that it ended; the files' TAP, errors and status are left in the share. */
+function systemScript(bundles, timeout) {
+  const step = (bundle, index) => `timeout -k 5 ${timeout} '${process.execPath}' --enable-source-maps '${bundle}' \
+    </dev/null >/mnt/${index}.tap 2>/mnt/${index}.err; echo $? >/mnt/${index}.status; echo ${index} ended`;
+  return ['echo begin', ...bundles.map(step)].join('\n');
+}
+
+function endedInVm(place) {
+  const status = Number(readFileSync(`${place}.status`, 'utf8'));
+  const errors = status === 0 ? '' : readFileSync(`${place}.err`, 'utf8');
+  return { status, output: readFileSync(`${place}.tap`, 'utf8') + errors, timedOut: status === 124 };
+}
+
+function lineReader(onLine) {
+  let rest = '';
+  return (text) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) onLine(line);
+  };
+}
+
 async function runFile(file, bundle, timeout, env) {
   const begin = Date.now();
   const program = ['--enable-source-maps', bundle];
@@ -64,8 +126,12 @@ async function runFile(file, bundle, timeout, env) {
   const child = file.endsWith('.vm.test.ts')
     ? await inVm([process.execPath, ...program], timeout, variables)
     : await captureAsync(process.execPath, program, { timeout: timeout * 1000, env: cleanEnv(variables) });
+  return judge(file, child, timeout, (Date.now() - begin) / 1000);
+}
+
+async function judge(file, child, timeout, seconds) {
   const result = await readTap(file, child.output);
-  result.seconds = (Date.now() - begin) / 1000;
+  result.seconds = seconds;
   if (child.timedOut)
     result.failures.push({ name: `${file}: not done after ${timeout} s`, detail: tail(child.output) });
   else if (child.status !== 0 && result.failures.length === 0) {
@@ -77,7 +143,7 @@ async function runFile(file, bundle, timeout, env) {
 /** *.vm.test.ts run inside user-mode Linux: see vm.mjs. */
 async function inVm(argv, timeout, variables) {
   const { runVm } = await import('../vm.mjs');
-  const env = { ...variables, ...(process.env.RUNTIME ? { RUNTIME: process.env.RUNTIME } : {}) };
+  const env = { ...variables, ...runtimeVariable() };
   try {
     const { status, stdout, stderr, console } = await runVm(argv, { timeout, env, modules: ['loop'] });
     return {
@@ -88,6 +154,10 @@ async function inVm(argv, timeout, variables) {
   } catch (error) {
     return { status: 125, output: error.message, timedOut: false };
   }
+}
+
+function runtimeVariable() {
+  return process.env.RUNTIME ? { RUNTIME: process.env.RUNTIME } : {};
 }
 
 /** Counts TAP text: a test is a subtest without subtests of its own, or an assertion outside of any; skips count too. */

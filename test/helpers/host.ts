@@ -18,9 +18,14 @@ export function needCommand(name: string, debianPackage = name): Skip {
   return found ? false : `${name} is not installed (Debian package ${debianPackage})`;
 }
 
-/** True inside `npm run vm`: cgroup v2 alone, all capabilities. */
+/** True inside `npm run vm`, with either kernel: cgroup v2 alone, all capabilities. */
 export function inVm(): boolean {
-  return process.env['TSRUN_VM'] === '1';
+  return process.env['TSRUN_VM'] !== undefined;
+}
+
+/** A Debian with systemd: files named *.qemu.test.ts run in it. */
+export function needQemu(): Skip {
+  return process.env['TSRUN_VM'] === 'qemu' ? false : 'needs the QEMU kernel (npm run vm -- --kernel qemu)';
 }
 
 export function needVm(): Skip {
