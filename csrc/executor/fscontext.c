@@ -2,10 +2,14 @@
 #include "fscontext.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "cleanup.h"
+#include "mounting.h"
 #include "sys.h"
 
 #define OPTION_KEY_MAX 256 /* fs/fsopen.c copies keys of up to 256 bytes */
@@ -92,4 +96,43 @@ int fscontext_mount(int fs, uint64_t attributes, struct failure *reterr)
 	int fd = sys_fsmount(fs, FSMOUNT_CLOEXEC, (unsigned int)attributes);
 
 	return fd < 0 ? fail_with_log(fs, "fsmount", "", __LINE__, reterr) : fd;
+}
+
+/* Mode and owner of the directory it covers. They come before the options, so a given uid= wins. */
+static int inherit_mode(int fs, int target, struct failure *reterr)
+{
+	char option[32];
+	struct stat st;
+
+	if (fstat(target, &st) < 0)
+		return FAIL(reterr, "fstat");
+	(void)snprintf(option, sizeof(option), "mode=%o", st.st_mode & 07777u);
+	if (fscontext_option(fs, option, reterr) < 0)
+		return -1;
+	(void)snprintf(option, sizeof(option), "uid=%u", st.st_uid);
+	if (st.st_uid != OVERFLOW_ID && fscontext_option(fs, option, reterr) < 0)
+		return -1;
+	(void)snprintf(option, sizeof(option), "gid=%u", st.st_gid);
+	if (st.st_gid != OVERFLOW_ID && fscontext_option(fs, option, reterr) < 0)
+		return -1;
+	return 0;
+}
+
+int fscontext_make(const struct plan *plan, const struct new_fs *request, struct failure *reterr)
+{
+	cleanup_fd int fs = sys_fsopen(request->type, FSOPEN_CLOEXEC);
+
+	if (fs < 0)
+		return FAIL(reterr, "fsopen");
+	if (request->source[0] != '\0' && sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", request->source, 0) < 0)
+		return FAIL(reterr, "fsconfig");
+	if (request->like >= 0 && inherit_mode(fs, request->like, reterr) < 0)
+		return -1;
+	if (fscontext_options(fs, plan, request->options, reterr) < 0)
+		return -1;
+	if (fscontext_sb_flags(fs, request->sb_flags, reterr) < 0)
+		return -1;
+	if (fscontext_command(fs, FSCONFIG_CMD_CREATE, reterr) < 0)
+		return -1;
+	return fscontext_mount(fs, request->attributes, reterr);
 }

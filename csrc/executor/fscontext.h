@@ -24,4 +24,16 @@ int fscontext_command(int fs, unsigned int command, struct failure *reterr);
 /* The detached mount, or -1. attributes: MOUNT_ATTR_*. */
 int fscontext_mount(int fs, uint64_t attributes, struct failure *reterr);
 
+struct new_fs {
+	const char *type;
+	const char *source; /* may be empty */
+	struct plan_strv options;
+	uint32_t sb_flags;
+	uint64_t attributes; /* MOUNT_ATTR_* */
+	int like;	     /* a directory whose mode and owner a tmpfs is to have, or -1 */
+};
+
+/* From fsopen(2) to a detached mount. fd, or -1. */
+int fscontext_make(const struct plan *plan, const struct new_fs *request, struct failure *reterr);
+
 #endif

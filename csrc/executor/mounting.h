@@ -11,6 +11,8 @@
 
 #include "context.h"
 
+#define OVERFLOW_ID 65534 /* how an id that is not mapped looks: user_namespaces(7) */
+
 /* The kernel's id of the mount fd is on. 0, or -1 with errno. */
 int mount_id(int fd, uint64_t *ret_id);
 

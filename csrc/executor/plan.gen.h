@@ -61,6 +61,7 @@ enum bpf_value {
 
 enum source_value {
 	SOURCE_RECURSIVE = 1,
+	SOURCE_IN_ROOTFS = 2,
 };
 
 enum mount_value {
@@ -70,6 +71,7 @@ enum mount_value {
 	MOUNT_RECURSIVE = 8,
 	MOUNT_BIND_HOST_SYSFS_ON_REFUSAL = 16,
 	MOUNT_INHERIT_MODE = 32,
+	MOUNT_SOURCE_IN_ROOTFS = 64,
 };
 
 enum attr_value {
@@ -229,6 +231,10 @@ enum opcode {
 	OP_RESTORED = 201,
 	OP_CRIU_SOCKET = 203,
 	OP_MAKE_MOUNTPOINT = 202,
+	OP_OPEN_USERNS = 170,
+	OP_OPEN_FS = 171,
+	OP_IDMAP_MOUNT = 172,
+	OP_SET_FILE_LABEL = 173,
 	OP_LIMIT = 204,
 };
 
@@ -726,9 +732,11 @@ struct op_mask_path {
 	uint32_t code;
 	plan_str_t origin;
 	plan_str_t path;
+	plan_str_t label;
 };
 
 _Static_assert(__builtin_offsetof(struct op_mask_path, path) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_mask_path, label) == 12, "layout");
 _Static_assert(sizeof(struct op_mask_path) <= PLAN_RECORD_SIZE, "record size");
 
 struct op_readonly_path {
@@ -1096,6 +1104,63 @@ _Static_assert(__builtin_offsetof(struct op_make_mountpoint, source) == 8, "layo
 _Static_assert(__builtin_offsetof(struct op_make_mountpoint, dest) == 12, "layout");
 _Static_assert(sizeof(struct op_make_mountpoint) <= PLAN_RECORD_SIZE, "record size");
 
+struct op_open_userns {
+	uint32_t code;
+	plan_str_t origin;
+	uint32_t slot;
+	plan_str_t uid_map;
+	plan_str_t gid_map;
+};
+
+_Static_assert(__builtin_offsetof(struct op_open_userns, slot) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_open_userns, uid_map) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_open_userns, gid_map) == 16, "layout");
+_Static_assert(sizeof(struct op_open_userns) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_open_fs {
+	uint32_t code;
+	plan_str_t origin;
+	uint32_t slot;
+	plan_str_t type;
+	plan_str_t source;
+	struct plan_strv options;
+	uint32_t pad0;
+	uint64_t attr_set;
+	uint32_t sb_flags;
+};
+
+_Static_assert(__builtin_offsetof(struct op_open_fs, slot) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_open_fs, type) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_open_fs, source) == 16, "layout");
+_Static_assert(__builtin_offsetof(struct op_open_fs, options) == 20, "layout");
+_Static_assert(__builtin_offsetof(struct op_open_fs, attr_set) == 32, "layout");
+_Static_assert(__builtin_offsetof(struct op_open_fs, sb_flags) == 40, "layout");
+_Static_assert(sizeof(struct op_open_fs) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_idmap_mount {
+	uint32_t code;
+	plan_str_t origin;
+	uint32_t slot;
+	uint32_t namespace;
+	uint32_t flags;
+};
+
+_Static_assert(__builtin_offsetof(struct op_idmap_mount, slot) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_idmap_mount, namespace) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_idmap_mount, flags) == 16, "layout");
+_Static_assert(sizeof(struct op_idmap_mount) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_set_file_label {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t path;
+	plan_str_t label;
+};
+
+_Static_assert(__builtin_offsetof(struct op_set_file_label, path) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_set_file_label, label) == 12, "layout");
+_Static_assert(sizeof(struct op_set_file_label) <= PLAN_RECORD_SIZE, "record size");
+
 enum field_kind {
 	FIELD_NUMBER,
 	FIELD_STR,
@@ -1121,7 +1186,7 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_STATE_PLAN] = { 1u << LIST_SETUP, 0, { { 0, 0 } } },
 	[OP_EXEC_FIFO] = { 1u << LIST_SETUP, 0, { { 0, 0 } } },
 	[OP_OPEN_NAMESPACE] = { 1u << LIST_SETUP, 1, { { FIELD_STR, 24 } } },
-	[OP_OPEN_SOURCE] = { 1u << LIST_SETUP, 1, { { FIELD_STR, 16 } } },
+	[OP_OPEN_SOURCE] = { 1u << LIST_SETUP | 1u << LIST_INIT, 1, { { FIELD_STR, 16 } } },
 	[OP_CONSOLE_CONNECT] = { 1u << LIST_SETUP, 0, { { 0, 0 } } },
 	[OP_CGROUP_CREATE] = { 1u << LIST_SETUP, 4, { { FIELD_STR, 8 }, { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STR, 20 } } },
 	[OP_CGROUP_WRITE] = { 1u << LIST_SETUP, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
@@ -1157,7 +1222,7 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_MAKE_DEVICE] = { 1u << LIST_INIT, 1, { { FIELD_STR, 8 } } },
 	[OP_MAKE_SYMLINK] = { 1u << LIST_INIT, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_OPEN_CONSOLE] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
-	[OP_MASK_PATH] = { 1u << LIST_INIT, 1, { { FIELD_STR, 8 } } },
+	[OP_MASK_PATH] = { 1u << LIST_INIT, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_READONLY_PATH] = { 1u << LIST_INIT, 1, { { FIELD_STR, 8 } } },
 	[OP_SYSCTL] = { 1u << LIST_INIT, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_PIVOT_ROOT] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
@@ -1196,6 +1261,10 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_RESTORED] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
 	[OP_CRIU_SOCKET] = { 1u << LIST_INIT, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_MAKE_MOUNTPOINT] = { 1u << LIST_INIT, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
+	[OP_OPEN_USERNS] = { 1u << LIST_SETUP, 2, { { FIELD_STR, 12 }, { FIELD_STR, 16 } } },
+	[OP_OPEN_FS] = { 1u << LIST_SETUP | 1u << LIST_INIT, 3, { { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STRV, 20 } } },
+	[OP_IDMAP_MOUNT] = { 1u << LIST_SETUP | 1u << LIST_INIT, 0, { { 0, 0 } } },
+	[OP_SET_FILE_LABEL] = { 1u << LIST_INIT, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 };
 
 /* X(NAME, name): one handler op_name() each. */
@@ -1279,6 +1348,10 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	X(ADOPT, adopt) \
 	X(RESTORED, restored) \
 	X(CRIU_SOCKET, criu_socket) \
-	X(MAKE_MOUNTPOINT, make_mountpoint)
+	X(MAKE_MOUNTPOINT, make_mountpoint) \
+	X(OPEN_USERNS, open_userns) \
+	X(OPEN_FS, open_fs) \
+	X(IDMAP_MOUNT, idmap_mount) \
+	X(SET_FILE_LABEL, set_file_label)
 
 #endif

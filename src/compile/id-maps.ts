@@ -10,12 +10,18 @@ import { type Context, type ProcessScope, runtimeHas } from './context.js';
 import { isNew } from './namespaces.js';
 import { refuse } from './report.js';
 
-type Kind = 'uidMappings' | 'gidMappings';
+export type MappingKind = 'uidMappings' | 'gidMappings';
 
-const at = (kind: Kind): JsonPointer => pointer('linux', kind);
+const at = (kind: MappingKind): JsonPointer => pointer('linux', kind);
 
-function mappings(scope: ProcessScope, kind: Kind): readonly LinuxIDMapping[] {
+/** The container's, empty where they are not known. */
+export function mappings(scope: ProcessScope, kind: MappingKind): readonly LinuxIDMapping[] {
   return scope.spec.linux?.[kind] ?? [];
+}
+
+/** As uid_map and gid_map take it: user_namespaces(7). */
+export function mapText(maps: readonly LinuxIDMapping[]): string {
+  return maps.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join('');
 }
 
 /** The host's id for a container's, undefined when it is not mapped. */
@@ -39,10 +45,7 @@ export function compileIdMaps(context: Context): Op[] {
   if (!isNew(context.namespaces, 'user')) return [];
   checkMapped(context, 'uidMappings', 0, at('uidMappings'));
   checkMapped(context, 'gidMappings', 0, at('gidMappings'));
-  const text = (kind: Kind) =>
-    mappings(context, kind)
-      .map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`)
-      .join('');
+  const text = (kind: MappingKind) => mapText(mappings(context, kind));
   const setgroups = setgroupsDenied(context) ? SETGROUPS.DENY : SETGROUPS.UNTOUCHED;
   return [
     { op: 'ID_MAPS', uidMap: text('uidMappings'), gidMap: text('gidMappings'), setgroups, origin: at('uidMappings') },
@@ -50,7 +53,7 @@ export function compileIdMaps(context: Context): Op[] {
 }
 
 /** Refuses an id of the container that the new user namespace does not map: the kernel would say EINVAL, late. */
-export function checkMapped(scope: ProcessScope, kind: Kind, id: number, path: JsonPointer): void {
+export function checkMapped(scope: ProcessScope, kind: MappingKind, id: number, path: JsonPointer): void {
   if (!isNew(scope.namespaces, 'user') || hostId(mappings(scope, kind), id) !== undefined) return;
   refuse(scope.report, 'ID_NOT_MAPPED', path, `ID ${id} of the container must be in linux.${kind}`);
 }

@@ -20,7 +20,7 @@ import { compileDevices, compileDevSymlinks } from './devices.js';
 import { compileHooks } from './hooks.js';
 import { compileHostname } from './hostname.js';
 import { compileIdMaps, containerRoot } from './id-maps.js';
-import { joinKeyring } from './lsm.js';
+import { checkMountLabel, joinKeyring } from './lsm.js';
 import { compileMaskedPaths } from './masked-paths.js';
 import { compileMounts, type MountOps } from './mounts.js';
 import { checkNamespaces, isNew, NAMESPACES, openNamespaces, spawn } from './namespaces.js';
@@ -54,6 +54,7 @@ export function compileCreate(
   const c = createContext(spec, facts, options, services);
   checkNamespaces(c);
   checkUnsupported(c);
+  checkMountLabel(c);
   const cgroup = collect(c.report, () => compileCgroup(spec, facts));
   const sources = createSources(c);
   const rootfs = openRootfs(c, sources);

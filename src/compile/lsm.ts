@@ -4,7 +4,7 @@
  * OCI runtime-spec, config "Process"; apparmor(7), selinux(8). Pure.
  */
 import type { Op } from '../plan/op.gen.js';
-import { append } from '../util/pointer.js';
+import { append, pointer } from '../util/pointer.js';
 import type { ProcessScope } from './context.js';
 import { refuse } from './report.js';
 
@@ -30,6 +30,16 @@ export function compileLsm({ process, base, facts, report }: ProcessScope): Op[]
   const profile: Op = { op: 'APPARMOR', profile: apparmorProfile, origin: append(base, 'apparmorProfile') };
   const label: Op = { op: 'SELINUX_EXEC', label: selinuxLabel, origin: append(base, 'selinuxLabel') };
   return [...(apparmorProfile === '' ? [] : [profile]), ...(selinuxLabel === '' ? [] : [label])];
+}
+
+/** linux.mountLabel: SELinux's label for what is in the container's file systems, empty for none. */
+export const mountLabel = ({ spec }: ProcessScope): string => spec.linux?.mountLabel ?? '';
+
+export function checkMountLabel(scope: ProcessScope): void {
+  const value = mountLabel(scope);
+  if (value === '' || scope.facts.lsm.selinux) return;
+  const at = pointer('linux', 'mountLabel');
+  refuse(scope.report, 'SELINUX_UNAVAILABLE', at, 'needs SELinux, which is off on this host', { value });
 }
 
 /** Permission bits added to the keyring: its user may search it; in a user namespace that user is "others". */

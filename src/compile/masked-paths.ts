@@ -6,12 +6,17 @@
 import type { Op } from '../plan/op.gen.js';
 import { pointer } from '../util/pointer.js';
 import type { Context } from './context.js';
+import { mountLabel } from './lsm.js';
 import { containerPath } from './mounts.js';
 
 /** Each once: a second mask over the first would only be one more mount. */
-export function compileMaskedPaths({ spec }: Context): Op[] {
+export function compileMaskedPaths(context: Context): Op[] {
+  const { spec } = context;
+  const label = mountLabel(context);
   const paths = (spec.linux?.maskedPaths ?? []).map(containerPath);
   return paths.flatMap((path, index) =>
-    paths.indexOf(path) === index ? [{ op: 'MASK_PATH', path, origin: pointer('linux', 'maskedPaths', index) }] : [],
+    paths.indexOf(path) === index
+      ? [{ op: 'MASK_PATH', path, label, origin: pointer('linux', 'maskedPaths', index) }]
+      : [],
   );
 }

@@ -7,9 +7,10 @@ import { posix } from 'node:path';
 import { ATTR, MOUNT, type Op } from '../plan/op.gen.js';
 import { MOUNT_ATTR, MS } from '../util/kernel.js';
 import { append } from '../util/pointer.js';
+import { idMapOf } from './mount-idmap.js';
 import { type Attributes, isEmpty, type Propagation } from './mount-options.js';
 import type { MountOps, MountScope } from './mounts.js';
-import { refuseSlots, warn } from './report.js';
+import { refuse, refuseSlots, warn } from './report.js';
 import { NO_SLOT, openSource } from './sources.js';
 
 export function compileBind(scope: MountScope): MountOps {
@@ -17,12 +18,13 @@ export function compileBind(scope: MountScope): MountOps {
   if (options.superblock !== 0)
     warnNoEffect(scope, 'sync, dirsync, mand, lazytime, iversion and silent have no effect on a bind mount');
   const recursive = options.bind === 'rbind';
-  const { path: source, slot } = bindSource(scope, recursive);
+  const { path: source, slot, inRootfs, ops: open } = bindSource(scope, recursive);
   const [inOp, rest] = firstPropagation(options.propagation);
   const { set: attrSet, clear: attrClr } = options.attributes;
-  const flags = recursive ? MOUNT.RECURSIVE : 0;
+  const flags = (recursive ? MOUNT.RECURSIVE : 0) | (inRootfs && slot === NO_SLOT ? MOUNT.SOURCE_IN_ROOTFS : 0);
   return {
     ops: [
+      ...open,
       { op: 'MOUNT_BIND', source, slot, dest, flags, propagation: inOp, attrSet, attrClr, origin },
       ...recursiveAttributes(scope),
       ...rest.map((one) => propagationOp(scope, one)),
@@ -31,12 +33,31 @@ export function compileBind(scope: MountScope): MountOps {
   };
 }
 
-/** Relative to the bundle; below the rootfs it may be what an earlier mount put there, so init looks for itself. */
+/**
+ * Relative to the bundle. One below the rootfs may be what an earlier mount put there, and its links are the image's:
+ * init looks for it itself, inside the root.
+ */
 function bindSource(scope: MountScope, recursive: boolean) {
-  const path = posix.resolve(scope.context.options.bundle, scope.mount.source ?? '');
-  refuseSlots(scope.context.report, append(scope.at, 'source'), path);
-  const inside = path === scope.rootfs || path.startsWith(`${scope.rootfs}/`);
-  return inside ? { path, slot: NO_SLOT } : openSource(scope.sources, path, recursive, scope.at);
+  const { context, sources, rootfs } = scope;
+  const origin = append(scope.at, 'source');
+  const onHost = posix.resolve(context.options.bundle, scope.mount.source ?? '');
+  refuseSlots(context.report, origin, onHost);
+  const inRootfs = onHost === rootfs || onHost.startsWith(`${rootfs}/`);
+  const path = inRootfs ? `/${posix.relative(rootfs, onHost)}` : onHost;
+  const idmap = idMapOf(scope);
+  if (idmap !== undefined && inRootfs && sources.openedByExecutor) {
+    refuse(
+      context.report,
+      'IDMAP_UNSUPPORTED',
+      origin,
+      'lies in the root file system, where only the container looks',
+      {
+        value: onHost,
+        hint: 'only the host may give a mount its mapping: bind from a directory outside of the root file system',
+      },
+    );
+  }
+  return { path, inRootfs, ...openSource(sources, { path, inRootfs, recursive, idmap, origin: scope.at }) };
 }
 
 export function warnNoEffect({ context, at }: MountScope, message: string): void {

@@ -8,12 +8,14 @@ import { posix } from 'node:path';
 import { MOUNT, type Op } from '../plan/op.gen.js';
 import { MOUNT_ATTR, MS } from '../util/kernel.js';
 import { append } from '../util/pointer.js';
+import { mountLabel } from './lsm.js';
 import { attributesOp, firstPropagation, propagationOp, warnNoEffect } from './mount-bind.js';
+import { idMapOf } from './mount-idmap.js';
 import { type Attributes, merge } from './mount-options.js';
 import type { MountOps, MountScope } from './mounts.js';
 import { isNew } from './namespaces.js';
 import { refuse } from './report.js';
-import { NO_SLOT } from './sources.js';
+import { type IdMap, idmapOps, NO_SLOT, takeSlot } from './sources.js';
 
 /** File systems without a device: their superblock is shared or private memory, "ro" is for the mount alone. */
 const MOUNT_ONLY_READ_ONLY = [
@@ -39,12 +41,16 @@ const MAX_MOUNT_DATA = 4095;
 
 export function compileFileSystem(scope: MountScope): MountOps {
   const type = scope.mount.type ?? '';
-  if (type === 'cgroup' || type === 'cgroup2') return compileCgroupMount(scope);
+  if (type === 'cgroup' || type === 'cgroup2') {
+    // Only to be refused: no cgroup file system takes a mapping.
+    idMapOf(scope);
+    return compileCgroupMount(scope);
+  }
   // One mount without mounts below: recursive options are the plain ones.
   const attributes = merge(scope.options.attributes, scope.options.recursive);
   const deferred = deferReadOnly(scope, type, attributes);
   const now = deferred.length === 0 ? attributes : { ...attributes, set: attributes.set & ~MOUNT_ATTR.RDONLY };
-  return { ops: mountOps(scope, type, now), deferred };
+  return { ops: [...mountOps(scope, type, now), ...fileLabel(scope, type)], deferred };
 }
 
 /** Later mounts, device nodes and the working directory still have to be made in a tmpfs, and in /dev whatever it is. */
@@ -62,10 +68,49 @@ function mountOps(scope: MountScope, type: string, attributes: Attributes): Op[]
   const strings = [source, ...options.data.map(({ text }) => text.slice(text.indexOf('=') + 1))];
   const legacy = (superblock & LEGACY_FLAGS) !== 0 || strings.some((text) => Buffer.byteLength(text) > MAX_FSCONFIG);
   const [propagation, rest] = firstPropagation(options.propagation);
-  const op = legacy
-    ? legacyMount(scope, { type, source, attributes, superblock, propagation })
-    : newMount(scope, { type, source, attributes, superblock, propagation });
-  return [op, ...rest.map((one) => propagationOp(scope, one))];
+  const parts = { type, source, attributes, superblock, propagation };
+  const idmap = idMapOf(scope);
+  if (idmap !== undefined && legacy) refuseLegacyIdMap(scope);
+  const ops =
+    idmap !== undefined
+      ? mappedMount(scope, parts, idmap)
+      : [legacy ? legacyMount(scope, parts) : newMount(scope, parts)];
+  return [...ops, ...rest.map((one) => propagationOp(scope, one))];
+}
+
+function refuseLegacyIdMap({ context, at }: MountScope): void {
+  refuse(
+    context.report,
+    'IDMAP_UNSUPPORTED',
+    append(at, 'options'),
+    `cannot be id-mapped together with mand, iversion, silent, or an option longer than ${MAX_FSCONFIG} bytes`,
+  );
+}
+
+/** Made and mapped before it is attached anywhere; on the host's side when the container has a user namespace. */
+function mappedMount(scope: MountScope, parts: Parts, idmap: IdMap): Op[] {
+  const { sources, dest, at: origin } = scope;
+  const slot = takeSlot(sources, origin, parts.type);
+  const flags = typeFlags(scope, parts.type) & (MOUNT.INHERIT_MODE | MOUNT.COPY_UP);
+  const late = (flags & MOUNT.COPY_UP) === 0 ? 0n : parts.attributes.set & MOUNT_ATTR.RDONLY;
+  const open: Op[] = [
+    {
+      op: 'OPEN_FS',
+      slot,
+      type: parts.type,
+      source: parts.source,
+      options: dataOptions(scope, parts.type),
+      attrSet: parts.attributes.set & ~late,
+      sbFlags: parts.superblock,
+      origin,
+    },
+    ...idmapOps(slot, idmap, origin),
+  ];
+  const { propagation } = parts;
+  const bind: Op = { op: 'MOUNT_BIND', source: '', slot, dest, flags, propagation, attrSet: late, attrClr: 0n, origin };
+  if (!sources.openedByExecutor) return [...open, bind];
+  sources.ops.push(...open);
+  return [bind];
 }
 
 interface Parts {
@@ -82,7 +127,7 @@ function newMount(scope: MountScope, { type, source, attributes, superblock, pro
     type,
     source,
     dest: scope.dest,
-    options: scope.options.data.map(({ text }) => text),
+    options: dataOptions(scope, type),
     attrSet: attributes.set,
     // A new mount has no flag to clear, but mount_setattr(2) wants the access time field named with its mode.
     attrClr: attributes.clear & MOUNT_ATTR._ATIME,
@@ -91,6 +136,26 @@ function newMount(scope: MountScope, { type, source, attributes, superblock, pro
     flags: typeFlags(scope, type) | more,
     origin: scope.at,
   };
+}
+
+/** Kernel file systems whose labels the policy decides alone. */
+const LABELLED_BY_POLICY = ['proc', 'sysfs', 'mqueue', 'cgroup', 'cgroup2'];
+const LABEL = /^(context|fscontext|defcontext|rootcontext)=/;
+
+/** linux.mountLabel goes to every new file system that takes it, unless the mount has a label of its own. */
+function dataOptions({ context, options }: MountScope, type: string): string[] {
+  const own = options.data.map(({ text }) => (LABEL.test(text) ? text.replaceAll('"', '') : text));
+  const label = mountLabel(context);
+  if (label === '' || LABELLED_BY_POLICY.includes(type) || own.some((text) => LABEL.test(text))) return own;
+  return [...own, `context=${label}`];
+}
+
+const quoteLabel = (option: string) => (LABEL.test(option) ? option.replace(/=(.*)$/, '="$1"') : option);
+
+/** mqueue takes no context=; its root directory is labelled as a file. */
+function fileLabel({ context, dest, at: origin }: MountScope, type: string): Op[] {
+  const label = mountLabel(context);
+  return label === '' || type !== 'mqueue' ? [] : [{ op: 'SET_FILE_LABEL', path: dest, label, origin }];
 }
 
 function typeFlags({ context, options }: MountScope, type: string): number {
@@ -122,7 +187,8 @@ const LEGACY_ATTRIBUTES = [
 ] as const;
 
 function legacyMount(scope: MountScope, { type, source, attributes, superblock, propagation }: Parts): Op {
-  const data = scope.options.data.map(({ text }) => text).join(',');
+  // mount(2) splits its data at commas outside of quotes, and a label may hold some: selinux_sb_eat_lsm_opts().
+  const data = dataOptions(scope, type).map(quoteLabel).join(',');
   if (Buffer.byteLength(data) > MAX_MOUNT_DATA) {
     const path = append(scope.at, 'options');
     refuse(

@@ -6,6 +6,7 @@
  *
  * OCI runtime-spec, config "Linux mount options"; mount(8), mount_setattr(2). Pure.
  */
+import { type IdMapValue, isIdMapOption, parseIdMapOption } from '../util/idmap-option.js';
 import { MOUNT_ATTR, MS } from '../util/kernel.js';
 
 const SB = (flag: bigint): number => Number(flag);
@@ -19,7 +20,7 @@ export interface MountOption {
   readonly superblockClear?: number;
   readonly propagation?: bigint;
   readonly recursive?: boolean;
-  readonly asks?: 'bind' | 'remount' | 'copyUp' | 'idmap';
+  readonly asks?: 'bind' | 'remount' | 'copyUp';
 }
 
 const attr = (flag: bigint): MountOption => ({ set: flag });
@@ -78,8 +79,8 @@ export const MOUNT_OPTIONS: { readonly [option: string]: MountOption } = {
   rbind: { asks: 'bind', recursive: true },
   remount: { asks: 'remount' },
   tmpcopyup: { asks: 'copyUp' },
-  idmap: { asks: 'idmap' },
-  ridmap: { asks: 'idmap', recursive: true },
+  idmap: NOTHING,
+  ridmap: NOTHING,
   sync: superblock(MS.SYNCHRONOUS),
   async: noSuperblock(MS.SYNCHRONOUS),
   dirsync: superblock(MS.DIRSYNC),
@@ -104,6 +105,12 @@ export interface Propagation {
   readonly recursive: boolean;
 }
 
+export interface IdMapOption {
+  readonly index: number;
+  readonly recursive: boolean;
+  readonly value: IdMapValue | undefined;
+}
+
 export interface ParsedOptions {
   readonly attributes: Attributes;
   /** Of the options with an r in front. */
@@ -114,8 +121,9 @@ export interface ParsedOptions {
   readonly bind: 'no' | 'bind' | 'rbind';
   readonly remount: boolean;
   readonly copyUp: boolean;
+  /** The last idmap or ridmap, with what is behind its "=". */
+  readonly idmap: IdMapOption | undefined;
   /** Indexes of options to complain about. */
-  readonly idmap: readonly number[];
   readonly nosymfollow: readonly number[];
   /** For the file system, with their indexes. */
   readonly data: readonly { readonly index: number; readonly text: string }[];
@@ -141,15 +149,23 @@ export function parseMountOptions(options: readonly string[]): ParsedOptions {
     bind: binds.length === 0 ? 'no' : binds.some(({ recursive }) => recursive) ? 'rbind' : 'bind',
     remount: asks('remount').length > 0,
     copyUp: asks('copyUp').length > 0,
-    idmap: indexes(({ asks: what }) => what === 'idmap'),
+    idmap: idMapOption(options),
     nosymfollow: indexes(({ set = 0n }) => set === MOUNT_ATTR.NOSYMFOLLOW),
     data: known.flatMap(({ text, index, option }) => (option === undefined && text !== '' ? [{ index, text }] : [])),
   };
 }
 
+function idMapOption(options: readonly string[]): IdMapOption | undefined {
+  const index = options.findLastIndex(isIdMapOption);
+  if (index < 0) return undefined;
+  const text = options[index] ?? '';
+  const value = parseIdMapOption(text);
+  // spec/ has refused one that is wrong.
+  return { index, recursive: text.startsWith('r'), value: typeof value === 'string' ? undefined : value };
+}
+
 function lookUp(text: string): MountOption | undefined {
-  // crun's idmap=uids=…: a mapping beside the option.
-  if (/^r?idmap=/.test(text)) return MOUNT_OPTIONS[text.startsWith('r') ? 'ridmap' : 'idmap'];
+  if (isIdMapOption(text)) return NOTHING;
   return Object.hasOwn(MOUNT_OPTIONS, text) ? MOUNT_OPTIONS[text] : undefined;
 }
 

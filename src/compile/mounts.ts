@@ -79,16 +79,9 @@ function changesOnly({ options, mount }: MountScope): boolean {
   return options.remount || (nothing && options.propagation.length > 0);
 }
 
-/** What spec/ leaves to this side: the kernel, the id mappings, and what is not there yet. */
+/** What spec/ leaves to this side: the kernel and the id mappings. */
 function checkMount({ context, mount, dest, options, at }: MountScope): void {
   const { report, facts } = context;
-  for (const index of options.idmap) {
-    refuse(report, 'NOT_YET_SUPPORTED', append(at, 'options', index), 'id-mapped mounts are not supported yet');
-  }
-  for (const field of ['uidMappings', 'gidMappings'] as const) {
-    if ((mount[field] ?? []).length === 0) continue;
-    refuse(report, 'NOT_YET_SUPPORTED', append(at, field), 'id-mapped mounts are not supported yet');
-  }
   for (const index of facts.mountApi.nosymfollow ? [] : options.nosymfollow) {
     refuse(report, 'MOUNT_OPTION_UNSUPPORTED', append(at, 'options', index), 'this kernel has no such mount option');
   }

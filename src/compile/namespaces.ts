@@ -51,6 +51,12 @@ export function openNamespaces({ namespaces }: Context): Op[] {
   }));
 }
 
+/** Where openNamespaces() puts the one to join; undefined for one that is not joined. */
+export function joinedSlot(of: Namespaces, type: NamespaceType): number | undefined {
+  const slot = joined(of).findIndex((one) => one.type === type);
+  return slot < 0 ? undefined : slot;
+}
+
 /** How many slots openNamespaces() takes. */
 export const namespaceSlots = (of: Namespaces): number => joined(of).length;
 

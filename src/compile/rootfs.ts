@@ -53,7 +53,8 @@ export function openRootfs(context: Context, sources: Sources): Op {
       value: context.spec.root.path,
     });
   }
-  const { path, slot } = openSource(sources, rootfsPath(context), true, ROOT_PATH);
+  const path = rootfsPath(context);
+  const { slot } = openSource(sources, { path, recursive: true, origin: ROOT_PATH });
   return { op: 'OPEN_ROOTFS', path, slot, origin: ROOT_PATH };
 }
 

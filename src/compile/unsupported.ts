@@ -15,7 +15,6 @@ const LINUX = pointer('linux');
 /** Each returns whether the field asks for something. */
 const LINUX_FIELDS: readonly (readonly [field: keyof Linux, asks: (linux: Linux) => boolean])[] = [
   ['netDevices', ({ netDevices = {} }) => Object.keys(netDevices).length > 0],
-  ['mountLabel', ({ mountLabel = '' }) => mountLabel !== ''],
   ['intelRdt', ({ intelRdt }) => intelRdt !== undefined],
 ];
 

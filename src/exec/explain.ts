@@ -9,6 +9,7 @@ import { MOUNT, type Op } from '../plan/op.gen.js';
 import { errnoName } from '../util/errno.js';
 import { quote, quoteName } from '../util/quote.js';
 import { FIELD_HINTS } from './field-hints.js';
+import { fileSystemName } from './fs-types.js';
 import { type Entry, lacks, type Refusal } from './hint.js';
 
 export type { Refusal } from './hint.js';
@@ -20,7 +21,7 @@ const field = (refusal: Refusal, name: 'type' | 'source' | 'dest' | 'path' | 'fi
   return typeof value === 'string' ? quoteName(value) : 'it';
 };
 
-const MOUNTS = ['MOUNT_FS', 'MOUNT_LEGACY'] as const;
+const MOUNTS = ['MOUNT_FS', 'MOUNT_LEGACY', 'OPEN_FS'] as const;
 
 /** csrc/executor/fscontext.h: the option, then what the kernel logged, a line each: "e tmpfs: Bad value for 'size'". */
 const kernelMessages = ({ detail = '' }: Refusal): string =>
@@ -135,7 +136,7 @@ const ENTRIES: readonly Entry[] = [
         : `the kernel has no file system ${field(refusal, 'type')}: is the module loaded?`,
   },
   {
-    ops: ['MOUNT_FS', 'REMOUNT'],
+    ops: ['MOUNT_FS', 'OPEN_FS', 'REMOUNT'],
     errnos: ['EINVAL'],
     when: (refusal) => kernelMessages(refusal) !== '',
     hint: (refusal) => `the kernel says: ${quote(kernelMessages(refusal))}`,
@@ -179,6 +180,35 @@ const ENTRIES: readonly Entry[] = [
     ops: ['PIVOT_ROOT'],
     errnos: ['EINVAL'],
     hint: 'pivot_root does not work on a ramdisk: try --no-pivot',
+  },
+  {
+    ops: ['OPEN_USERNS'],
+    errnos: ['EPERM', 'EINVAL'],
+    hint: 'the kernel does not take these mappings: no id twice, and only ids that the runtime itself has',
+  },
+  { ops: ['OPEN_USERNS'], errnos: ['ENOSPC'], hint: 'the limit in /proc/sys/user/max_user_namespaces is reached' },
+  {
+    ops: ['IDMAP_MOUNT'],
+    errnos: ['EINVAL'],
+    hint: ({ detail = '' }, facts) =>
+      `${fileSystemName(detail)}, or what is mounted below it, takes no id mapping on Linux ${facts.kernel.join('.')}` +
+      (fileSystemName(detail) === 'overlay' ? ': map the directories that the overlay is made of' : ''),
+  },
+  {
+    ops: ['IDMAP_MOUNT'],
+    errnos: ['EPERM'],
+    hint: ({ detail = '' }) =>
+      `only root of the user namespace that mounted ${fileSystemName(detail)} may map its ids, and only once`,
+  },
+  {
+    ops: ['MOUNT_BIND'],
+    errnos: ['EOVERFLOW'],
+    hint: 'the mapping of the mount leaves out an id that is needed: root, or the owner of a file that tmpcopyup copies',
+  },
+  {
+    ops: ['SET_FILE_LABEL'],
+    errnos: ['EINVAL', 'EOPNOTSUPP', 'EACCES', 'EPERM'],
+    hint: 'the SELinux policy does not know linux.mountLabel, or does not let the runtime give it to files',
   },
   { ops: ['SYSCTL'], errnos: ['ENOENT'], hint: 'this kernel has no such sysctl, or it does not exist in a namespace' },
   { ops: ['SYSCTL'], errnos: ['EINVAL'], hint: 'the kernel does not take this value' },

@@ -55,6 +55,7 @@ export const BPF = {
 
 export const SOURCE = {
   RECURSIVE: 1,
+  IN_ROOTFS: 2,
 } as const;
 
 export const MOUNT = {
@@ -64,6 +65,7 @@ export const MOUNT = {
   RECURSIVE: 8,
   BIND_HOST_SYSFS_ON_REFUSAL: 16,
   INHERIT_MODE: 32,
+  SOURCE_IN_ROOTFS: 64,
 } as const;
 
 export const ATTR = {
@@ -167,7 +169,7 @@ export interface OpenNamespaceOp {
   readonly origin: JsonPointer;
 }
 
-/** open_tree(OPEN_TREE_CLONE) a mount source into a slot, with the executor's credentials, and make the clone a slave (recursively): it was taken in the host's mount namespace, and nothing mounted below it in the container may travel back. */
+/** open_tree(OPEN_TREE_CLONE) a mount source into a slot, with the credentials of whoever runs the list. IN_ROOTFS: path is resolved inside the root file system, links included. */
 export interface OpenSourceOp {
   readonly op: 'OPEN_SOURCE';
   readonly slot: number;
@@ -408,7 +410,7 @@ export interface MountLegacyOp {
   readonly origin: JsonPointer;
 }
 
-/** Attach a clone of source (a host path, or a slot other than 0xffffffff) at dest inside the rootfs. A missing dest is made, as a directory or file like the source. Attributes that are not named stay as the source has them, locked ones too. Flag RECURSIVE clones the mounts below the source too; attributes are those of the topmost mount only, propagation too unless MS_REC is in it. */
+/** Attach a clone of source (a host path; with SOURCE_IN_ROOTFS a path that is resolved inside the root file system, links included), or the mount in a slot other than 0xffffffff, made a slave before, at dest inside the rootfs. A missing dest is made, as a directory or file like the source. Attributes that are not named stay as the source has them, locked ones too. Flag RECURSIVE clones the mounts below the source too; attributes are those of the topmost mount only, propagation too unless MS_REC is in it. INHERIT_MODE and COPY_UP, for a new file system in a slot, as in MOUNT_FS. */
 export interface MountBindOp {
   readonly op: 'MOUNT_BIND';
   readonly source: string;
@@ -474,10 +476,11 @@ export interface OpenConsoleOp {
   readonly origin: JsonPointer;
 }
 
-/** Hide a path: /dev/null over files, an empty read-only tmpfs over directories; a missing path is skipped. */
+/** Hide a path: /dev/null over files, an empty read-only tmpfs (with this SELinux context= if not empty) over directories; a missing path is skipped. */
 export interface MaskPathOp {
   readonly op: 'MASK_PATH';
   readonly path: string;
+  readonly label: string;
   readonly origin: JsonPointer;
 }
 
@@ -758,6 +761,44 @@ export interface MakeMountpointOp {
   readonly origin: JsonPointer;
 }
 
+/** Open a user namespace with these id maps into a slot, for IDMAP_MOUNT. A process of its own makes it and is gone afterwards. */
+export interface OpenUsernsOp {
+  readonly op: 'OPEN_USERNS';
+  readonly slot: number;
+  readonly uidMap: string;
+  readonly gidMap: string;
+  readonly origin: JsonPointer;
+}
+
+/** fsopen, fsconfig, fsmount into a slot; fields as in MOUNT_FS. */
+export interface OpenFsOp {
+  readonly op: 'OPEN_FS';
+  readonly slot: number;
+  readonly type: string;
+  readonly source: string;
+  readonly options: readonly string[];
+  readonly attrSet: bigint;
+  readonly sbFlags: number;
+  readonly origin: JsonPointer;
+}
+
+/** mount_setattr(MOUNT_ATTR_IDMAP) the mount in a slot, which is attached nowhere yet, with the user namespace in the slot namespace; RECURSIVE: those below it too. A refusal carries the type of the file system (statfs f_type, hexadecimal). */
+export interface IdmapMountOp {
+  readonly op: 'IDMAP_MOUNT';
+  readonly slot: number;
+  readonly namespace: number;
+  readonly flags: number;
+  readonly origin: JsonPointer;
+}
+
+/** Set the SELinux label of a directory inside the rootfs (security.selinux), for file systems that take no context=. */
+export interface SetFileLabelOp {
+  readonly op: 'SET_FILE_LABEL';
+  readonly path: string;
+  readonly label: string;
+  readonly origin: JsonPointer;
+}
+
 export type Op =
   | StateCreateOp
   | StateFileOp
@@ -838,7 +879,11 @@ export type Op =
   | AdoptOp
   | RestoredOp
   | CriuSocketOp
-  | MakeMountpointOp;
+  | MakeMountpointOp
+  | OpenUsernsOp
+  | OpenFsOp
+  | IdmapMountOp
+  | SetFileLabelOp;
 
 export type OpName = Op['op'];
 export type FieldType = 'u32' | 'i32' | 'u64' | 'i64' | 'str' | 'strv' | 'blob';
@@ -886,7 +931,7 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
   },
   OPEN_SOURCE: {
     code: 6,
-    lists: ['setup'],
+    lists: ['setup', 'init'],
     fields: [
       { name: 'slot', type: 'u32', offset: 8, slots: false },
       { name: 'flags', type: 'u32', offset: 12, slots: false },
@@ -1196,6 +1241,7 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
     lists: ['init'],
     fields: [
       { name: 'path', type: 'str', offset: 8, slots: false },
+      { name: 'label', type: 'str', offset: 12, slots: false },
     ],
   },
   READONLY_PATH: {
@@ -1473,6 +1519,44 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
     fields: [
       { name: 'source', type: 'str', offset: 8, slots: true },
       { name: 'dest', type: 'str', offset: 12, slots: false },
+    ],
+  },
+  OPEN_USERNS: {
+    code: 170,
+    lists: ['setup'],
+    fields: [
+      { name: 'slot', type: 'u32', offset: 8, slots: false },
+      { name: 'uidMap', type: 'str', offset: 12, slots: false },
+      { name: 'gidMap', type: 'str', offset: 16, slots: false },
+    ],
+  },
+  OPEN_FS: {
+    code: 171,
+    lists: ['setup', 'init'],
+    fields: [
+      { name: 'slot', type: 'u32', offset: 8, slots: false },
+      { name: 'type', type: 'str', offset: 12, slots: false },
+      { name: 'source', type: 'str', offset: 16, slots: false },
+      { name: 'options', type: 'strv', offset: 20, slots: false },
+      { name: 'attrSet', type: 'u64', offset: 32, slots: false },
+      { name: 'sbFlags', type: 'u32', offset: 40, slots: false },
+    ],
+  },
+  IDMAP_MOUNT: {
+    code: 172,
+    lists: ['setup', 'init'],
+    fields: [
+      { name: 'slot', type: 'u32', offset: 8, slots: false },
+      { name: 'namespace', type: 'u32', offset: 12, slots: false },
+      { name: 'flags', type: 'u32', offset: 16, slots: false },
+    ],
+  },
+  SET_FILE_LABEL: {
+    code: 173,
+    lists: ['init'],
+    fields: [
+      { name: 'path', type: 'str', offset: 8, slots: false },
+      { name: 'label', type: 'str', offset: 12, slots: false },
     ],
   },
 };

@@ -103,7 +103,7 @@ const STORIES: Stories = {
     phase: 'prepare',
     why: 'A namespace that exists already is shared, as the containers of a pod share their network.',
   },
-  OPEN_SOURCE: { phase: 'prepare', why: 'Once the process is inside, this directory of the host is out of its reach.' },
+  OPEN_SOURCE: { phase: 'same', why: 'Once the process is inside, this directory of the host is out of its reach.' },
   CONSOLE_CONNECT: { phase: 'prepare', why: 'The caller gets its end of the terminal over this socket.' },
   STATE_CREATE: { phase: 'record', why: 'All that tsrun knows of the container is kept in this directory.' },
   STATE_PLAN: { phase: 'record', why: 'start and delete carry out the parts of the plan that are theirs.' },
@@ -211,6 +211,13 @@ const STORIES: Stories = {
     phase: 'files',
     why: 'A root file system that was never started lacks what create would have made.',
   },
+  OPEN_USERNS: {
+    phase: 'prepare',
+    why: 'A user namespace is how the kernel is told which id on the disk becomes which.',
+  },
+  OPEN_FS: { phase: 'same', why: ({ type }) => FILE_SYSTEMS[type] ?? OTHER_FILE_SYSTEM },
+  IDMAP_MOUNT: { phase: 'same', why: 'Files keep their owners on the disk and show others here.' },
+  SET_FILE_LABEL: { phase: 'same', why: 'This file system takes no label as an option.' },
   STATE_REMOVE: { phase: 'remove', why: 'The id is free again.' },
 };
 

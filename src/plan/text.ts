@@ -8,7 +8,7 @@ import { IO_PRIORITY_CLASSES, PERSONALITY_DOMAINS, SCHEDULER_POLICIES } from '..
 import { maskText } from '../util/number-list.js';
 import { escapeControls } from '../util/quote.js';
 import * as name from './names.js';
-import type { MountBindOp, MountFsOp, Op, OpName, RunHookOp, SchedulerOp } from './op.gen.js';
+import type { MountBindOp, MountFsOp, Op, OpenFsOp, OpenSourceOp, OpName, RunHookOp, SchedulerOp } from './op.gen.js';
 import {
   ATTR,
   CHDIR,
@@ -86,10 +86,33 @@ function mountFs(op: MountFsOp): string {
 }
 
 function mountBind(op: MountBindOp): string {
-  const source = op.slot === NO_SLOT ? show(op.source) : `source ${op.slot}`;
+  const below = bit(op.flags, MOUNT.SOURCE_IN_ROOTFS) ? ' of the root file system' : '';
+  const source = op.slot === NO_SLOT ? show(op.source) + below : `source ${op.slot}`;
   return (
     `${bit(op.flags, MOUNT.RECURSIVE) ? 'rbind' : 'bind'} ${source} on ${show(op.dest)}` +
-    notes(name.mountAttrWords(op.attrSet, op.attrClr), propagation(op.propagation))
+    notes(
+      name.mountAttrWords(op.attrSet, op.attrClr),
+      propagation(op.propagation),
+      when(op.flags, MOUNT.INHERIT_MODE, 'mode of the directory below'),
+      when(op.flags, MOUNT.COPY_UP, "copy the directory's contents up"),
+    )
+  );
+}
+
+function openSource(op: OpenSourceOp): string {
+  const below = bit(op.flags, SOURCE.IN_ROOTFS) ? ' of the root file system' : '';
+  return `open mount source ${show(op.path)}${below} as source ${op.slot}${notes(when(op.flags, SOURCE.RECURSIVE, 'recursive'))}`;
+}
+
+function openFs(op: OpenFsOp): string {
+  const source = op.source === op.type || op.source === '' ? '' : ` ${show(op.source)}`;
+  return (
+    `make file system ${show(op.type)}${source} as source ${op.slot}` +
+    notes(
+      name.mountAttrWords(op.attrSet, 0n),
+      name.superblockWords(op.sbFlags).map((word) => `superblock ${word}`),
+      op.options.map(show),
+    )
   );
 }
 
@@ -132,8 +155,7 @@ const TEXTS: Texts = {
   STATE_PLAN: () => 'keep this plan there',
   EXEC_FIFO: (op) => `make exec.fifo there, owner ${op.uid}:${op.gid}`,
   OPEN_NAMESPACE: (op) => `open ${name.namespaceWords(op.type)} namespace ${show(op.path)} as namespace ${op.slot}`,
-  OPEN_SOURCE: (op) =>
-    `open mount source ${show(op.path)} as source ${op.slot}${bit(op.flags, SOURCE.RECURSIVE) ? ' (recursive)' : ''}`,
+  OPEN_SOURCE: openSource,
   CONSOLE_CONNECT: () => 'connect to the console socket',
   CGROUP_CREATE: (op) =>
     `make cgroup ${show(op.path)} below ${show(op.mount)}` +
@@ -200,7 +222,7 @@ const TEXTS: Texts = {
   OPEN_CONSOLE: (op) =>
     `open a pty of the container as stdio, owner ${op.uid}:${op.gid === NO_SLOT ? 'unchanged' : op.gid}` +
     notes(op.width === 0 ? [] : [`${op.width}x${op.height}`], when(op.flags, CONSOLE.BIND, 'bind on /dev/console')),
-  MASK_PATH: (op) => `mask ${show(op.path)}`,
+  MASK_PATH: (op) => `mask ${show(op.path)}${notes(op.label === '' ? [] : [`label ${show(op.label)}`])}`,
   READONLY_PATH: (op) => `make ${show(op.path)} read-only`,
   SYSCTL: (op) => `set sysctl ${show(op.path)} to ${show(op.value)}`,
   PIVOT_ROOT: () => "make the root file system /, detach the host's (pivot_root)",
@@ -248,6 +270,12 @@ const TEXTS: Texts = {
   RESTORED: () => 'wait until CRIU has restored all processes',
   CRIU_SOCKET: (op) => `make the socket to CRIU, open the images in ${show(op.images)}, the log in ${show(op.work)}`,
   MAKE_MOUNTPOINT: (op) => `make the mount point ${show(op.dest)} like ${show(op.source)} if it is missing`,
+  OPEN_USERNS: (op) =>
+    `make user namespace ${op.slot} for id-mapped mounts: user ids ${mapLines(op.uidMap)} and group ids ${mapLines(op.gidMap)}`,
+  OPEN_FS: openFs,
+  IDMAP_MOUNT: (op) =>
+    `map the ids of source ${op.slot} as in user namespace ${op.namespace}${notes(when(op.flags, ATTR.RECURSIVE, 'recursive'))}`,
+  SET_FILE_LABEL: (op) => `set the SELinux label of ${show(op.path)} to ${show(op.label)}`,
 };
 
 export function opText(op: Op): string {

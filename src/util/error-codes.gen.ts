@@ -56,6 +56,8 @@ export type SpecIssueCode =
   | 'UNKNOWN_OPTION'
   | 'CONTRADICTION'
   | 'INSIDE_PROC'
+  | 'BAD_IDMAP'
+  | 'IDMAP_REMOUNT'
   | 'IDMAP_WITHOUT_MAPPINGS'
   | 'MAPPINGS_INCOMPLETE'
   | 'OVERLAP'
@@ -88,6 +90,7 @@ export type SpecIssueCode =
   | 'CONTROL_CHARACTER'
   | 'MOUNT_OVER_PROC'
   | 'TOO_MANY_SOURCES'
+  | 'IDMAP_UNSUPPORTED'
   | 'NO_PIVOT_PRIVATE'
   | 'NO_CGROUP'
   | 'CGROUP_UNAVAILABLE'
@@ -208,6 +211,8 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"UNKNOWN_OPTION","group":"fields","fields":"`mounts`","meaning":"a bind mount takes no options of a file system (w elsewhere: probably a typing error)","remedy":"remove the option; `tsrun features` lists those of mounts"},
   {"code":"CONTRADICTION","group":"fields","warning":true,"fields":"`mounts`","meaning":"two options decide the same; the last one counts","remedy":"remove one"},
   {"code":"INSIDE_PROC","group":"fields","fields":"`mounts`, `linux.devices`","meaning":"nothing but a few files may be mounted in /proc","remedy":"mount it somewhere else"},
+  {"code":"BAD_IDMAP","group":"fields","fields":"`mounts`","meaning":"the mapping behind `idmap=` or `ridmap=` cannot be read","remedy":"`idmap=uids=FROM-TO-SIZE#…;gids=FROM-TO-SIZE#…`, with `@` before a range for ids of the container"},
+  {"code":"IDMAP_REMOUNT","group":"fields","fields":"`mounts`","meaning":"an id mapping together with `remount`","remedy":"map the mount where it is made: a mapping cannot be changed"},
   {"code":"IDMAP_WITHOUT_MAPPINGS","group":"fields","fields":"`mounts`","meaning":"`idmap` with no mappings to use","remedy":"add `uidMappings` and `gidMappings`"},
   {"code":"MAPPINGS_INCOMPLETE","group":"fields","fields":"`mounts`, `linux`","meaning":"uid mappings without gid mappings, or the reverse","remedy":"add the others"},
   {"code":"OVERLAP","group":"fields","fields":"id mappings","meaning":"two entries share an id","remedy":"give each id to one entry"},
@@ -225,7 +230,7 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"PLAN_TOO_LARGE","group":"host","fields":"the document","meaning":"its plan would have more than 16 MiB","remedy":"shorten it: annotations, arguments, environment"},
   {"code":"NOT_YET_SUPPORTED","group":"host","fields":"several","meaning":"valid, but tsrun does not do it yet; nothing is left out in silence","remedy":"remove the field"},
   {"code":"APPARMOR_UNAVAILABLE","group":"host","fields":"`process.apparmorProfile`","meaning":"AppArmor is off","remedy":"remove the field"},
-  {"code":"SELINUX_UNAVAILABLE","group":"host","fields":"`process.selinuxLabel`","meaning":"SELinux is off","remedy":"remove the field"},
+  {"code":"SELINUX_UNAVAILABLE","group":"host","fields":"`process.selinuxLabel`, `linux.mountLabel`","meaning":"SELinux is off","remedy":"remove the field"},
   {"code":"CAPABILITY_NEWER","group":"host","warning":true,"fields":"`process.capabilities`","meaning":"the kernel does not know it yet; it is left out","remedy":"nothing to do: what the kernel does not know nobody can use"},
   {"code":"CAPABILITY_NOT_GRANTED","group":"host","warning":true,"fields":"`process.capabilities`","meaning":"the runtime does not have it to give","remedy":"run tsrun with it"},
   {"code":"RLIMIT_ABOVE_HOST","group":"host","fields":"`process.rlimits`","meaning":"above the runtime's own hard limit, without CAP_SYS_RESOURCE","remedy":"lower it"},
@@ -239,7 +244,8 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"MOUNT_OPTIONS_TOO_LONG","group":"host","fields":"`mounts`","meaning":"more than a page of options","remedy":"shorten them: fewer layers of an overlay, or shorter paths"},
   {"code":"CONTROL_CHARACTER","group":"host","fields":"`mounts`, `linux.cgroupsPath`","meaning":"byte 0x01, which a plan uses for what is known only later","remedy":"rename the path"},
   {"code":"MOUNT_OVER_PROC","group":"host","fields":"`mounts`","meaning":"only the host's /proc may be bound on /proc","remedy":"use type `proc`"},
-  {"code":"TOO_MANY_SOURCES","group":"host","fields":"`mounts`","meaning":"more bind mounts than a container with a user namespace may have","remedy":"mount a directory that holds several of them"},
+  {"code":"TOO_MANY_SOURCES","group":"host","fields":"`mounts`","meaning":"more mounts that the executor has to hold open than it can: bind mounts in a user namespace, id-mapped mounts","remedy":"mount a directory that holds several of them"},
+  {"code":"IDMAP_UNSUPPORTED","group":"host","fields":"`mounts`","meaning":"an id-mapped mount that this kernel, this user, or a mount of this kind does not allow","remedy":"leave the mapping out, or do as the message says"},
   {"code":"NO_PIVOT_PRIVATE","group":"host","fields":"`linux.rootfsPropagation`","meaning":"private is not safe without pivot_root","remedy":"leave out `--no-pivot`"},
   {"code":"NO_CGROUP","group":"host","warning":true,"fields":"`linux`","meaning":"the container gets no cgroup of its own","remedy":"mount or delegate cgroup v2"},
   {"code":"CGROUP_UNAVAILABLE","group":"host","fields":"`linux.cgroupsPath`, `linux.resources`","meaning":"a limit is asked for where no cgroup can be made","remedy":"delegate a cgroup"},

@@ -70,18 +70,7 @@ t.test('compileCreate refuses by name what is not there yet', (t) => {
     );
   const namespaces = [{ type: 'mount' }, { type: 'network' }];
   notYet({ linux: { namespaces, netDevices: { eth0: {} } } }, '/linux/netDevices');
-  notYet({ linux: { mountLabel: 'system_u:object_r:container_file_t:s0' } }, '/linux/mountLabel');
   notYet({ linux: { intelRdt: { closID: 'one' } } }, '/linux/intelRdt');
-  const map = [{ containerID: 0, hostID: 1, size: 1 }];
-  const mount = { destination: '/m', source: '/s', uidMappings: map, gidMappings: map };
-  t.same(
-    refusals(() => create({ mounts: [{ ...mount, options: ['bind', 'idmap'] }] })),
-    [
-      'NOT_YET_SUPPORTED /mounts/0/options/1',
-      'NOT_YET_SUPPORTED /mounts/0/uidMappings',
-      'NOT_YET_SUPPORTED /mounts/0/gidMappings',
-    ],
-  );
   const affinity = create({ process: { execCPUAffinity: { initial: '0' } } });
   t.ok(affinity, 'execCPUAffinity is about exec and passes');
   t.end();

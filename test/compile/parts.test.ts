@@ -42,7 +42,13 @@ t.test('parseMountOptions leaves unknown words to the file system, prototype nam
     { index: 2, text: 'constructor' },
     { index: 3, text: '__proto__' },
   ]);
-  t.same(parseMountOptions(['idmap=uids=0-1-10', 'bind']).idmap, [0]);
+  const range = { from: 0, to: 1, size: 10, relative: false };
+  t.same(parseMountOptions(['idmap', 'ridmap=uids=0-1-10', 'bind']).idmap, {
+    index: 1,
+    recursive: true,
+    value: { uids: [range], gids: [] },
+  });
+  t.equal(parseMountOptions(['bind', 'idmapped=1']).idmap, undefined);
   t.end();
 });
 

@@ -7,7 +7,7 @@ import { asPointer } from '../../src/util/pointer.js';
 
 const origin = asPointer('/x');
 const plan = (...init: Op[]): Plan => ({ stateJson: '{}', lists: { ...NO_OPS, init } });
-const mask = (path: string, at = '/x'): Op => ({ op: 'MASK_PATH', path, origin: asPointer(at) });
+const mask = (path: string, at = '/x'): Op => ({ op: 'MASK_PATH', path, label: '', origin: asPointer(at) });
 const sysctl = (path: string, value: string): Op => ({ op: 'SYSCTL', path, value, origin });
 const diff = (a: Plan, b: Plan): string => printDiff(diffPlans(a, b, ['/bundle/a', '/bundle/b']));
 const HEAD = 'init: the new process, on its way into the container\n';

@@ -39,7 +39,7 @@ static int clone_null(struct failure *reterr)
 	return steal_fd(&null);
 }
 
-static int new_empty_directory(struct failure *reterr)
+static int new_empty_directory(const char *label, struct failure *reterr)
 {
 	const uint64_t attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 	cleanup_fd int fs = sys_fsopen("tmpfs", FSOPEN_CLOEXEC);
@@ -51,6 +51,8 @@ static int new_empty_directory(struct failure *reterr)
 		return -1;
 	if (fscontext_option(fs, "mode=755", reterr) < 0 || fscontext_option(fs, "ro", reterr) < 0)
 		return -1;
+	if (label[0] != '\0' && sys_fsconfig(fs, FSCONFIG_SET_STRING, "context", label, 0) < 0)
+		return FAIL(reterr, "fsconfig");
 	if (fscontext_command(fs, FSCONFIG_CMD_CREATE, reterr) < 0)
 		return -1;
 	return fscontext_mount(fs, attributes, reterr);
@@ -62,12 +64,13 @@ static int attach_mask(const struct context *ctx, int mask, int target, const ch
 }
 
 /* One tmpfs for all masked directories: the first gets it, the others clones of what is attached there. */
-static int mask_directory(struct context *ctx, int target, const char *path, struct failure *reterr)
+static int mask_directory(struct context *ctx, int target, const struct op_mask_path *op, struct failure *reterr)
 {
+	const char *path = plan_str(&ctx->plan, op->path);
 	cleanup_fd int mask = -1;
 
 	if (ctx->mask_fd < 0) {
-		mask = new_empty_directory(reterr);
+		mask = new_empty_directory(plan_str(&ctx->plan, op->label), reterr);
 		if (attach_mask(ctx, mask, target, path, reterr) < 0)
 			return -1;
 		ctx->mask_fd = steal_fd(&mask);
@@ -92,7 +95,7 @@ int op_mask_path(struct context *ctx, const struct op_mask_path *op, struct fail
 	if (fstat(target, &st) < 0)
 		return FAIL(reterr, "fstat");
 	if (S_ISDIR(st.st_mode))
-		return mask_directory(ctx, target, path, reterr);
+		return mask_directory(ctx, target, op, reterr);
 	null = clone_null(reterr);
 	return attach_mask(ctx, null, target, path, reterr);
 }

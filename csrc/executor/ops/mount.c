@@ -17,8 +17,6 @@
 #include "../saferoot.h"
 #include "../sys.h"
 
-#define OVERFLOW_ID 65534 /* how an id that is not mapped looks: user_namespaces(7) */
-
 /*
  * The target directory as it was found. With REAL_DIRECTORY a symlink is refused: a procfs or sysfs that
  * lands elsewhere leaves /proc to the image, and label writes go astray (CVE-2019-16884, CVE-2019-19921).
@@ -44,46 +42,38 @@ static int open_directory(
 	return steal_fd(&fd);
 }
 
-/* tmpfs: mode and owner of the directory it covers. They come before the options, so a given uid= wins. */
-static int inherit_mode(int fs, int target, struct failure *reterr)
-{
-	char option[32];
-	struct stat st;
-
-	if (fstat(target, &st) < 0)
-		return FAIL(reterr, "fstat");
-	(void)snprintf(option, sizeof(option), "mode=%o", st.st_mode & 07777u);
-	if (fscontext_option(fs, option, reterr) < 0)
-		return -1;
-	(void)snprintf(option, sizeof(option), "uid=%u", st.st_uid);
-	if (st.st_uid != OVERFLOW_ID && fscontext_option(fs, option, reterr) < 0)
-		return -1;
-	(void)snprintf(option, sizeof(option), "gid=%u", st.st_gid);
-	if (st.st_gid != OVERFLOW_ID && fscontext_option(fs, option, reterr) < 0)
-		return -1;
-	return 0;
-}
-
 /* Makes the file system; target is -1 unless its mode is to be inherited. A detached mount, or -1. */
 static int new_fs(const struct context *ctx, const struct op_mount_fs *op, int target, struct failure *reterr)
 {
-	cleanup_fd int fs = sys_fsopen(plan_str(&ctx->plan, op->type), FSOPEN_CLOEXEC);
-	const char *source = plan_str(&ctx->plan, op->source);
 	uint64_t late = (op->flags & MOUNT_COPY_UP) != 0 ? MOUNT_ATTR_RDONLY : 0;
+	const struct new_fs request = {
+		.type = plan_str(&ctx->plan, op->type),
+		.source = plan_str(&ctx->plan, op->source),
+		.options = op->options,
+		.sb_flags = op->sb_flags,
+		.attributes = op->attr_set & ~late,
+		.like = target,
+	};
 
-	if (fs < 0)
-		return FAIL(reterr, "fsopen");
-	if (source[0] != '\0' && sys_fsconfig(fs, FSCONFIG_SET_STRING, "source", source, 0) < 0)
-		return FAIL(reterr, "fsconfig");
-	if (target >= 0 && inherit_mode(fs, target, reterr) < 0)
+	return fscontext_make(&ctx->plan, &request, reterr);
+}
+
+int op_open_fs(struct context *ctx, const struct op_open_fs *op, struct failure *reterr)
+{
+	const struct new_fs request = {
+		.type = plan_str(&ctx->plan, op->type),
+		.source = plan_str(&ctx->plan, op->source),
+		.options = op->options,
+		.sb_flags = op->sb_flags,
+		.attributes = op->attr_set,
+		.like = -1,
+	};
+	int *slot = find_slot(ctx, op->slot, reterr);
+
+	if (slot == NULL)
 		return -1;
-	if (fscontext_options(fs, &ctx->plan, op->options, reterr) < 0)
-		return -1;
-	if (fscontext_sb_flags(fs, op->sb_flags, reterr) < 0)
-		return -1;
-	if (fscontext_command(fs, FSCONFIG_CMD_CREATE, reterr) < 0)
-		return -1;
-	return fscontext_mount(fs, op->attr_set & ~late, reterr);
+	*slot = fscontext_make(&ctx->plan, &request, reterr);
+	return *slot < 0 ? -1 : 0;
 }
 
 /*

@@ -3,6 +3,7 @@
  *
  * Pure.
  */
+import { type IdRange, isIdMapOption, parseIdMapOption } from '../../util/idmap-option.js';
 import { MOUNT_OPTIONS, PROPAGATIONS } from '../../util/linux-names.js';
 import { quote } from '../../util/quote.js';
 import { didYouMean } from '../../util/suggest.js';
@@ -76,7 +77,7 @@ function typeAndSource(mount: Mount, on: Site<Config>): void {
 /** A word that is no flag goes to the file system as data; a bind mount has no file system of its own to take it. */
 function knownOptions(mount: Mount, on: Site<Config>): void {
   for (const [index, option] of (mount.options ?? []).entries()) {
-    if (KNOWN.has(option)) continue;
+    if (KNOWN.has(option) || isIdMapOption(option)) continue;
     const hint = option.includes('=') ? undefined : didYouMean(option, MOUNT_OPTIONS);
     if (isBind(mount)) {
       const message = 'bind mounts cannot have any filesystem-specific options applied';
@@ -111,17 +112,41 @@ function subject(option: string): string | undefined {
   return KNOWN.has(positive) ? positive : option;
 }
 
+/** config.md: the mapping of the mount, else that of the container's user namespace, else an error. */
 function idmap(mount: Mount, on: Site<Config>): void {
   const uids = mount.uidMappings?.length ?? 0;
   const gids = mount.gidMappings?.length ?? 0;
+  const index = (mount.options ?? []).findLastIndex(isIdMapOption);
   if (uids > 0 !== gids > 0) {
     const at = uids > 0 ? '/gidMappings' : '/uidMappings';
     on.error('MAPPINGS_INCOMPLETE', at, 'id-mapped mounts must have both uid and gid mappings specified');
-  } else if (uids === 0 && has(mount, 'idmap', 'ridmap') && namespaceOf(on.root, 'user') === undefined) {
-    const message = 'asks for an id-mapped mount, but neither the mount nor the container has mappings';
-    on.error('IDMAP_WITHOUT_MAPPINGS', '/options', message, { hint: 'add uidMappings and gidMappings to the mount' });
+  } else if (index >= 0) {
+    idmapOption(mount, index, on);
+  }
+  if (isChange(mount) && (index >= 0 || uids > 0)) {
+    on.error('IDMAP_REMOUNT', index >= 0 ? `/options/${index}` : '/uidMappings', 'cannot change an existing mount');
   }
 }
+
+function idmapOption(mount: Mount, index: number, on: Site<Config>): void {
+  const value = parseIdMapOption(mount.options?.[index] ?? '');
+  const inContainer = namespaceOf(on.root, 'user') !== undefined;
+  const own = (mount.uidMappings?.length ?? 0) > 0;
+  const hint = 'add uidMappings and gidMappings to the mount';
+  if (typeof value === 'string') on.error('BAD_IDMAP', `/options/${index}`, `invalid mapping: ${value}`);
+  else if (value !== undefined && own)
+    on.error('CONFLICT', `/options/${index}`, 'has a mapping of its own beside uidMappings');
+  else if (inContainer || own) return;
+  else if (value === undefined) {
+    const message = 'asks for an id-mapped mount, but neither the mount nor the container has mappings';
+    on.error('IDMAP_WITHOUT_MAPPINGS', '/options', message, { hint });
+  } else if (value.uids.length === 0 || value.gids.length === 0 || [...value.uids, ...value.gids].some(isRelative)) {
+    const message = 'must map uids and gids, without "@": the container has no user namespace to look them up in';
+    on.error('MAPPINGS_INCOMPLETE', `/options/${index}`, message);
+  }
+}
+
+const isRelative = ({ relative }: IdRange) => relative;
 
 export const mountRules: readonly Rule<Config>[] = [
   rule('/mounts/*', destination),
