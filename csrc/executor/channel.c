@@ -70,19 +70,20 @@ static int peer_died(struct context *ctx, struct failure *reterr)
 	return FAIL_AS(reterr, PROBLEM_INIT_DIED, "recv");
 }
 
-/* Until there is something to receive; a signal that asks to stop is EINTR. */
-static int wait_message(struct context *ctx, struct failure *reterr)
+/* 1: there is something to receive, 0: not within the time; a signal that asks to stop is EINTR. */
+static int wait_message(struct context *ctx, int milliseconds, struct failure *reterr)
 {
 	struct pollfd fds[2] = {
 		{ .fd = ctx->sync_fd, .events = POLLIN },
 		{ .fd = ctx->signal_fd, .events = POLLIN },
 	};
+	int ready;
 
-	while (poll(fds, 2, -1) < 0)
+	while ((ready = poll(fds, 2, milliseconds)) < 0)
 		if (errno != EINTR)
 			return FAIL(reterr, "poll");
 	if (fds[1].revents == 0)
-		return 0;
+		return ready;
 	errno = EINTR;
 	return FAIL(reterr, "signal");
 }
@@ -92,7 +93,7 @@ static int receive(struct context *ctx, struct message *ret_message, struct fail
 {
 	ssize_t got;
 
-	if (wait_message(ctx, reterr) < 0)
+	if (wait_message(ctx, -1, reterr) < 0)
 		return -1;
 	do
 		got = recv(ctx->sync_fd, ret_message, sizeof(*ret_message), 0);
@@ -130,6 +131,23 @@ int channel_expect(
 			return 0;
 		}
 	}
+	return 0;
+}
+
+int channel_take(struct context *ctx, int milliseconds, struct failure *reterr)
+{
+	struct message message;
+	int got = wait_message(ctx, milliseconds, reterr);
+
+	if (got <= 0)
+		return got;
+	got = receive(ctx, &message, reterr);
+	if (got < 0)
+		return -1;
+	if (got == 0)
+		return peer_died(ctx, reterr);
+	if (message.kind == MESSAGE_PHASE)
+		ctx->phase = message.value;
 	return 0;
 }
 

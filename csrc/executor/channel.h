@@ -25,6 +25,12 @@ void channel_send_record(struct context *ctx, const struct failure *record);
 int channel_expect(
 	struct context *ctx, enum message_kind kind, uint32_t value, uint32_t *ret_value, struct failure *reterr);
 
+/*
+ * Takes what has arrived, waiting at most so many milliseconds for it. 0: go on, -1: a failure of the other side, its
+ * death, or a signal that asks to stop.
+ */
+int channel_take(struct context *ctx, int milliseconds, struct failure *reterr);
+
 /* exec: reads until the socket closes, which execve(2) of the program does. -1 if a failure came first. */
 int channel_drain(struct context *ctx, struct failure *reterr);
 

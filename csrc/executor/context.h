@@ -60,8 +60,10 @@ struct context {
 	int signal_fd;	  /* signalfd of those that ask to stop: while it is open, create gives up and undoes */
 	int start_fd;	  /* exec.fifo, open for writing: from WAIT_START on failures go there */
 	int slots[CONTEXT_SLOTS];
+	struct listener_page *listener; /* shared with init, NULL without LISTENER_PAGE: see ops/listener.c */
 
 	pid_t init_pid;
+	pid_t target_pid;	   /* exec: the container's init */
 	uint64_t init_start;	   /* of init_pid, clock ticks after boot: with the pid it names one process for ever */
 	uint64_t created_ns;	   /* CLOCK_REALTIME at STATE_CREATE */
 	uint64_t unshare_as_root;  /* CLONE_NEW* of CLONE that BECOME_ROOT makes */

@@ -13,6 +13,7 @@
 #define SLOT_PID 'P'
 #define SLOT_STATUS 'S'
 #define SLOT_CREATED 'C'
+#define SLOT_INIT 'N'
 
 enum plan_list {
 	LIST_SETUP = 0, /* executor, host side, before the clone */
@@ -224,6 +225,9 @@ enum opcode {
 	OP_IO_PRIORITY = 160,
 	OP_PERSONALITY = 161,
 	OP_MEMORY_POLICY = 162,
+	OP_LISTENER_PAGE = 180,
+	OP_SEND_LISTENER = 181,
+	OP_SEND_PIDFD = 182,
 	OP_CGROUP_KILL = 110,
 	OP_CGROUP_REMOVE = 111,
 	OP_STATE_REMOVE = 112,
@@ -1037,6 +1041,35 @@ _Static_assert(__builtin_offsetof(struct op_memory_policy, mode) == 8, "layout")
 _Static_assert(__builtin_offsetof(struct op_memory_policy, nodes) == 12, "layout");
 _Static_assert(sizeof(struct op_memory_policy) <= PLAN_RECORD_SIZE, "record size");
 
+struct op_listener_page {
+	uint32_t code;
+	plan_str_t origin;
+};
+
+_Static_assert(sizeof(struct op_listener_page) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_send_listener {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t path;
+	plan_str_t message;
+};
+
+_Static_assert(__builtin_offsetof(struct op_send_listener, path) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_send_listener, message) == 12, "layout");
+_Static_assert(sizeof(struct op_send_listener) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_send_pidfd {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t path;
+	plan_str_t text;
+};
+
+_Static_assert(__builtin_offsetof(struct op_send_pidfd, path) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_send_pidfd, text) == 12, "layout");
+_Static_assert(sizeof(struct op_send_pidfd) <= PLAN_RECORD_SIZE, "record size");
+
 struct op_cgroup_kill {
 	uint32_t code;
 	plan_str_t origin;
@@ -1254,6 +1287,9 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_IO_PRIORITY] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
 	[OP_PERSONALITY] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
 	[OP_MEMORY_POLICY] = { 1u << LIST_INIT, 1, { { FIELD_BLOB, 12 } } },
+	[OP_LISTENER_PAGE] = { 1u << LIST_SETUP, 0, { { 0, 0 } } },
+	[OP_SEND_LISTENER] = { 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
+	[OP_SEND_PIDFD] = { 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_CGROUP_KILL] = { 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_CGROUP_REMOVE] = { 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_STATE_REMOVE] = { 1u << LIST_TEARDOWN, 0, { { 0, 0 } } },
@@ -1342,6 +1378,9 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	X(IO_PRIORITY, io_priority) \
 	X(PERSONALITY, personality) \
 	X(MEMORY_POLICY, memory_policy) \
+	X(LISTENER_PAGE, listener_page) \
+	X(SEND_LISTENER, send_listener) \
+	X(SEND_PIDFD, send_pidfd) \
 	X(CGROUP_KILL, cgroup_kill) \
 	X(CGROUP_REMOVE, cgroup_remove) \
 	X(STATE_REMOVE, state_remove) \

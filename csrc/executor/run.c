@@ -137,6 +137,9 @@ static const char *slot_value(const struct context *ctx, char slot, uint32_t sta
 	case SLOT_PID:
 		(void)snprintf(buffer, size, "%d", status == STATUS_STOPPED ? 0 : pid);
 		return buffer;
+	case SLOT_INIT:
+		(void)snprintf(buffer, size, "%d", ctx->target_pid > 0 ? ctx->target_pid : pid);
+		return buffer;
 	case SLOT_CREATED:
 		format_created(ctx->created_ns, buffer, size);
 		return buffer;

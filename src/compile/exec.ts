@@ -19,11 +19,14 @@ import { NAMESPACES, privateNamespaces, readNamespaces } from './namespaces.js';
 import { compileProcess } from './process.js';
 import { compileLimits, oomScoreAdj } from './rlimits.js';
 import { finalAffinity, initialAffinity } from './scheduling.js';
+import { compileFilter, listenerPage, sendListener } from './seccomp-listener.js';
 import type { CompileServices } from './services.js';
 
 export interface ExecTarget {
   /** The container's, from its record. */
   readonly spec: ValidSpec;
+  /** Absolute, from its record too. */
+  readonly bundle: string;
   /** The cgroup to start in, below its mount; may hold SLOT.id. */
   readonly cgroup: { readonly mount: string; readonly path: string } | null;
 }
@@ -44,19 +47,25 @@ export function compileExec(
     namespaces: readNamespaces(target.spec),
     report: { issues: [], warnings: [] },
   };
+  const filter = compileFilter(scope);
+  const tell = sendListener(scope, filter, target.bundle, true);
+  // With no_new_privs the filter is loaded after READY.
+  const late = scope.process.noNewPrivileges === true;
   const lists = {
     ...NO_OPS,
-    setup: [...openCgroup(target), ...connectConsole(scope), ...initialAffinity(scope)],
+    setup: [...listenerPage(filter), ...openCgroup(target), ...connectConsole(scope), ...initialAffinity(scope)],
     spawn: spawnInto(scope),
     settle: [
       finalAffinity(scope),
       ...oomScoreAdj(scope),
       { op: 'NOTIFY', phase: PHASE.MAPPED, origin: NAMESPACES } as const,
       ...compileLimits(scope),
+      ...(late ? [] : tell),
       { op: 'AWAIT', phase: PHASE.READY, origin: ROOT_ORIGIN } as const,
+      ...(late ? tell : []),
       { op: 'PID_FILE', origin: ROOT_ORIGIN } as const,
     ],
-    init: [...enter(scope), ...compileProcess(scope, [])],
+    init: [...enter(scope), ...compileProcess(scope, filter, [])],
   };
   if (scope.report.issues.length > 0) throw new SpecError(scope.report.issues, 'process.json');
   return { plan: { stateJson: '', lists }, warnings: scope.report.warnings };

@@ -30,6 +30,7 @@ import { collect } from './report.js';
 import { compileLimits, oomScoreAdj } from './rlimits.js';
 import { compileHostPropagation, enterRootfs, makeCwd, openRootfs, readOnlyRootfs, rootfsPath } from './rootfs.js';
 import { resetAffinity } from './scheduling.js';
+import { compileFilter, type Filter, listenerPage, sendListener } from './seccomp-listener.js';
 import type { CompileServices } from './services.js';
 import { createSources } from './sources.js';
 import { stateJson } from './state-json.js';
@@ -56,19 +57,27 @@ export function compileCreate(
   checkUnsupported(c);
   checkMountLabel(c);
   const cgroup = collect(c.report, () => compileCgroup(spec, facts));
+  const filter = compileFilter(c);
   const sources = createSources(c);
   const rootfs = openRootfs(c, sources);
-  const mounts = compileMounts(c, { sources, cgroup: cgroup?.cgroup ?? null, rootfs: rootfsPath(c) });
+  const mounts = compileMounts(c, {
+    sources,
+    cgroup: cgroup?.cgroup ?? null,
+    rootfs: rootfsPath(spec, options.bundle),
+  });
   const lists: Plan['lists'] = {
-    setup: setup(c, sources.ops, cgroup?.setup ?? []),
+    setup: [...listenerPage(filter), ...setup(c, sources.ops, cgroup?.setup ?? [])],
     spawn: spawn(c, lateNamespaces(c)),
-    settle: settle(c),
-    init: init(c, rootfs, mounts),
+    settle: settle(c, filter),
+    init: init(c, rootfs, mounts, filter),
     started: compileHooks(spec, 'poststart'),
     teardown: teardown(c, cgroup?.teardown ?? []),
   };
   if (c.report.issues.length > 0) throw new SpecError(c.report.issues);
-  return { plan: { stateJson: stateJson(c), lists }, warnings: [...c.report.warnings, ...(cgroup?.warnings ?? [])] };
+  return {
+    plan: { stateJson: stateJson({ spec, bundle: options.bundle }), lists },
+    warnings: [...c.report.warnings, ...(cgroup?.warnings ?? [])],
+  };
 }
 
 /** What only opens something comes before STATE_CREATE, the first effect. */
@@ -85,7 +94,7 @@ function setup(c: Context, sources: readonly Op[], cgroup: readonly Op[]): Op[] 
   ];
 }
 
-function settle(c: Context): Op[] {
+function settle(c: Context, filter: Filter): Op[] {
   return [
     { op: 'RECORD_INIT', origin: ROOT_ORIGIN },
     resetAffinity,
@@ -95,12 +104,13 @@ function settle(c: Context): Op[] {
     { op: 'NOTIFY', phase: PHASE.MAPPED, origin: NAMESPACES },
     ...runtimeHooks(c),
     ...compileLimits(c),
+    ...sendListener(c, filter, c.options.bundle, false),
     { op: 'AWAIT', phase: PHASE.READY, origin: c.base },
     { op: 'PID_FILE', origin: ROOT_ORIGIN },
   ];
 }
 
-function init(c: Context, rootfs: Op, mounts: MountOps): Op[] {
+function init(c: Context, rootfs: Op, mounts: MountOps, filter: Filter): Op[] {
   return [
     ...becomeInit(c),
     compileHostPropagation(c),
@@ -121,7 +131,10 @@ function init(c: Context, rootfs: Op, mounts: MountOps): Op[] {
     { op: 'CONTAINER_NULL', origin: c.base },
     ...compileHostname(c),
     { op: 'STDIO_OWNER', uid: c.process.user.uid, origin: append(c.base, 'user', 'uid') },
-    ...compileProcess(c, [{ op: 'WAIT_START', origin: ROOT_ORIGIN }, ...compileHooks(c.spec, 'startContainer')]),
+    ...compileProcess(c, filter, [
+      { op: 'WAIT_START', origin: ROOT_ORIGIN },
+      ...compileHooks(c.spec, 'startContainer'),
+    ]),
   ];
 }
 

@@ -6,6 +6,7 @@
  *   HOME, CHDIR   as root first: the image's /etc/passwd and the directory may be closed to the program's user
  *   seccomp       without no_new_privs it needs CAP_SYS_ADMIN, so it comes before the user changes, and the profile
  *                 must allow what follows here; with it, it is the last thing before execve, the only call still made
+ *                 (with SCMP_ACT_NOTIFY it comes before READY, as the agent is told by create)
  *   limits        after what opens files, before the user changes
  *   bounding set  while CAP_SETPCAP is there; the other sets after the change of user, which would clear them
  *   FIND_PROGRAM  as the program's user, whose permissions decide whether create fails with "permission denied"
@@ -19,16 +20,15 @@ import type { ProcessScope } from './context.js';
 import { compileHome, execute, findProgram } from './environment.js';
 import { compileMemoryPolicy, compilePersonality } from './execution.js';
 import { compileLsm } from './lsm.js';
-import { collect } from './report.js';
 import { awaitLimits } from './rlimits.js';
-import { compileSeccomp } from './seccomp.js';
+import type { Filter } from './seccomp-listener.js';
 import { compileUmask, setUser } from './user.js';
 
 /** waiting: what a create does between being ready and running the program. */
-export function compileProcess(scope: ProcessScope, waiting: readonly Op[]): Op[] {
+export function compileProcess(scope: ProcessScope, filter: Filter, waiting: readonly Op[]): Op[] {
   const { process, base } = scope;
   const noNewPrivileges = process.noNewPrivileges === true;
-  const seccomp = compileFilter(scope);
+  const seccomp = place(filter, noNewPrivileges, waiting.length > 0);
   const capabilities = compileCapabilities(scope);
   const chdir = (flags: number): Op => ({ op: 'CHDIR', path: process.cwd, flags, origin: append(base, 'cwd') });
   return [
@@ -41,23 +41,29 @@ export function compileProcess(scope: ProcessScope, waiting: readonly Op[]): Op[
     chdir(CHDIR.FIRST_TRY),
     ...awaitLimits(scope),
     ...compileMemoryPolicy(scope),
-    ...(noNewPrivileges ? [] : seccomp),
+    ...seccomp.asRoot,
     capabilities.bounding,
     setUser(scope),
     ...capabilities.sets,
     chdir(0),
     ...findProgram(scope),
+    ...seccomp.beforeReady,
     { op: 'NOTIFY', phase: PHASE.READY, origin: base },
     ...waiting,
-    ...(noNewPrivileges ? seccomp : []),
+    ...seccomp.last,
     execute(scope),
   ];
 }
 
-function compileFilter({ spec, facts, services, report }: ProcessScope): Op[] {
-  const profile = spec.linux?.seccomp;
-  if (profile === undefined) return [];
-  const compiled = collect(report, () => compileSeccomp(profile, facts, services));
-  report.warnings.push(...(compiled?.warnings ?? []));
-  return compiled === undefined ? [] : [compiled.op];
+interface Placed {
+  readonly asRoot: readonly Op[];
+  readonly beforeReady: readonly Op[];
+  readonly last: readonly Op[];
+}
+
+/** A created container's notify descriptor is sent by create, so its filter cannot wait for start. */
+function place({ ops, notifies }: Filter, noNewPrivileges: boolean, waits: boolean): Placed {
+  const nowhere: Placed = { asRoot: [], beforeReady: [], last: [] };
+  if (!noNewPrivileges) return { ...nowhere, asRoot: ops };
+  return notifies && waits ? { ...nowhere, beforeReady: ops } : { ...nowhere, last: ops };
 }

@@ -6,6 +6,7 @@
 import { posix } from 'node:path';
 import { ATTR, type Op } from '../plan/op.gen.js';
 import type { RootfsPropagation } from '../spec/types.gen.js';
+import type { ValidSpec } from '../spec/valid.js';
 import { MOUNT_ATTR, MS } from '../util/kernel.js';
 import { append, pointer } from '../util/pointer.js';
 import type { Context } from './context.js';
@@ -29,8 +30,8 @@ function parse(propagation: RootfsPropagation): { readonly kind: string; readonl
 }
 
 /** Absolute path of the root file system on the host. */
-export function rootfsPath({ spec, options }: Context): string {
-  return posix.resolve(options.bundle, spec.root.path);
+export function rootfsPath(spec: ValidSpec, bundle: string): string {
+  return posix.resolve(bundle, spec.root.path);
 }
 
 /**
@@ -48,14 +49,14 @@ export function compileHostPropagation({ spec }: Context): Op {
 
 export function openRootfs(context: Context, sources: Sources): Op {
   // spec/ refuses "/"; a relative path can lead there only from a certain bundle.
-  if (rootfsPath(context) === '/') {
+  const place = rootfsPath(context.spec, context.options.bundle);
+  if (place === '/') {
     refuse(context.report, 'IS_ROOT', ROOT_PATH, "must not be the host's root directory", {
       value: context.spec.root.path,
     });
   }
-  const path = rootfsPath(context);
-  const { slot } = openSource(sources, { path, recursive: true, origin: ROOT_PATH });
-  return { op: 'OPEN_ROOTFS', path, slot, origin: ROOT_PATH };
+  const { slot } = openSource(sources, { path: place, recursive: true, origin: ROOT_PATH });
+  return { op: 'OPEN_ROOTFS', path: place, slot, origin: ROOT_PATH };
 }
 
 /** process.cwd is made while that is still possible; 0755 as other runtimes do. */

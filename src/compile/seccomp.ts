@@ -14,16 +14,19 @@ import type { SeccompRefusal } from '../util/seccomp.js';
 import { type Report, refuse, warn } from './report.js';
 import { joinPrograms } from './seccomp/join.js';
 import { type Normalized, normalizeProfile, refuseSize, SECCOMP } from './seccomp/rules.js';
-import { FLAGS } from './seccomp/tables.js';
+import { FLAGS, NEW_LISTENER } from './seccomp/tables.js';
 import type { CompileServices } from './services.js';
 
 /** BPF_MAXINSNS of linux/bpf_common.h. */
 const MAX_INSTRUCTIONS = 4096;
 const EEXIST = 17;
 const SPEC_ALLOW = 'SECCOMP_FILTER_FLAG_SPEC_ALLOW';
+const WAIT_KILLABLE = 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV';
 
 export interface CompiledSeccomp {
   readonly op: SeccompOp;
+  /** Whether a rule asks the agent at listenerPath. */
+  readonly notifies: boolean;
   readonly warnings: readonly SpecIssue[];
 }
 
@@ -35,24 +38,42 @@ export function compileSeccomp(profile: LinuxSeccomp, facts: HostFacts, services
     refuse(report, 'SECCOMP_UNAVAILABLE', SECCOMP, 'this kernel has no seccomp filters', { hint });
     throw new SpecError(report.issues);
   }
-  const flags = filterFlags(profile, facts, report);
+  const notifies = profile.syscalls?.some(({ action }) => action === 'SCMP_ACT_NOTIFY') ?? false;
+  const flags = filterFlags(profile, facts, report, notifies);
+  checkListener(profile, report, notifies);
   const normalized = normalizeProfile(profile, facts, report);
   const filter = report.issues.length === 0 ? makeFilter(normalized, services, report) : undefined;
   if (filter === undefined || report.issues.length > 0) throw new SpecError(report.issues);
-  return { op: { op: 'SECCOMP', flags, filter, origin: SECCOMP }, warnings: report.warnings };
+  return { op: { op: 'SECCOMP', flags, filter, origin: SECCOMP }, notifies, warnings: report.warnings };
 }
 
-/** Unset means speculation as without a filter, where the kernel can do that; an empty list means no flag at all. */
-function filterFlags(profile: LinuxSeccomp, facts: HostFacts, report: Report): number {
+/**
+ * Unset means speculation as without a filter, where the kernel can do that; an empty list means no flag at all. The
+ * kernel takes WAIT_KILLABLE_RECV only together with a listener.
+ */
+function filterFlags(profile: LinuxSeccomp, facts: HostFacts, report: Report, notifies: boolean): number {
   const supported = facts.seccomp.flags;
-  if (profile.flags === undefined) return supported.includes(SPEC_ALLOW) ? FLAGS[SPEC_ALLOW] : 0;
+  const listener = notifies ? NEW_LISTENER : 0;
+  if (profile.flags === undefined) return listener | (supported.includes(SPEC_ALLOW) ? FLAGS[SPEC_ALLOW] : 0);
   const hint = `it has: ${supported.join(', ') || 'none'}`;
   for (const [index, flag] of profile.flags.entries()) {
-    if (supported.includes(flag)) continue;
     const path = append(SECCOMP, 'flags', index);
-    refuse(report, 'SECCOMP_FLAG', path, 'this kernel does not have the flag', { value: flag, hint });
+    if (!supported.includes(flag)) {
+      refuse(report, 'SECCOMP_FLAG', path, 'this kernel does not have the flag', { value: flag, hint });
+    } else if (flag === WAIT_KILLABLE && !notifies) {
+      warn(report, 'NO_EFFECT', path, 'has no effect without SCMP_ACT_NOTIFY', { value: flag });
+    }
   }
-  return profile.flags.reduce((flags, flag) => flags | FLAGS[flag], 0);
+  const wanted = profile.flags.filter((flag) => notifies || flag !== WAIT_KILLABLE);
+  return wanted.reduce((flags, flag) => flags | FLAGS[flag], listener);
+}
+
+/** One that nobody would ever tell anything: engines write the path into every profile. */
+function checkListener({ listenerPath = '' }: LinuxSeccomp, report: Report, notifies: boolean): void {
+  if (notifies || listenerPath === '') return;
+  warn(report, 'NO_EFFECT', append(SECCOMP, 'listenerPath'), 'has no effect without SCMP_ACT_NOTIFY', {
+    value: listenerPath,
+  });
 }
 
 function makeFilter(normalized: Normalized, services: CompileServices, report: Report): Uint8Array | undefined {

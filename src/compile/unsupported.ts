@@ -1,7 +1,6 @@
 /**
  * Fields that are valid but that tsrun cannot carry out yet. They are refused by name: a limit or a confinement that
  * somebody asked for is never left out in silence. Values that change nothing pass.
- * seccomp's NOTIFY is refused where its profile is compiled.
  *
  * Pure.
  */

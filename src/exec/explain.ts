@@ -231,6 +231,22 @@ const ENTRIES: readonly Entry[] = [
   },
   { ops: ['PID_FILE'], errnos: ['ENOENT'], hint: 'the directory of the pid file must exist' },
   {
+    ops: ['SEND_LISTENER'],
+    errnos: ['ENOENT', 'ECONNREFUSED'],
+    hint: 'nobody listens there: start the seccomp agent first (linux.seccomp.listenerPath)',
+  },
+  {
+    ops: ['SEND_LISTENER'],
+    errnos: ['EPERM'],
+    hint: "taking the descriptor needs the right to ptrace the container's first process (kernel.yama.ptrace_scope, CAP_SYS_PTRACE)",
+  },
+  {
+    ops: ['SEND_LISTENER'],
+    errnos: ['EPROTOTYPE'],
+    hint: 'the agent must listen on a socket of type SOCK_STREAM',
+  },
+  { ops: ['SEND_PIDFD'], errnos: ['ENOENT', 'ECONNREFUSED'], hint: 'nobody listens on the pidfd socket' },
+  {
     ops: ['SECCOMP'],
     errnos: ['EACCES'],
     hint: 'without CAP_SYS_ADMIN a filter needs process.noNewPrivileges',

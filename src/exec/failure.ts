@@ -39,6 +39,7 @@ const FLAGS: { readonly [name in Op['op']]?: string } = {
   STATE_FILE: '--root',
   EXEC_FIFO: '--root',
   PID_FILE: '--pid-file',
+  SEND_PIDFD: '--pidfd-socket',
   CONSOLE_CONNECT: '--console-socket',
 };
 

@@ -16,6 +16,7 @@ export const SLOT = {
   pid: '\u0001P',
   status: '\u0001S',
   created: '\u0001C',
+  init: '\u0001N',
 } as const;
 
 export const PHASE = {
@@ -558,7 +559,7 @@ export interface NoNewPrivsOp {
   readonly origin: JsonPointer;
 }
 
-/** Restore default signal state, which the filter may forbid, and seccomp(SECCOMP_SET_MODE_FILTER, flags, struct sock_filter[]). */
+/** Restore default signal state, which the filter may forbid, and seccomp(SECCOMP_SET_MODE_FILTER, flags, struct sock_filter[]). With SECCOMP_FILTER_FLAG_NEW_LISTENER wait, without any system call, until SEND_LISTENER has the descriptor. */
 export interface SeccompOp {
   readonly op: 'SECCOMP';
   readonly flags: number;
@@ -707,6 +708,28 @@ export interface MemoryPolicyOp {
   readonly op: 'MEMORY_POLICY';
   readonly mode: number;
   readonly nodes: Uint8Array;
+  readonly origin: JsonPointer;
+}
+
+/** Map the page in which a filter with SECCOMP_FILTER_FLAG_NEW_LISTENER tells the executor its notify descriptor. */
+export interface ListenerPageOp {
+  readonly op: 'LISTENER_PAGE';
+  readonly origin: JsonPointer;
+}
+
+/** Wait until SECCOMP has made the notify descriptor, take it by pidfd_getfd(2), connect to the AF_UNIX stream socket at path and send message with it (SCM_RIGHTS in the first sendmsg), close the connection, let the new process go on. */
+export interface SendListenerOp {
+  readonly op: 'SEND_LISTENER';
+  readonly path: string;
+  readonly message: string;
+  readonly origin: JsonPointer;
+}
+
+/** Connect to the AF_UNIX stream socket at path and send a pidfd of the new process with this text. */
+export interface SendPidfdOp {
+  readonly op: 'SEND_PIDFD';
+  readonly path: string;
+  readonly text: string;
   readonly origin: JsonPointer;
 }
 
@@ -873,6 +896,9 @@ export type Op =
   | IoPriorityOp
   | PersonalityOp
   | MemoryPolicyOp
+  | ListenerPageOp
+  | SendListenerOp
+  | SendPidfdOp
   | CgroupKillOp
   | CgroupRemoveOp
   | StateRemoveOp
@@ -1468,6 +1494,28 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
     fields: [
       { name: 'mode', type: 'u32', offset: 8, slots: false },
       { name: 'nodes', type: 'blob', offset: 12, slots: false },
+    ],
+  },
+  LISTENER_PAGE: {
+    code: 180,
+    lists: ['setup'],
+    fields: [
+    ],
+  },
+  SEND_LISTENER: {
+    code: 181,
+    lists: ['settle'],
+    fields: [
+      { name: 'path', type: 'str', offset: 8, slots: false },
+      { name: 'message', type: 'str', offset: 12, slots: true },
+    ],
+  },
+  SEND_PIDFD: {
+    code: 182,
+    lists: ['settle'],
+    fields: [
+      { name: 'path', type: 'str', offset: 8, slots: false },
+      { name: 'text', type: 'str', offset: 12, slots: false },
     ],
   },
   CGROUP_KILL: {

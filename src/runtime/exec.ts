@@ -47,7 +47,7 @@ function readProcess(runtime: Runtime, document: SourceDocument): ValidProcess {
 }
 
 function compile(runtime: Runtime, container: Container, document: SourceDocument, process: ValidProcess): Plan {
-  const target = { spec: container.spec, cgroup: container.cgroup };
+  const target = { spec: container.spec, bundle: container.bundle, cgroup: container.cgroup };
   const compiled = withPositions(document, () =>
     compileExec(process, target, hostFacts(), { seccomp: compileWithLibseccomp }),
   );

@@ -37,7 +37,7 @@ export function create(change: TestConfig = {}, { facts, options }: With = {}): 
 export function exec(process: TestConfig, container: TestConfig = {}): Compiled {
   const spec = validateConfig(read(config(container))).value;
   const document = read({ user: { uid: 0, gid: 0 }, args: ['id'], cwd: '/', ...process });
-  const target = { spec, cgroup: null };
+  const target = { spec, bundle: '/bundle', cgroup: null };
   const valid = validateProcess(document).value;
   return compileExec(valid, target, hostFacts(), countingServices);
 }

@@ -34,7 +34,7 @@ function compileCase(name: string): Compiled {
   const spec = validateConfig(read(name, 'config.json')).value;
   if (existsSync(`${CASES}${name}/process.json`)) {
     const process = validateProcess(read(name, 'process.json')).value;
-    const target = { spec, cgroup: { mount: '/sys/fs/cgroup', path: `/system.slice/${SLOT.id}` } };
+    const target = { spec, bundle: '/bundle', cgroup: { mount: '/sys/fs/cgroup', path: `/system.slice/${SLOT.id}` } };
     return compileExec(process, target, facts, countingServices);
   }
   const fixed = { bundle: '/bundle', record: '{"record": 1}\n' };

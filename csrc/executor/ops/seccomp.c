@@ -4,6 +4,7 @@
 #include <linux/seccomp.h>
 
 #include "../context.h"
+#include "../listener.h"
 #include "../signals.h"
 #include "../sys.h"
 
@@ -24,8 +25,9 @@ int op_seccomp(struct context *ctx, const struct op_seccomp *op, struct failure 
 	signals_reset();
 	ctx->signals_ready = true;
 	result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, op->flags, &program);
-	/* Positive: the thread that TSYNC could not bring along. */
-	if (result > 0)
-		errno = ESRCH;
-	return result == 0 ? 0 : FAIL(reterr, "seccomp");
+	if (result < 0)
+		return FAIL(reterr, "seccomp");
+	if ((op->flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0)
+		listener_offer(ctx, (int)result);
+	return 0;
 }

@@ -9,11 +9,9 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/vfs.h>
 #include <termios.h>
 
@@ -24,32 +22,9 @@
 #include "../procfs.h"
 #include "../saferoot.h"
 #include "../tty.h"
+#include "../unixsocket.h"
 
 #define CONSOLE_PATH "/dev/console"
-
-/* connect(2) below the directory of the path, because sun_path takes only 107 bytes. */
-static int connect_in_directory(int fd, const char *path)
-{
-	cleanup_fd int back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	cleanup_fd int directory = -1;
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	const char *name = strrchr(path, '/') + 1;
-	char parent[PATH_MAX];
-	int result;
-
-	if (strlen(name) >= sizeof(address.sun_path) || (size_t)(name - path) >= sizeof(parent)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	memcpy(parent, path, (size_t)(name - path));
-	parent[name - path] = '\0';
-	memcpy(address.sun_path, name, strlen(name) + 1);
-	directory = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (back < 0 || directory < 0 || fchdir(directory) < 0)
-		return -1;
-	result = connect(fd, (const struct sockaddr *)&address, sizeof(address));
-	return fchdir(back) < 0 ? -1 : result;
-}
 
 int op_console_connect(struct context *ctx, const struct op_console_connect *op, struct failure *reterr)
 {
@@ -67,10 +42,8 @@ int op_console_connect(struct context *ctx, const struct op_console_connect *op,
 		errno = EINVAL;
 		return FAIL_AS(reterr, PROBLEM_USAGE, "connect");
 	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = unix_connect(SOCK_STREAM, path);
 	if (fd < 0)
-		return FAIL(reterr, "socket");
-	if (connect_in_directory(fd, path) < 0)
 		return FAIL(reterr, "connect");
 	ctx->console_fd = steal_fd(&fd);
 	return 0;
@@ -119,34 +92,14 @@ static int prepare(int master, const struct op_open_console *op, struct failure 
 /* One message: the name of the pty, with the master attached. */
 int tty_send_master(int socket_fd, int master, struct failure *reterr)
 {
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { .bytes = { 0 } };
 	char name[32];
-	struct iovec data = { .iov_base = name };
-	struct msghdr message = {
-		.msg_iov = &data,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
 	unsigned int number;
-	ssize_t sent;
+	int length;
 
 	if (ioctl(master, TIOCGPTN, &number) < 0)
 		return FAIL(reterr, "ioctl TIOCGPTN");
-	data.iov_len = (size_t)snprintf(name, sizeof(name), "/dev/pts/%u", number);
-	control.header = (struct cmsghdr){
-		.cmsg_len = CMSG_LEN(sizeof(int)),
-		.cmsg_level = SOL_SOCKET,
-		.cmsg_type = SCM_RIGHTS,
-	};
-	memcpy(CMSG_DATA(&control.header), &master, sizeof(master));
-	do
-		sent = sendmsg(socket_fd, &message, MSG_NOSIGNAL);
-	while (sent < 0 && errno == EINTR);
-	return sent < 0 ? FAIL(reterr, "sendmsg") : 0;
+	length = snprintf(name, sizeof(name), "/dev/pts/%u", number);
+	return unix_send_fd(socket_fd, master, name, (size_t)length) < 0 ? FAIL(reterr, "sendmsg") : 0;
 }
 
 /* What is to be mounted on: never a symlink, and made by nobody else in between. */

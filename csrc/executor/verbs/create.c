@@ -164,6 +164,7 @@ static int find_target(struct context *ctx, struct failure *reterr)
 	if (status == STATUS_PAUSED && !ctx->args->ignore_paused)
 		return FAIL_AS(reterr, PROBLEM_PAUSED, "exec");
 	ctx->target_pidfd = steal_fd(&ctx->init_pidfd);
+	ctx->target_pid = ctx->init_pid;
 	ctx->init_pid = 0;
 	return 0;
 }

@@ -100,11 +100,6 @@ function syscallField({ action, errnoRet }: LinuxSyscall, origin: JsonPointer): 
 /** A kernel without KILL_PROCESS (before 4.14) kills the thread; any other action has no stand-in. */
 function availableAction(report: Report, facts: HostFacts, path: JsonPointer, action: SeccompAction): number {
   const { value, kernelName } = ACTIONS[action];
-  if (action === 'SCMP_ACT_NOTIFY') {
-    const message = 'SCMP_ACT_NOTIFY is not supported yet';
-    refuse(report, 'NOT_YET_SUPPORTED', path, message, { value: action });
-    return value;
-  }
   if (facts.seccomp.actions.includes(kernelName)) return value;
   if (action === 'SCMP_ACT_KILL_PROCESS') {
     const message = 'this kernel cannot kill the process: the thread is killed instead';

@@ -67,11 +67,13 @@ export const ARCHITECTURES: { readonly [architecture in SeccompArch]: number } =
   SCMP_ARCH_SHEB: 0x0000002a,
 };
 
-/** WAIT_KILLABLE_RECV only means something together with a listener, which the filter of an op never has. */
+/** SECCOMP_FILTER_FLAG_* of linux/seccomp.h. */
+export const NEW_LISTENER = 8;
+
 export const FLAGS: { readonly [flag in SeccompFlag]: number } = {
   // The filter is loaded by a process of one thread: there is nothing to synchronise.
   SECCOMP_FILTER_FLAG_TSYNC: 0,
   SECCOMP_FILTER_FLAG_LOG: 2,
   SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
-  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 0,
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 32,
 };

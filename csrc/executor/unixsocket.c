@@ -1,0 +1,91 @@
+/* AF_UNIX sockets: see unixsocket.h. */
+#include "unixsocket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "cleanup.h"
+
+/* connect(2) below the directory of the path, because sun_path takes only 107 bytes. */
+static int connect_in_directory(int fd, const char *path)
+{
+	cleanup_fd int back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_fd int directory = -1;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const char *name = strrchr(path, '/') + 1;
+	char parent[PATH_MAX];
+	int result;
+
+	if (strlen(name) >= sizeof(address.sun_path) || (size_t)(name - path) >= sizeof(parent)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(parent, path, (size_t)(name - path));
+	parent[name - path] = '\0';
+	memcpy(address.sun_path, name, strlen(name) + 1);
+	directory = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (back < 0 || directory < 0 || fchdir(directory) < 0)
+		return -1;
+	result = connect(fd, (const struct sockaddr *)&address, sizeof(address));
+	return fchdir(back) < 0 ? -1 : result;
+}
+
+int unix_connect(int type, const char *path)
+{
+	cleanup_fd int fd = -1;
+
+	if (path[0] != '/') {
+		errno = EINVAL;
+		return -1;
+	}
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect_in_directory(fd, path) < 0)
+		return -1;
+	return steal_fd(&fd);
+}
+
+static ssize_t send_some(int socket_fd, const struct msghdr *message)
+{
+	ssize_t sent;
+
+	do
+		sent = sendmsg(socket_fd, message, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent;
+}
+
+int unix_send_fd(int socket_fd, int fd, const void *bytes, size_t size)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .bytes = { 0 } };
+	struct iovec data = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = size };
+	struct msghdr message = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t sent;
+
+	control.header = (struct cmsghdr){
+		.cmsg_len = CMSG_LEN(sizeof(int)),
+		.cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS,
+	};
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+	while ((sent = send_some(socket_fd, &message)) >= 0) {
+		message.msg_control = NULL;
+		message.msg_controllen = 0;
+		data.iov_base = (char *)data.iov_base + sent;
+		data.iov_len -= (size_t)sent;
+		if (data.iov_len == 0)
+			return 0;
+	}
+	return -1;
+}

@@ -1,0 +1,13 @@
+/* AF_UNIX sockets of callers: the console, a seccomp agent, a receiver of pidfds, a service manager. unix(7). */
+#ifndef TSRUN_UNIXSOCKET_H
+#define TSRUN_UNIXSOCKET_H
+
+#include <stddef.h>
+
+/* A close-on-exec socket of this type connected to an absolute path of any length, or -1 with errno. */
+int unix_connect(int type, const char *path);
+
+/* The bytes, with a descriptor (SCM_RIGHTS) in the first sendmsg(2). 0, or -1 with errno. */
+int unix_send_fd(int socket_fd, int fd, const void *bytes, size_t size);
+
+#endif
