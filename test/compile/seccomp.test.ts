@@ -140,14 +140,43 @@ t.test('compileSeccomp kills the thread where the kernel cannot kill the process
   t.match(warnings, [{ code: 'SECCOMP_ACTION', path: '/linux/seccomp/defaultAction' }]);
 });
 
-t.test('compileSeccomp refuses SCMP_ACT_NOTIFY for now (NOT_YET_SUPPORTED)', async (t) => {
-  const profile: LinuxSeccomp = {
-    defaultAction: 'SCMP_ACT_ALLOW',
+t.test('compileSeccomp asks for a listener where a rule notifies, and warns of one that has no use', async (t) => {
+  const notify: LinuxSyscall = { names: ['mkdir'], action: 'SCMP_ACT_NOTIFY' };
+  const base: LinuxSeccomp = { defaultAction: 'SCMP_ACT_ALLOW', listenerPath: '/run/listener' };
+  const flags: LinuxSeccomp['flags'] = ['SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'];
+  const asks = compileSeccomp({ ...base, flags, syscalls: [notify] }, hostFacts(), services);
+  t.match(asks, { notifies: true, warnings: [], op: { flags: 8 | 32 } });
+  const plain = compileSeccomp({ ...base, flags, syscalls: [] }, hostFacts(), services);
+  t.match(plain, { notifies: false, op: { flags: 0 } });
+  t.match(plain.warnings, [
+    { code: 'NO_EFFECT', path: '/linux/seccomp/flags/0' },
+    { code: 'NO_EFFECT', path: '/linux/seccomp/listenerPath' },
+  ]);
+  const seccomp = hostFacts().seccomp;
+  const old = hostFacts({ seccomp: { ...seccomp, actions: seccomp.actions.filter((name) => name !== 'user_notif') } });
+  t.same(issues({ ...base, syscalls: [notify] }, old), [
+    { code: 'SECCOMP_ACTION', path: '/linux/seccomp/syscalls/0/action' },
+  ]);
+});
+
+t.test('a notify rule answers as the profile says, also below a default that refuses', { skip }, async (t) => {
+  const filter = filterOf({
+    defaultAction: 'SCMP_ACT_ERRNO',
     listenerPath: '/run/listener',
-    syscalls: [{ names: ['mkdir'], action: 'SCMP_ACT_NOTIFY' }],
-  };
-  t.same(issues(profile), [{ code: 'NOT_YET_SUPPORTED', path: '/linux/seccomp/syscalls/0/action' }]);
-  t.same(issues({ defaultAction: 'SCMP_ACT_ALLOW', listenerPath: '/run/listener' }), [], 'a listener without notify');
+    architectures: ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86', 'SCMP_ARCH_X32'],
+    syscalls: [
+      allow(['read', 'clone3']),
+      { names: ['mkdir'], action: 'SCMP_ACT_NOTIFY', args: [arg(1, 0o700n), arg(1, 0o755n)] },
+    ],
+  });
+  const decide = (number: number, args: readonly bigint[] = [], architecture = X86_64) =>
+    runFilter(filter, { number, architecture, args });
+  t.equal(decide(NATIVE.mkdir, [0n, 0o700n]), 0x7fc00000);
+  t.equal(decide(NATIVE.mkdir, [0n, 0o755n]), 0x7fc00000);
+  t.equal(decide(NATIVE.mkdir, [0n, 0o777n]), EPERM);
+  t.equal(decide(39, [0n, 0o755n], X86), 0x7fc00000, 'mkdir of x86');
+  t.equal(decide(X32_BIT + NATIVE.mkdir, [0n, 0o755n]), 0x7fc00000, 'x32');
+  t.equal(decide(999), ENOSYS);
 });
 
 t.test('compileSeccomp refuses profiles without measure quickly (SECCOMP_TOO_LARGE)', async (t) => {

@@ -7,10 +7,13 @@ import t, { type Test } from 'tap';
 import type { TestConfig } from '../helpers/config.js';
 import { skipUnless } from '../helpers/host.js';
 import { ENTRY_POINTS, launch } from '../helpers/launch.js';
-import { needCompiler, program } from '../helpers/programs.js';
+import { install, needCompiler, program } from '../helpers/programs.js';
 import { eventually, IS_TSRUN, must, needRuntime, type Sandbox, sandbox } from '../helpers/runtime.js';
+import { engineProfile } from '../helpers/seccomp-profile.js';
 
 const skip = skipUnless(needRuntime(), needCompiler());
+/** Numbers of system calls are those of x86_64. */
+const forX64 = skipUnless(skip, process.arch === 'x64' ? false : 'needs an x86_64 machine');
 
 interface Agent {
   readonly socket: string;
@@ -95,20 +98,24 @@ t.test('the agent is sent one state a connection: of create, and of exec with it
   if (IS_TSRUN) t.match(exec, { document: { state: { ...state, status: 'running' } } });
 });
 
-t.test('notify rules for calls that the runtime makes itself are answered by the agent', { skip: skip || !IS_TSRUN }, async (t) => {
-  const box = sandbox(t);
-  const agent = startAgent(t, box);
-  const names = ['sendto', 'openat', 'close', 'execve', 'setresuid', 'capset', 'rt_sigaction', 'chdir'];
-  for (const noNewPrivileges of [true, false]) {
-    const bundle = box.bundle(['echo', 'through'], (config) => {
-      config['process'].noNewPrivileges = noNewPrivileges;
-      config['linux'].seccomp = asking(agent.socket, names);
-    });
-    const before = agent.calls();
-    t.match(launch(box, bundle, 'run'), { status: 0, stdout: 'through\n' });
-    t.ok(agent.calls() > before + 2);
-  }
-});
+t.test(
+  'notify rules for calls that the runtime makes itself are answered by the agent',
+  { skip: skip || !IS_TSRUN },
+  async (t) => {
+    const box = sandbox(t);
+    const agent = startAgent(t, box);
+    const names = ['sendto', 'openat', 'close', 'execve', 'setresuid', 'capset', 'rt_sigaction', 'chdir'];
+    for (const noNewPrivileges of [true, false]) {
+      const bundle = box.bundle(['echo', 'through'], (config) => {
+        config['process'].noNewPrivileges = noNewPrivileges;
+        config['linux'].seccomp = asking(agent.socket, names);
+      });
+      const before = agent.calls();
+      t.match(launch(box, bundle, 'run'), { status: 0, stdout: 'through\n' });
+      t.ok(agent.calls() > before + 2);
+    }
+  },
+);
 
 t.test(
   'a listener path of any length works, and one relative to the bundle',
@@ -167,4 +174,23 @@ t.test('a listener without a notify rule is a warning, and nobody is told', { sk
   });
   const result = box.run(['run', '--bundle', bundle.path, box.id()]);
   t.match(result, { status: 0, stderr: /\/linux\/seccomp\/listenerPath .*no effect without SCMP_ACT_NOTIFY/ });
+});
+
+t.test('refused, unknown and killing calls end as the profile says, seen from inside', { skip: forX64 }, async (t) => {
+  const box = sandbox(t);
+  const bundle = box.bundle(['/bin/syscall', '165', '999', '39', '83'], (config) => {
+    const [allowed] = engineProfile().syscalls ?? [];
+    const names = allowed?.names.filter((name) => name !== 'mkdir');
+    config['linux'].seccomp = {
+      defaultAction: 'SCMP_ACT_ERRNO',
+      syscalls: [
+        { names, action: 'SCMP_ACT_ALLOW' },
+        { names: ['mkdir'], action: 'SCMP_ACT_KILL_PROCESS' },
+      ],
+    };
+  });
+  install(bundle.rootfs, 'syscall');
+  const result = box.run(['run', '--bundle', bundle.path, box.id()]);
+  t.equal(result.stdout, '1\n38\n0\n', 'EPERM for mount, ENOSYS for a call of the future, getpid');
+  t.equal(result.status, 128 + 31, 'SIGSYS');
 });
