@@ -105,6 +105,10 @@ const STORIES: Stories = {
   },
   OPEN_SOURCE: { phase: 'same', why: 'Once the process is inside, this directory of the host is out of its reach.' },
   CONSOLE_CONNECT: { phase: 'prepare', why: 'The caller gets its end of the terminal over this socket.' },
+  LISTENER_PAGE: {
+    phase: 'prepare',
+    why: 'Once its seccomp filter is loaded, a store to shared memory is the one thing it can do without a system call.',
+  },
   STATE_CREATE: { phase: 'record', why: 'All that tsrun knows of the container is kept in this directory.' },
   STATE_PLAN: { phase: 'record', why: 'start and delete carry out the parts of the plan that are theirs.' },
   STATE_FILE: { phase: 'record', why: 'exec needs the config as it was, whatever becomes of the bundle.' },
@@ -134,6 +138,11 @@ const STORIES: Stories = {
   ID_MAPS: { phase: 'attend', why: 'Root of the container is an ordinary user of the host.' },
   OOM_SCORE_ADJ: { phase: 'attend', why: 'When memory runs out, the kernel kills high scores first.' },
   RLIMIT: { phase: 'attend', why: 'Limits of single processes, as ulimit sets them.' },
+  SEND_LISTENER: {
+    phase: 'attend',
+    why: 'The agent decides, call by call, what becomes of the system calls that the profile leaves to it.',
+  },
+  SEND_PIDFD: { phase: 'attend', why: 'Unlike a pid it can never come to mean another process.' },
   PID_FILE: { phase: 'attend', why: 'Engines read the pid from here.' },
   NOTIFY: { phase: 'same', why: 'The process on the other side of the fence waits for this.' },
   AWAIT: { phase: 'same', why: 'What follows needs what the other side does first.' },

@@ -28,8 +28,7 @@ struct listener_page {
 int op_listener_page(struct context *ctx, const struct op_listener_page *op, struct failure *reterr)
 {
 	(void)op;
-	ctx->listener = mmap(
-		NULL, sizeof(*ctx->listener), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ctx->listener = mmap(NULL, sizeof(*ctx->listener), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (ctx->listener != MAP_FAILED)
 		return 0;
 	ctx->listener = NULL;
