@@ -82,8 +82,19 @@ static Napi::Value receive_fd(const Napi::CallbackInfo &info)
 	return received;
 }
 
+/* datagramSocket(): AF_UNIX, not bound yet, close-on-exec. */
+static Napi::Value datagram_socket(const Napi::CallbackInfo &info)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return throw_errno(info.Env(), "socket", errno);
+	return Napi::Number::New(info.Env(), fd);
+}
+
 void register_scm_rights(Napi::Env env, Napi::Object exports)
 {
 	exports.Set("sendFd", Napi::Function::New(env, send_fd, "sendFd"));
+	exports.Set("datagramSocket", Napi::Function::New(env, datagram_socket, "datagramSocket"));
 	exports.Set("receiveFd", Napi::Function::New(env, receive_fd, "receiveFd"));
 }

@@ -47,12 +47,14 @@ static int take(const struct flag *flag, char **argv, int *at)
 
 int args_parse(int argc, char **argv, struct args *ret_args)
 {
-	struct args args = { .plan_fd = -1, .status_fd = -1, .console_fd = -1, .adopt_fd = -1 };
+	struct args args = { .plan_fd = -1, .status_fd = -1, .console_fd = -1, .adopt_fd = -1, .notify_fd = -1 };
 	const struct flag flags[] = {
 		{ "--root", TEXT, &args.root },
 		{ "--id", TEXT, &args.id },
 		{ "--pid-file", TEXT, &args.pid_file },
 		{ "--console-socket", TEXT, &args.console_socket },
+		{ "--notify-socket", TEXT, &args.notify_socket },
+		{ "--notify-fd", NUMBER, &args.notify_fd },
 		{ "--plan-fd", NUMBER, &args.plan_fd },
 		{ "--status-fd", NUMBER, &args.status_fd },
 		{ "--console-fd", NUMBER, &args.console_fd },

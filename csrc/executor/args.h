@@ -10,10 +10,12 @@ struct args {
 	const char *id;		    /* container id, one path component */
 	const char *pid_file;	    /* absolute, or NULL */
 	const char *console_socket; /* absolute, or NULL */
+	const char *notify_socket;  /* of the service manager: absolute, "@abstract", or NULL */
 	int plan_fd;
 	int status_fd; /* -1: no records wanted */
 	int console_fd;
 	int adopt_fd;	  /* restore: the peer that talks to CRIU */
+	int notify_fd;	  /* unbound datagram socket that start binds and the supervisor reads, or -1 */
 	int preserve_fds; /* fds 3 .. 2 + preserve_fds are the program's */
 	int signal;
 	pid_t pid;

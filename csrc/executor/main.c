@@ -93,11 +93,12 @@ static unsigned int least(unsigned int from, const int *fds, size_t count)
  */
 static void close_leaked(const struct args *args)
 {
-	const int known[] = { args->plan_fd, args->status_fd, args->console_fd, args->adopt_fd };
+	const int known[] = { args->plan_fd, args->status_fd, args->console_fd, args->adopt_fd, args->notify_fd };
+	const size_t count = sizeof(known) / sizeof(known[0]);
 	unsigned int from = 3 + (unsigned int)args->preserve_fds;
 
 	(void)sys_close_range(from, ~0U, CLOSE_RANGE_CLOEXEC);
-	for (unsigned int next; (next = least(from, known, sizeof(known) / sizeof(known[0]))) != ~0U; from = next + 1)
+	for (unsigned int next; (next = least(from, known, count)) != ~0U; from = next + 1)
 		if (next > from)
 			(void)sys_close_range(from, next - 1, 0);
 	(void)sys_close_range(from, ~0U, 0);

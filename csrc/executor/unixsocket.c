@@ -34,16 +34,45 @@ static int connect_in_directory(int fd, const char *path)
 	return fchdir(back) < 0 ? -1 : result;
 }
 
+/* No NUL at the end: every byte counts in an abstract name. */
+static int connect_abstract(int fd, const char *name)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	size_t length = strlen(name);
+
+	if (length > sizeof(address.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(address.sun_path + 1, name + 1, length - 1);
+	return connect(
+		fd, (const struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
+}
+
+int unix_bind(int socket_fd, int directory_fd, const char *name)
+{
+	cleanup_fd int back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int result;
+
+	memcpy(address.sun_path, name, strnlen(name, sizeof(address.sun_path) - 1));
+	if (back < 0 || fchdir(directory_fd) < 0)
+		return -1;
+	(void)unlink(address.sun_path);
+	result = bind(socket_fd, (const struct sockaddr *)&address, sizeof(address));
+	return fchdir(back) < 0 ? -1 : result;
+}
+
 int unix_connect(int type, const char *path)
 {
 	cleanup_fd int fd = -1;
 
-	if (path[0] != '/') {
+	if (path[0] != '/' && path[0] != '@') {
 		errno = EINVAL;
 		return -1;
 	}
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect_in_directory(fd, path) < 0)
+	if (fd < 0 || (path[0] == '@' ? connect_abstract(fd, path) : connect_in_directory(fd, path)) < 0)
 		return -1;
 	return steal_fd(&fd);
 }

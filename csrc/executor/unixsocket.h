@@ -4,8 +4,14 @@
 
 #include <stddef.h>
 
-/* A close-on-exec socket of this type connected to an absolute path of any length, or -1 with errno. */
+/*
+ * A close-on-exec socket of this type connected to an absolute path of any length, or to an abstract name written with
+ * '@', or -1 with errno.
+ */
 int unix_connect(int type, const char *path);
+
+/* Binds to a name in a directory, in place of what is there. 0, or -1 with errno. */
+int unix_bind(int socket_fd, int directory_fd, const char *name);
 
 /* The bytes, with a descriptor (SCM_RIGHTS) in the first sendmsg(2). 0, or -1 with errno. */
 int unix_send_fd(int socket_fd, int fd, const void *bytes, size_t size);

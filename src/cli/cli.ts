@@ -7,6 +7,7 @@ import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { TsrunError, UsageError } from '../errors.js';
+import { readActivation } from '../runtime/activation.js';
 import { describeSystemError } from '../util/errno.js';
 import { quote } from '../util/quote.js';
 import { didYouMean } from '../util/suggest.js';
@@ -91,6 +92,7 @@ async function runCommand(
     runtime: {
       root,
       openFiles: readOpenFiles(env),
+      activation: () => readActivation(env, process.pid),
       warn: (message, cause) => log.warning(message, warningFields(cause)),
       debug: log.debug,
     },

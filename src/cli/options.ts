@@ -73,6 +73,7 @@ export const CREATE_OPTIONS = {
   bundle: { kind: 'text', short: 'b', help: 'directory of config.json', shownDefault: 'the current directory' },
   'console-socket': { kind: 'text', help: "AF_UNIX socket that receives the master of the container's terminal" },
   'pid-file': { kind: 'text', help: "file to write the container's pid to" },
+  'pidfd-socket': { kind: 'text', help: "AF_UNIX socket that receives a pidfd of the container's first process" },
   'no-pivot': { kind: 'flag', help: 'move the root file system instead of pivot_root, for hosts on a ramdisk' },
   'no-new-keyring': { kind: 'flag', help: "keep the caller's session keyring" },
   'preserve-fds': { kind: 'count', help: 'hand N descriptors from 3 on to the container' },

@@ -17,6 +17,10 @@ export interface CreateOptions {
   readonly bundle: string;
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
+  /** Give the program a notify socket at /run/notify/notify.sock. */
+  readonly notifySocket?: boolean;
+  /** Absolute path of a socket that wants a pidfd of init. */
+  readonly pidfdSocket?: string;
   /** Text of state.json, may hold SLOT.id. */
   readonly record: string;
 }

@@ -17,6 +17,7 @@ import type { Compiled } from './index.js';
 import { joinKeyring } from './lsm.js';
 import { NAMESPACES, privateNamespaces, readNamespaces } from './namespaces.js';
 import { compileProcess } from './process.js';
+import { sendPidfd } from './protocols.js';
 import { compileLimits, oomScoreAdj } from './rlimits.js';
 import { finalAffinity, initialAffinity } from './scheduling.js';
 import { compileFilter, listenerPage, sendListener } from './seccomp-listener.js';
@@ -27,6 +28,8 @@ export interface ExecTarget {
   readonly spec: ValidSpec;
   /** Absolute, from its record too. */
   readonly bundle: string;
+  /** Absolute path of a socket that wants a pidfd of the process. */
+  readonly pidfdSocket?: string | undefined;
   /** The cgroup to start in, below its mount; may hold SLOT.id. */
   readonly cgroup: { readonly mount: string; readonly path: string } | null;
 }
@@ -63,6 +66,7 @@ export function compileExec(
       ...(late ? [] : tell),
       { op: 'AWAIT', phase: PHASE.READY, origin: ROOT_ORIGIN } as const,
       ...(late ? tell : []),
+      ...sendPidfd(target.pidfdSocket, 'setns'),
       { op: 'PID_FILE', origin: ROOT_ORIGIN } as const,
     ],
     init: [...enter(scope), ...compileProcess(scope, filter, [])],

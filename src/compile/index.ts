@@ -25,6 +25,7 @@ import { compileMaskedPaths } from './masked-paths.js';
 import { compileMounts, type MountOps } from './mounts.js';
 import { checkNamespaces, isNew, NAMESPACES, openNamespaces, spawn } from './namespaces.js';
 import { compileProcess } from './process.js';
+import { mountNotify, notifyDirectory, sendPidfd } from './protocols.js';
 import { compileReadonlyPaths } from './readonly-paths.js';
 import { collect } from './report.js';
 import { compileLimits, oomScoreAdj } from './rlimits.js';
@@ -89,6 +90,7 @@ function setup(c: Context, sources: readonly Op[], cgroup: readonly Op[]): Op[] 
     { op: 'STATE_CREATE', origin: ROOT_ORIGIN },
     { op: 'STATE_PLAN', origin: ROOT_ORIGIN },
     { op: 'STATE_FILE', name: 'state.json', data: c.options.record, mode: 0o600, origin: ROOT_ORIGIN },
+    ...notifyDirectory(c),
     { op: 'EXEC_FIFO', ...containerRoot(c), origin: ROOT_ORIGIN },
     ...cgroup,
   ];
@@ -106,6 +108,7 @@ function settle(c: Context, filter: Filter): Op[] {
     ...compileLimits(c),
     ...sendListener(c, filter, c.options.bundle, false),
     { op: 'AWAIT', phase: PHASE.READY, origin: c.base },
+    ...sendPidfd(c.options.pidfdSocket, 'standard'),
     { op: 'PID_FILE', origin: ROOT_ORIGIN },
   ];
 }
@@ -117,6 +120,7 @@ function init(c: Context, rootfs: Op, mounts: MountOps, filter: Filter): Op[] {
     ...(isNew(c.namespaces, 'network') ? [{ op: 'LOOPBACK_UP', origin: NAMESPACES } as const] : []),
     rootfs,
     ...mounts.ops,
+    ...mountNotify(c),
     ...compileDevices(c),
     ...compileDevSymlinks(c),
     ...openConsole(c, true),

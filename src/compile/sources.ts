@@ -14,8 +14,9 @@ import { refuse } from './report.js';
 /** Of OPEN_ROOTFS and MOUNT_BIND: the path counts. */
 export const NO_SLOT = 0xffff_ffff;
 
-/** The executor's table: CONTEXT_SLOTS of context.h. */
-const MAX_SLOTS = 512;
+/** The last of the executor's table, CONTEXT_SLOTS of context.h. */
+export const NOTIFY_SLOT = 511;
+const MAX_SLOTS = NOTIFY_SLOT;
 
 export interface Sources {
   /** For the list setup. */

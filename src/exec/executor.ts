@@ -26,6 +26,8 @@ export interface Call {
   readonly plan?: Plan;
   /** Socket over which the console's master comes back. */
   readonly consoleFd?: number;
+  /** Unbound datagram socket, for start to bind. */
+  readonly notifyFd?: number;
   readonly preserveFds?: number;
   /** Absolute; where hooks of the runtime's side start. "/" if unset, so that nothing depends on the caller's. */
   readonly cwd?: string;
@@ -71,6 +73,7 @@ function inherit(
   add('--status-fd', status);
   add('--console-fd', call.consoleFd);
   add('--adopt-fd', call.adoptFd);
+  add('--notify-fd', call.notifyFd);
   if (program.length > 0) flags.push('--preserve-fds', String(program.length));
   return { stdio, flags };
 }
@@ -165,6 +168,8 @@ export interface Supervision {
   readonly pid: number;
   /** Our end of the socket on which the console's master waits. */
   readonly consoleFd?: number;
+  /** Bound by start; the manager at socket is told when READY=1 comes. */
+  readonly notify?: { readonly socket: string; readonly fd: number };
   /** Delete this container when its program has ended. */
   readonly remove?: { readonly root: string; readonly id: string };
 }
@@ -181,11 +186,13 @@ export function adoptOrphans(): void {
 
 /** Becomes the supervisor, so that nothing of Node stays in memory. Its exit status is the program's. */
 export function superviseInPlace(supervision: Supervision): never {
-  const { pid, consoleFd, remove } = supervision;
+  const { pid, consoleFd, notify, remove } = supervision;
   const argv = [EXECUTOR, 'supervise', '--pid', String(pid)];
   if (consoleFd !== undefined) argv.push('--console-fd', String(consoleFd));
+  if (notify !== undefined) argv.push('--notify-socket', notify.socket, '--notify-fd', String(notify.fd));
   const signal = addon().caughtSignal();
   if (signal !== 0) argv.push('--signal', String(signal));
   if (remove !== undefined) argv.push('--root', remove.root, '--id', remove.id);
-  return addon().execve(executorPath(), argv, [], consoleFd === undefined ? [] : [consoleFd]);
+  const keep = [consoleFd, notify?.fd].filter((fd) => fd !== undefined);
+  return addon().execve(executorPath(), argv, [], keep);
 }

@@ -38,6 +38,7 @@ const FLAGS: { readonly [name in Op['op']]?: string } = {
   STATE_PLAN: '--root',
   STATE_FILE: '--root',
   EXEC_FIFO: '--root',
+  NOTIFY_DIRECTORY: '--root',
   PID_FILE: '--pid-file',
   SEND_PIDFD: '--pidfd-socket',
   CONSOLE_CONNECT: '--console-socket',

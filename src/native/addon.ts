@@ -25,6 +25,8 @@ export interface Addon {
   flock(fd: number, operation: number): void;
   /** AF_UNIX, both ends close-on-exec: a stream if unset. */
   socketpair(type?: 'stream' | 'seqpacket'): [number, number];
+  /** AF_UNIX, not bound yet, close-on-exec. */
+  datagramSocket(): number;
   /** Orphaned grandchildren become children of this process. */
   setSubreaper(on: boolean): void;
   /** SIGHUP, SIGINT, SIGQUIT and SIGTERM no longer end this process; caughtSignal() is the last that came, or 0. */

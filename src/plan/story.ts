@@ -112,6 +112,10 @@ const STORIES: Stories = {
   STATE_CREATE: { phase: 'record', why: 'All that tsrun knows of the container is kept in this directory.' },
   STATE_PLAN: { phase: 'record', why: 'start and delete carry out the parts of the plan that are theirs.' },
   STATE_FILE: { phase: 'record', why: 'exec needs the config as it was, whatever becomes of the bundle.' },
+  NOTIFY_DIRECTORY: {
+    phase: 'record',
+    why: 'The program says here that it is ready; whoever started the container as a service wants to know.',
+  },
   EXEC_FIFO: { phase: 'record', why: 'The first process blocks on this pipe until start opens its other end.' },
   CGROUP_CREATE: {
     phase: 'cgroup',

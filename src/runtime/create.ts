@@ -8,6 +8,7 @@ import type { Plan } from '../plan/plan.js';
 import type { ValidSpec } from '../spec/valid.js';
 import type { ContainerId } from '../state/container-id.js';
 import { buildRecord } from '../state/record.js';
+import { type Activation, activated, NO_ACTIVATION } from './activation.js';
 import { type Bundle, readBundle, warnOf, withPositions } from './bundle.js';
 import { type Console, openConsole, sized } from './console.js';
 import { hostFacts, type Runtime, runVerb } from './runtime.js';
@@ -18,6 +19,7 @@ export interface CreateRequest {
   readonly bundle: string;
   readonly consoleSocket: string | undefined;
   readonly pidFile: string | undefined;
+  readonly pidfdSocket: string | undefined;
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
   readonly preserveFds: number;
@@ -25,6 +27,8 @@ export interface CreateRequest {
 
 export interface CompileChoices {
   readonly console?: Console;
+  readonly activation?: Activation;
+  readonly pidfdSocket?: string | undefined;
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
 }
@@ -44,17 +48,22 @@ export function compileBundle(runtime: Runtime, bundle: Bundle, choices: Compile
     noPivot: choices.noPivot,
     noNewKeyring: choices.noNewKeyring,
     record,
+    notifySocket: choices.activation?.notifySocket !== undefined,
+    ...(choices.pidfdSocket === undefined ? {} : { pidfdSocket: choices.pidfdSocket }),
   };
   const compiled = withPositions(bundle.document, () =>
-    compileCreate(withSize(spec, choices.console), facts, options, { seccomp: compileWithLibseccomp }),
+    compileCreate(withChoices(spec, choices), facts, options, { seccomp: compileWithLibseccomp }),
   );
   warnOf(runtime, compiled.warnings, bundle.document);
   return compiled.plan;
 }
 
-function withSize(spec: ValidSpec, console: Console | undefined): ValidSpec {
+/** The record keeps what the config says; this is for the container's own process alone. */
+function withChoices(spec: ValidSpec, { console, activation = NO_ACTIVATION }: CompileChoices): ValidSpec {
   const { process } = spec;
-  return process === undefined || console === undefined ? spec : { ...spec, process: sized(process, console) };
+  if (process === undefined) return spec;
+  const asked = activated(process, activation);
+  return { ...spec, process: console === undefined ? asked : sized(asked, console) };
 }
 
 export interface Created {
@@ -67,14 +76,15 @@ export function createContainer(runtime: Runtime, request: CreateRequest, detach
   const bundle = readBundle(runtime, request.bundle);
   const terminal = bundle.spec.process?.terminal === true;
   const console = openConsole({ terminal, detach, socket: request.consoleSocket });
-  const plan = compileBundle(runtime, bundle, { ...request, console });
+  const activation = runtime.activation?.() ?? NO_ACTIVATION;
+  const plan = compileBundle(runtime, bundle, { ...request, console, activation });
   const { pid } = runVerb(runtime, {
     verb: 'create',
     id: request.id,
     cwd: bundle.path,
     plan,
     flags: [...console.flags, ...(request.pidFile === undefined ? [] : ['--pid-file', request.pidFile])],
-    preserveFds: request.preserveFds,
+    preserveFds: activation.listenFds + request.preserveFds,
     ...(console.send === undefined ? {} : { consoleFd: console.send }),
   });
   return { pid, console };

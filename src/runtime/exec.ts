@@ -28,6 +28,7 @@ export interface ExecRequest {
   readonly ignorePaused: boolean;
   readonly consoleSocket: string | undefined;
   readonly pidFile: string | undefined;
+  readonly pidfdSocket: string | undefined;
   readonly preserveFds: number;
 }
 
@@ -46,8 +47,12 @@ function readProcess(runtime: Runtime, document: SourceDocument): ValidProcess {
   return value;
 }
 
-function compile(runtime: Runtime, container: Container, document: SourceDocument, process: ValidProcess): Plan {
-  const target = { spec: container.spec, bundle: container.bundle, cgroup: container.cgroup };
+type Wanted = Pick<ExecRequest, 'pidfdSocket'> & { readonly process: ValidProcess };
+
+function compile(runtime: Runtime, container: Container, document: SourceDocument, wanted: Wanted): Plan {
+  const { process, pidfdSocket } = wanted;
+  const { spec, bundle, cgroup } = container;
+  const target = { spec, bundle, cgroup, pidfdSocket };
   const compiled = withPositions(document, () =>
     compileExec(process, target, hostFacts(), { seccomp: compileWithLibseccomp }),
   );
@@ -62,7 +67,10 @@ export function execInContainer(runtime: Runtime, request: ExecRequest): void {
   const document = processDocument(container, request.process);
   const process = readProcess(runtime, document);
   const console = openConsole({ terminal: process.terminal === true, detach, socket: request.consoleSocket });
-  const plan = compile(runtime, container, document, sized(process, console));
+  const plan = compile(runtime, container, document, {
+    process: sized(process, console),
+    pidfdSocket: request.pidfdSocket,
+  });
   if (!detach) adoptOrphans();
   const { pid } = runVerb(runtime, {
     verb: 'exec',

@@ -2,6 +2,7 @@
  * run: create, start and, unless detached, wait for the program and delete the container.
  */
 import { adoptOrphans, superviseInPlace } from '../exec/executor.js';
+import { addon } from '../native/addon.js';
 import { type CreateRequest, createContainer } from './create.js';
 import { deleteContainer } from './delete.js';
 import type { Runtime } from './runtime.js';
@@ -27,8 +28,10 @@ export function runContainer(runtime: Runtime, request: RunRequest): void {
   const { id, detach, keep } = request;
   if (!detach) adoptOrphans();
   const { pid, console } = createContainer(runtime, request, detach);
+  const notifySocket = runtime.activation?.().notifySocket;
+  const notifyFd = notifySocket === undefined || detach ? undefined : addon().datagramSocket();
   try {
-    startContainer(runtime, id);
+    startContainer(runtime, id, notifyFd);
   } catch (error) {
     undo(runtime, request);
     throw error;
@@ -37,6 +40,7 @@ export function runContainer(runtime: Runtime, request: RunRequest): void {
   superviseInPlace({
     pid,
     ...(console.receive === undefined ? {} : { consoleFd: console.receive }),
+    ...(notifySocket === undefined || notifyFd === undefined ? {} : { notify: { socket: notifySocket, fd: notifyFd } }),
     ...(keep ? {} : { remove: { root: runtime.root, id } }),
   });
 }

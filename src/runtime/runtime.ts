@@ -10,12 +10,15 @@ import { decodePlan } from '../plan/decode.js';
 import type { Plan } from '../plan/plan.js';
 import type { ContainerId } from '../state/container-id.js';
 import { readStateFile } from '../state/directory.js';
+import type { Activation } from './activation.js';
 
 export interface Runtime {
   /** Absolute. */
   readonly root: string;
   /** Soft RLIMIT_NOFILE of our caller; Node has raised its own. */
   readonly openFiles?: number | undefined;
+  /** What a service manager hands to this command; throws UsageError. */
+  readonly activation?: () => Activation;
   /** cause: what the message words, for programs that read the log. */
   readonly warn: (message: string, cause?: SpecIssue | TsrunError) => void;
   readonly debug: (message: string) => void;

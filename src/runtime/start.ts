@@ -2,6 +2,12 @@
 import type { ContainerId } from '../state/container-id.js';
 import { type Runtime, runVerb } from './runtime.js';
 
-export function startContainer(runtime: Runtime, id: ContainerId): void {
-  runVerb(runtime, { verb: 'start', id });
+/**
+ * With NOTIFY_SOCKET it returns when the program has said READY=1 or has ended; not so with notifyFd, a socket that is
+ * only bound, for the supervisor to read.
+ */
+export function startContainer(runtime: Runtime, id: ContainerId, notifyFd?: number): void {
+  const socket = runtime.activation?.().notifySocket;
+  const flags = socket === undefined || notifyFd !== undefined ? [] : ['--notify-socket', socket];
+  runVerb(runtime, { verb: 'start', id, flags, ...(notifyFd === undefined ? {} : { notifyFd }) });
 }

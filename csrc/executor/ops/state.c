@@ -14,6 +14,7 @@
 #include "../directory.h"
 #include "../io.h"
 #include "../procfs.h"
+#include "../relay.h"
 #include "../statedir.h"
 #include "../sys.h"
 
@@ -149,7 +150,17 @@ int op_pid_file(struct context *ctx, const struct op_pid_file *op, struct failur
 	return -1;
 }
 
-/* The entries are all ours and all plain: files, the fifo. */
+/* The directory with the notify socket, which the container sees read-only. */
+static int remove_notify(int state_fd)
+{
+	cleanup_fd int fd = openat(state_fd, NOTIFY_DIRECTORY_NAME, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || (unlinkat(fd, NOTIFY_SOCKET_NAME, 0) < 0 && errno != ENOENT))
+		return -1;
+	return unlinkat(state_fd, NOTIFY_DIRECTORY_NAME, AT_REMOVEDIR);
+}
+
+/* The entries are all ours and but for one all plain: files, the fifo. */
 static int remove_entries(int fd, struct failure *reterr)
 {
 	struct directory directory;
@@ -157,9 +168,12 @@ static int remove_entries(int fd, struct failure *reterr)
 
 	if (directory_rewind(&directory, fd) < 0)
 		return FAIL(reterr, "lseek");
-	while ((entry = directory_next(&directory)) != NULL)
-		if (unlinkat(fd, entry->d_name, 0) < 0 && errno != ENOENT)
+	while ((entry = directory_next(&directory)) != NULL) {
+		if (unlinkat(fd, entry->d_name, 0) == 0 || errno == ENOENT)
+			continue;
+		if (errno != EISDIR || remove_notify(fd) < 0)
 			return FAIL(reterr, "unlinkat");
+	}
 	return directory.length < 0 ? FAIL(reterr, "getdents64") : 0;
 }
 

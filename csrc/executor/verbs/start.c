@@ -8,10 +8,12 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../cleanup.h"
 #include "../io.h"
+#include "../relay.h"
 #include "../statedir.h"
 #include "../sys.h"
 #include "../verbs.h"
@@ -108,14 +110,34 @@ static int release_init(struct context *ctx, struct failure *reterr)
 	return judge(ctx, bytes, (size_t)length, reterr);
 }
 
+/* The socket for READY=1 must be there before the program is. 0: bound, 1: nobody wants to know, -1. */
+static int bind_notify(struct context *ctx, int *ret_own, struct failure *reterr)
+{
+	if (ctx->args->notify_fd >= 0)
+		return relay_bind(ctx, ctx->args->notify_fd, reterr);
+	if (ctx->args->notify_socket == NULL)
+		return 1;
+	*ret_own = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return *ret_own < 0 ? FAIL(reterr, "socket") : relay_bind(ctx, *ret_own, reterr);
+}
+
 int verb_start(struct context *ctx, struct failure *reterr)
 {
+	cleanup_fd int notify = -1;
+	int bound;
+
 	if (statedir_load(ctx, LOCK_EX, reterr) < 0 || require_status_created(ctx, reterr) < 0)
 		return -1;
-	if (release_init(ctx, reterr) < 0)
+	bound = bind_notify(ctx, &notify, reterr);
+	if (bound < 0 || release_init(ctx, reterr) < 0)
 		return -1;
-	if (run_list(ctx, LIST_STARTED, reterr) == 0)
-		return 0;
+	if (run_list(ctx, LIST_STARTED, reterr) == 0) {
+		if (bound != 0 || notify < 0)
+			return 0;
+		/* However long that takes: others may work on the container meanwhile. */
+		(void)flock(ctx->state_fd, LOCK_UN);
+		return relay_wait(ctx, notify, reterr);
+	}
 	/* runtime.md since 1.3: a poststart hook that fails stops the container. */
 	(void)sys_pidfd_send_signal(ctx->init_pidfd, SIGKILL);
 	return -1;

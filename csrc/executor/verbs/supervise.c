@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../cleanup.h"
+#include "../relay.h"
 #include "../sys.h"
 #include "../verbs.h"
 #include "terminal.h"
@@ -19,6 +20,8 @@ struct supervisor {
 	pid_t pid;
 	int pidfd;
 	int signals;
+	int notify; /* bound by start, or -1: READY=1 has been passed on */
+	const char *manager;
 	bool ended;
 	bool abandoned; /* told to end although somebody still has to take the last output */
 	int status;	/* of waitpid(2) */
@@ -76,22 +79,29 @@ static bool is_done(struct supervisor *supervisor)
 
 static int watch(struct supervisor *supervisor, struct failure *reterr)
 {
-	struct pollfd fds[1 + TERMINAL_POLL_FDS] = { { .fd = supervisor->signals, .events = POLLIN } };
-	nfds_t count = supervisor->has_terminal ? 1 + TERMINAL_POLL_FDS : 1;
+	struct pollfd fds[2 + TERMINAL_POLL_FDS] = {
+		{ .fd = supervisor->signals, .events = POLLIN },
+		{ .fd = supervisor->notify, .events = POLLIN },
+	};
+	nfds_t count = supervisor->has_terminal ? 2 + TERMINAL_POLL_FDS : 2;
 
 	/* It may have ended before its signal could be queued. */
 	reap(supervisor);
 	while (!is_done(supervisor)) {
 		if (supervisor->has_terminal)
-			terminal_want(&supervisor->terminal, fds + 1);
+			terminal_want(&supervisor->terminal, fds + 2);
 		if (poll(fds, count, -1) < 0) {
 			if (errno == EINTR)
 				continue;
 			return FAIL(reterr, "poll");
 		}
 		take_signals(supervisor);
+		/* The service's main process is this one: it lives as long as the program, and signals go through it.
+		 */
+		if (fds[1].revents != 0 && relay_take(supervisor->notify, supervisor->manager, getpid()) != 0)
+			fds[1].fd = -1;
 		if (supervisor->has_terminal)
-			terminal_copy(&supervisor->terminal, fds + 1);
+			terminal_copy(&supervisor->terminal, fds + 2);
 	}
 	return 0;
 }
@@ -140,6 +150,8 @@ int verb_supervise(struct context *ctx, int *ret_exit, struct failure *reterr)
 		.pid = ctx->args->pid,
 		.pidfd = -1,
 		.signals = -1,
+		.notify = ctx->args->notify_socket == NULL ? -1 : ctx->args->notify_fd,
+		.manager = ctx->args->notify_socket,
 		.early_signal = ctx->args->signal,
 	};
 	int result = supervise(&supervisor, ctx->args->console_fd, reterr);

@@ -14,6 +14,7 @@ export function createRequest({ options, args, absolute }: Invocation<typeof OPT
     bundle: absolute(options.bundle ?? '.'),
     consoleSocket: pathOf(options['console-socket']),
     pidFile: pathOf(options['pid-file']),
+    pidfdSocket: pathOf(options['pidfd-socket']),
     noPivot: options['no-pivot'],
     noNewKeyring: options['no-new-keyring'],
     preserveFds: options['preserve-fds'],

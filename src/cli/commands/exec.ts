@@ -14,6 +14,7 @@ const OPTIONS = {
   process: { kind: 'text', short: 'p', help: 'file with the whole process as JSON' },
   detach: { kind: 'flag', short: 'd', help: 'do not wait for the process' },
   'pid-file': { kind: 'text', help: "file to write the process's pid to" },
+  'pidfd-socket': { kind: 'text', help: 'AF_UNIX socket that receives a pidfd of the process' },
   'process-label': { kind: 'text', help: 'SELinux label', mayBeEmpty: true },
   apparmor: { kind: 'text', help: 'AppArmor profile', mayBeEmpty: true },
   'no-new-privs': { kind: 'flag', help: 'the process can gain no privileges' },
@@ -86,6 +87,7 @@ export const exec = defineCommand({
       ignorePaused: options['ignore-paused'],
       consoleSocket: pathOf(options['console-socket']),
       pidFile: pathOf(options['pid-file']),
+      pidfdSocket: pathOf(options['pidfd-socket']),
       preserveFds: options['preserve-fds'],
     };
     const { execInContainer } = await import('../../runtime/exec.js');

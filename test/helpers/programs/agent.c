@@ -1,7 +1,7 @@
 /*
- * A seccomp agent: agent SOCKET LOG. Listens on SOCKET; writes a line to LOG for each container process state
- * ("state FDS MESSAGES JSON") and each notification ("call NUMBER PID"). mkdir fails with ENOANO, every other call goes
- * on. Ends when its input ends. seccomp_unotify(2).
+ * A seccomp agent, and any other receiver of descriptors: agent SOCKET LOG. Listens on SOCKET and writes lines to LOG:
+ * "state FDS MESSAGES TEXT" for each connection, "pidfd PID" before it when it brought one, "call NUMBER PID" for each
+ * notification. mkdir fails with ENOANO, every other call goes on. Ends when its input ends. seccomp_unotify(2).
  */
 #include <errno.h>
 #include <linux/seccomp.h>
@@ -25,6 +25,21 @@ static void keep(int fd)
 {
 	if (count < MOST)
 		fds[count++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+}
+
+static void tell_pidfd(int fd)
+{
+	char path[64];
+	char line[256];
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = fopen(path, "re");
+	while (info != NULL && fgets(line, sizeof(line), info) != NULL)
+		if (strncmp(line, "Pid:", 4) == 0)
+			fprintf(out, "pidfd %s", line + 5);
+	if (info != NULL)
+		fclose(info);
 }
 
 /* One connection: everything until its end, which must be one message. */
@@ -59,6 +74,7 @@ static void take_state(int connection)
 			for (size_t i = 0; i < n; i++, received++) {
 				int fd;
 				memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(fd));
+				tell_pidfd(fd);
 				keep(fd);
 			}
 		}
