@@ -74,7 +74,12 @@ function runCriu(context: Context, options: RestoreOptions, external: readonly E
   return [
     { op: 'AWAIT', phase: PHASE.MAPPED, origin: ROOT_ORIGIN },
     compileHostPropagation(context),
-    { op: 'OPEN_ROOTFS', path: rootfsPath(context), slot: NO_SLOT, origin: pointer('root', 'path') },
+    {
+      op: 'OPEN_ROOTFS',
+      path: rootfsPath(context.spec, context.options.bundle),
+      slot: NO_SLOT,
+      origin: pointer('root', 'path'),
+    },
     ...mountpoints(
       context,
       external.filter(({ source }) => source !== DEV_NULL),

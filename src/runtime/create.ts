@@ -19,7 +19,7 @@ export interface CreateRequest {
   readonly bundle: string;
   readonly consoleSocket: string | undefined;
   readonly pidFile: string | undefined;
-  readonly pidfdSocket: string | undefined;
+  readonly pidfdSocket?: string | undefined;
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
   readonly preserveFds: number;
