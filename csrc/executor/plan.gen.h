@@ -228,6 +228,7 @@ enum opcode {
 	OP_LISTENER_PAGE = 180,
 	OP_SEND_LISTENER = 181,
 	OP_SEND_PIDFD = 182,
+	OP_NOTIFY_DIRECTORY = 183,
 	OP_CGROUP_KILL = 110,
 	OP_CGROUP_REMOVE = 111,
 	OP_STATE_REMOVE = 112,
@@ -1070,6 +1071,15 @@ _Static_assert(__builtin_offsetof(struct op_send_pidfd, path) == 8, "layout");
 _Static_assert(__builtin_offsetof(struct op_send_pidfd, text) == 12, "layout");
 _Static_assert(sizeof(struct op_send_pidfd) <= PLAN_RECORD_SIZE, "record size");
 
+struct op_notify_directory {
+	uint32_t code;
+	plan_str_t origin;
+	uint32_t slot;
+};
+
+_Static_assert(__builtin_offsetof(struct op_notify_directory, slot) == 8, "layout");
+_Static_assert(sizeof(struct op_notify_directory) <= PLAN_RECORD_SIZE, "record size");
+
 struct op_cgroup_kill {
 	uint32_t code;
 	plan_str_t origin;
@@ -1290,6 +1300,7 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_LISTENER_PAGE] = { 1u << LIST_SETUP, 0, { { 0, 0 } } },
 	[OP_SEND_LISTENER] = { 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_SEND_PIDFD] = { 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
+	[OP_NOTIFY_DIRECTORY] = { 1u << LIST_SETUP, 0, { { 0, 0 } } },
 	[OP_CGROUP_KILL] = { 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_CGROUP_REMOVE] = { 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_STATE_REMOVE] = { 1u << LIST_TEARDOWN, 0, { { 0, 0 } } },
@@ -1381,6 +1392,7 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	X(LISTENER_PAGE, listener_page) \
 	X(SEND_LISTENER, send_listener) \
 	X(SEND_PIDFD, send_pidfd) \
+	X(NOTIFY_DIRECTORY, notify_directory) \
 	X(CGROUP_KILL, cgroup_kill) \
 	X(CGROUP_REMOVE, cgroup_remove) \
 	X(STATE_REMOVE, state_remove) \

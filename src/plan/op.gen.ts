@@ -733,6 +733,13 @@ export interface SendPidfdOp {
   readonly origin: JsonPointer;
 }
 
+/** Make <root>/<id>/notify, in which start or the supervisor binds the socket that the container's READY=1 comes to (sd_notify(3)), and keep a clone of its tree in a slot. */
+export interface NotifyDirectoryOp {
+  readonly op: 'NOTIFY_DIRECTORY';
+  readonly slot: number;
+  readonly origin: JsonPointer;
+}
+
 /** Kill what is left in the cgroup (cgroup.kill) and wait until it is empty. */
 export interface CgroupKillOp {
   readonly op: 'CGROUP_KILL';
@@ -899,6 +906,7 @@ export type Op =
   | ListenerPageOp
   | SendListenerOp
   | SendPidfdOp
+  | NotifyDirectoryOp
   | CgroupKillOp
   | CgroupRemoveOp
   | StateRemoveOp
@@ -1516,6 +1524,13 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
     fields: [
       { name: 'path', type: 'str', offset: 8, slots: false },
       { name: 'text', type: 'str', offset: 12, slots: false },
+    ],
+  },
+  NOTIFY_DIRECTORY: {
+    code: 183,
+    lists: ['setup'],
+    fields: [
+      { name: 'slot', type: 'u32', offset: 8, slots: false },
     ],
   },
   CGROUP_KILL: {
