@@ -31,6 +31,10 @@ int cgroup_path(const struct context *ctx, const char *text, char *ret_path, str
 /* Opens a directory below fd, following no symlink. fd, or -1 with errno. */
 int cgroup_open(int fd, const char *path);
 
+/* Opens a path as CGROUP_CREATE does, enabling the controllers ("+cpu +memory") on the way. fd, or -1 with *reterr. */
+int cgroup_enter_path(
+	struct context *ctx, int mount, const char *path, const char *controllers, struct failure *reterr);
+
 enum cgroup_mark cgroup_mark_of(const struct context *ctx, int fd);
 void cgroup_mark_own(const struct context *ctx, int fd);
 void cgroup_mark_shared(int fd);

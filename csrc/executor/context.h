@@ -75,6 +75,7 @@ struct context {
 	uint32_t deferred_count;
 	bool root_made;	    /* <root> itself was missing */
 	bool state_made;    /* STATE_CREATE succeeded: a failure must be undone */
+	bool unit_started;  /* systemd was asked for the unit */
 	bool console_ready; /* OPEN_CONSOLE made stdio the pty */
 	bool signals_ready; /* signals are as the program gets them: a filter may forbid to change them later */
 	bool in_cwd;	    /* the first CHDIR worked */

@@ -136,6 +136,9 @@ enum problem_value {
 	PROBLEM_CREATING = 27,
 	PROBLEM_NOT_PAUSED = 28,
 	PROBLEM_FREEZER_STUCK = 29,
+	PROBLEM_SYSTEMD_ERROR = 30,
+	PROBLEM_SYSTEMD_JOB = 31,
+	PROBLEM_SYSTEMD_UNIT_IN_USE = 32,
 };
 
 /* Offset of a NUL-terminated string in the string area. */
@@ -229,6 +232,14 @@ enum opcode {
 	OP_SEND_LISTENER = 181,
 	OP_SEND_PIDFD = 182,
 	OP_NOTIFY_DIRECTORY = 183,
+	OP_SYSTEMD_CONNECT = 140,
+	OP_SYSTEMD_START_UNIT = 141,
+	OP_CGROUP_ADOPT = 142,
+	OP_SYSTEMD_STOP_UNIT = 143,
+	OP_SYSTEMD_SET_PROPERTIES = 144,
+	OP_SYSTEMD_ATTACH = 145,
+	OP_UNSHARE_CGROUP = 146,
+	OP_CGROUP_DELEGATE = 147,
 	OP_CGROUP_KILL = 110,
 	OP_CGROUP_REMOVE = 111,
 	OP_STATE_REMOVE = 112,
@@ -1080,6 +1091,122 @@ struct op_notify_directory {
 _Static_assert(__builtin_offsetof(struct op_notify_directory, slot) == 8, "layout");
 _Static_assert(sizeof(struct op_notify_directory) <= PLAN_RECORD_SIZE, "record size");
 
+struct op_systemd_connect {
+	uint32_t code;
+	plan_str_t origin;
+	struct plan_strv direct;
+	struct plan_strv bus;
+	struct plan_blob hello;
+	struct plan_blob match;
+	struct plan_blob subscribe;
+};
+
+_Static_assert(__builtin_offsetof(struct op_systemd_connect, direct) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_connect, bus) == 16, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_connect, hello) == 24, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_connect, match) == 32, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_connect, subscribe) == 40, "layout");
+_Static_assert(sizeof(struct op_systemd_connect) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_systemd_start_unit {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t unit;
+	plan_str_t mount;
+	plan_str_t path;
+	struct plan_blob start;
+	struct plan_blob fallback;
+	uint32_t pid_at;
+	struct plan_blob stop;
+	struct plan_blob reset;
+	struct plan_strv annotated;
+};
+
+_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, unit) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, mount) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, path) == 16, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, start) == 20, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, fallback) == 28, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, pid_at) == 36, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, stop) == 40, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, reset) == 48, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, annotated) == 56, "layout");
+_Static_assert(sizeof(struct op_systemd_start_unit) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_cgroup_adopt {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t mount;
+	plan_str_t path;
+	plan_str_t controllers;
+	plan_str_t wanted;
+};
+
+_Static_assert(__builtin_offsetof(struct op_cgroup_adopt, mount) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_adopt, path) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_adopt, controllers) == 16, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_adopt, wanted) == 20, "layout");
+_Static_assert(sizeof(struct op_cgroup_adopt) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_systemd_stop_unit {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t unit;
+	plan_str_t mount;
+	plan_str_t path;
+	struct plan_blob stop;
+	struct plan_blob reset;
+};
+
+_Static_assert(__builtin_offsetof(struct op_systemd_stop_unit, unit) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_stop_unit, mount) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_stop_unit, path) == 16, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_stop_unit, stop) == 20, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_stop_unit, reset) == 28, "layout");
+_Static_assert(sizeof(struct op_systemd_stop_unit) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_systemd_set_properties {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t unit;
+	struct plan_blob set;
+	struct plan_blob fallback;
+};
+
+_Static_assert(__builtin_offsetof(struct op_systemd_set_properties, unit) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_set_properties, set) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_set_properties, fallback) == 20, "layout");
+_Static_assert(sizeof(struct op_systemd_set_properties) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_systemd_attach {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t unit;
+	struct plan_blob attach;
+	uint32_t pid_at;
+};
+
+_Static_assert(__builtin_offsetof(struct op_systemd_attach, unit) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_attach, attach) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_attach, pid_at) == 20, "layout");
+_Static_assert(sizeof(struct op_systemd_attach) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_unshare_cgroup {
+	uint32_t code;
+	plan_str_t origin;
+};
+
+_Static_assert(sizeof(struct op_unshare_cgroup) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_cgroup_delegate {
+	uint32_t code;
+	plan_str_t origin;
+	uint32_t uid;
+};
+
+_Static_assert(__builtin_offsetof(struct op_cgroup_delegate, uid) == 8, "layout");
+_Static_assert(sizeof(struct op_cgroup_delegate) <= PLAN_RECORD_SIZE, "record size");
+
 struct op_cgroup_kill {
 	uint32_t code;
 	plan_str_t origin;
@@ -1232,9 +1359,9 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_OPEN_SOURCE] = { 1u << LIST_SETUP | 1u << LIST_INIT, 1, { { FIELD_STR, 16 } } },
 	[OP_CONSOLE_CONNECT] = { 1u << LIST_SETUP, 0, { { 0, 0 } } },
 	[OP_CGROUP_CREATE] = { 1u << LIST_SETUP, 4, { { FIELD_STR, 8 }, { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STR, 20 } } },
-	[OP_CGROUP_WRITE] = { 1u << LIST_SETUP, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
-	[OP_CGROUP_DEVICES] = { 1u << LIST_SETUP, 1, { { FIELD_BLOB, 8 } } },
-	[OP_CGROUP_WRITE_EITHER] = { 1u << LIST_SETUP, 4, { { FIELD_STR, 8 }, { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STR, 20 } } },
+	[OP_CGROUP_WRITE] = { 1u << LIST_SETUP | 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
+	[OP_CGROUP_DEVICES] = { 1u << LIST_SETUP | 1u << LIST_SETTLE, 1, { { FIELD_BLOB, 8 } } },
+	[OP_CGROUP_WRITE_EITHER] = { 1u << LIST_SETUP | 1u << LIST_SETTLE, 4, { { FIELD_STR, 8 }, { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STR, 20 } } },
 	[OP_CGROUP_OPEN] = { 1u << LIST_SETUP, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_STAGE] = { 1u << LIST_SPAWN, 0, { { 0, 0 } } },
 	[OP_JOIN_NAMESPACE] = { 1u << LIST_SPAWN, 0, { { 0, 0 } } },
@@ -1301,6 +1428,14 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_SEND_LISTENER] = { 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_SEND_PIDFD] = { 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_NOTIFY_DIRECTORY] = { 1u << LIST_SETUP, 0, { { 0, 0 } } },
+	[OP_SYSTEMD_CONNECT] = { 1u << LIST_SETUP | 1u << LIST_SETTLE | 1u << LIST_TEARDOWN, 5, { { FIELD_STRV, 8 }, { FIELD_STRV, 16 }, { FIELD_BLOB, 24 }, { FIELD_BLOB, 32 }, { FIELD_BLOB, 40 } } },
+	[OP_SYSTEMD_START_UNIT] = { 1u << LIST_SETTLE, 8, { { FIELD_STR, 8 }, { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_BLOB, 20 }, { FIELD_BLOB, 28 }, { FIELD_BLOB, 40 }, { FIELD_BLOB, 48 }, { FIELD_STRV, 56 } } },
+	[OP_CGROUP_ADOPT] = { 1u << LIST_SETTLE, 4, { { FIELD_STR, 8 }, { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STR, 20 } } },
+	[OP_SYSTEMD_STOP_UNIT] = { 1u << LIST_TEARDOWN, 5, { { FIELD_STR, 8 }, { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_BLOB, 20 }, { FIELD_BLOB, 28 } } },
+	[OP_SYSTEMD_SET_PROPERTIES] = { 1u << LIST_SETUP | 1u << LIST_SETTLE, 3, { { FIELD_STR, 8 }, { FIELD_BLOB, 12 }, { FIELD_BLOB, 20 } } },
+	[OP_SYSTEMD_ATTACH] = { 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_BLOB, 12 } } },
+	[OP_UNSHARE_CGROUP] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
+	[OP_CGROUP_DELEGATE] = { 1u << LIST_SETUP | 1u << LIST_SETTLE, 0, { { 0, 0 } } },
 	[OP_CGROUP_KILL] = { 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_CGROUP_REMOVE] = { 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_STATE_REMOVE] = { 1u << LIST_TEARDOWN, 0, { { 0, 0 } } },
@@ -1393,6 +1528,14 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	X(SEND_LISTENER, send_listener) \
 	X(SEND_PIDFD, send_pidfd) \
 	X(NOTIFY_DIRECTORY, notify_directory) \
+	X(SYSTEMD_CONNECT, systemd_connect) \
+	X(SYSTEMD_START_UNIT, systemd_start_unit) \
+	X(CGROUP_ADOPT, cgroup_adopt) \
+	X(SYSTEMD_STOP_UNIT, systemd_stop_unit) \
+	X(SYSTEMD_SET_PROPERTIES, systemd_set_properties) \
+	X(SYSTEMD_ATTACH, systemd_attach) \
+	X(UNSHARE_CGROUP, unshare_cgroup) \
+	X(CGROUP_DELEGATE, cgroup_delegate) \
 	X(CGROUP_KILL, cgroup_kill) \
 	X(CGROUP_REMOVE, cgroup_remove) \
 	X(STATE_REMOVE, state_remove) \

@@ -174,13 +174,22 @@ bool statedir_init_is_executor(struct context *ctx)
 	return strncmp(target, "/memfd:" EXECUTOR_NAME, strlen("/memfd:" EXECUTOR_NAME)) == 0;
 }
 
+/* One that systemd made has the same fields at the same places. */
+_Static_assert(offsetof(struct op_cgroup_create, mount) == offsetof(struct op_cgroup_adopt, mount) &&
+		       offsetof(struct op_cgroup_create, path) == offsetof(struct op_cgroup_adopt, path),
+	"find_cgroup()");
+
 static const struct op_cgroup_create *find_cgroup(const struct context *ctx)
 {
-	uint32_t count = plan_header(&ctx->plan)->lists[LIST_SETUP].count;
+	static const enum plan_list lists[] = { LIST_SETUP, LIST_SETTLE };
 
-	for (uint32_t i = 0; i < count; i++)
-		if (plan_op(&ctx->plan, LIST_SETUP, i)->code == OP_CGROUP_CREATE)
-			return (const void *)plan_op(&ctx->plan, LIST_SETUP, i);
+	for (size_t list = 0; list < 2; list++)
+		for (uint32_t i = 0; i < plan_header(&ctx->plan)->lists[lists[list]].count; i++) {
+			const struct op *op = plan_op(&ctx->plan, lists[list], i);
+
+			if (op->code == OP_CGROUP_CREATE || op->code == OP_CGROUP_ADOPT)
+				return (const void *)op;
+		}
 	return NULL;
 }
 

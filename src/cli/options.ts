@@ -56,7 +56,7 @@ export const GLOBAL_OPTIONS = {
     shownDefault: 'text',
   },
   root: { kind: 'text', help: 'directory for the state of containers, best on a tmpfs', shownDefault: '/run/tsrun' },
-  'systemd-cgroup': { kind: 'flag', help: 'let systemd make cgroups (not built yet: refused)' },
+  'systemd-cgroup': { kind: 'flag', help: 'let systemd make the cgroup; linux.cgroupsPath is slice:prefix:name then' },
   rootless: {
     kind: 'text',
     help: "accepted for compatibility ('true', 'false' or 'auto'): what this user may do is found out",

@@ -28,6 +28,8 @@ export interface CgroupPlace {
 
 export interface CompiledCgroup {
   readonly setup: readonly Op[];
+  /** For a driver that makes the cgroup around a process that is there already. */
+  readonly settle: readonly Op[];
   readonly teardown: readonly Op[];
   /** null: the container stays in the runtime's cgroup. */
   readonly cgroup: CgroupPlace | null;
@@ -52,6 +54,7 @@ export function compileCgroup(spec: ValidSpec, facts: HostFacts): CompiledCgroup
   const cgroup = { mount, path: placeCgroup(cgroupsPath, own) };
   return {
     setup: [{ op: 'CGROUP_CREATE', ...cgroup, ...chooseControllers(limits), origin }, ...limits.ops],
+    settle: [],
     teardown: [
       { op: 'CGROUP_KILL', ...cgroup, origin },
       { op: 'CGROUP_REMOVE', ...cgroup, origin },
@@ -62,7 +65,7 @@ export function compileCgroup(spec: ValidSpec, facts: HostFacts): CompiledCgroup
 }
 
 /** The order in which runtimes write; unified is last by the spec. */
-function compileLimits(limits: Limits, resources: LinuxResources, facts: HostFacts): void {
+export function compileLimits(limits: Limits, resources: LinuxResources, facts: HostFacts): void {
   if (resources.pids) compilePids(limits, resources.pids);
   if (resources.memory) compileMemory(limits, resources.memory);
   if (resources.blockIO) compileBlockIo(limits, resources.blockIO);
@@ -87,8 +90,12 @@ function isUnprivileged(facts: HostFacts): boolean {
   return facts.inUserNamespace || facts.euid !== 0;
 }
 
+/** As cgroup.subtree_control takes them. */
+export function enable(names: Iterable<string>): string {
+  return Array.from(names, (name) => `+${name}`).join(' ');
+}
+
 function chooseControllers({ facts, controllers }: Limits): { controllers: string; wanted: string } {
-  const enable = (names: Iterable<string>) => Array.from(names, (name) => `+${name}`).join(' ');
   const wanted = WANTED.filter((name) => facts.controllers.includes(name) && !controllers.has(name));
   return { controllers: enable(controllers), wanted: enable(wanted) };
 }
@@ -115,5 +122,5 @@ function refuseWhatNeedsOne(limits: Limits, spec: ValidSpec, facts: HostFacts, o
 
 function withoutCgroup({ report }: Limits, obstacle: string): CompiledCgroup {
   warn(report, 'NO_CGROUP', pointer('linux'), `the container gets no cgroup of its own: ${obstacle}`);
-  return { setup: [], teardown: [], cgroup: null, warnings: report.warnings };
+  return { setup: [], settle: [], teardown: [], cgroup: null, warnings: report.warnings };
 }

@@ -21,6 +21,8 @@ export interface CreateOptions {
   readonly notifySocket?: boolean;
   /** Absolute path of a socket that wants a pidfd of init. */
   readonly pidfdSocket?: string;
+  /** The systemd cgroup driver, and the container's id, which the names of its units hold. */
+  readonly systemd: { readonly id: string } | null;
   /** Text of state.json, may hold SLOT.id. */
   readonly record: string;
 }

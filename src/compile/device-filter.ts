@@ -43,9 +43,22 @@ const DEFAULT_RULES: readonly DeviceRule[] = [
   allowChar(10, 200), // net/tun
 ];
 
+/** All rules that count, the defaults among them, in their order. */
+export function deviceRules(devices: readonly LinuxDeviceCgroup[]): readonly DeviceRule[] {
+  return effectiveRules([...devices.map(parseRule), ...DEFAULT_RULES]);
+}
+
+export const isBlock = (rule: DeviceRule): boolean => rule.type === BLOCK;
+
+/** "rwm" and its parts. */
+export function rulePermissions({ access }: DeviceRule): string {
+  const letter = (bit: number, of: string) => ((access & bit) === 0 ? '' : of);
+  return letter(READ, 'r') + letter(WRITE, 'w') + letter(MKNOD, 'm');
+}
+
 /** The program, or null when the rules allow everything. */
 export function compileDeviceFilter(devices: readonly LinuxDeviceCgroup[] = []): Uint8Array | null {
-  const rules = effectiveRules([...devices.map(parseRule), ...DEFAULT_RULES]);
+  const rules = deviceRules(devices);
   const everything = rules[0] !== undefined && isUniversal(rules[0]) && rules.every((rule) => rule.allow);
   return everything ? null : assemble(rules);
 }
@@ -70,7 +83,7 @@ function accessBits(access = 'rwm'): number {
   return bit('m', MKNOD) | bit('r', READ) | bit('w', WRITE);
 }
 
-function isUniversal(rule: DeviceRule): boolean {
+export function isUniversal(rule: DeviceRule): boolean {
   return rule.type === null && rule.major === null && rule.minor === null && rule.access === ALL_ACCESS;
 }
 

@@ -22,6 +22,7 @@ import { compileLimits, oomScoreAdj } from './rlimits.js';
 import { finalAffinity, initialAffinity } from './scheduling.js';
 import { compileFilter, listenerPage, sendListener } from './seccomp-listener.js';
 import type { CompileServices } from './services.js';
+import { joinUnit } from './systemd/cgroup.js';
 
 export interface ExecTarget {
   /** The container's, from its record. */
@@ -32,6 +33,8 @@ export interface ExecTarget {
   readonly pidfdSocket?: string | undefined;
   /** The cgroup to start in, below its mount; may hold SLOT.id. */
   readonly cgroup: { readonly mount: string; readonly path: string } | null;
+  /** The scope that systemd made for it. */
+  readonly unit: string | null;
 }
 
 /** Throws SpecError; its paths are those of the process document. */
@@ -54,11 +57,18 @@ export function compileExec(
   const tell = sendListener(scope, filter, target.bundle, true);
   // With no_new_privs the filter is loaded after READY.
   const late = scope.process.noNewPrivileges === true;
+  const move = joinUnit(target.unit, facts);
   const lists = {
     ...NO_OPS,
-    setup: [...listenerPage(filter), ...openCgroup(target), ...connectConsole(scope), ...initialAffinity(scope)],
+    setup: [
+      ...listenerPage(filter),
+      ...(move.length > 0 ? [] : openCgroup(target)),
+      ...connectConsole(scope),
+      ...initialAffinity(scope),
+    ],
     spawn: spawnInto(scope),
     settle: [
+      ...move,
       finalAffinity(scope),
       ...oomScoreAdj(scope),
       { op: 'NOTIFY', phase: PHASE.MAPPED, origin: NAMESPACES } as const,

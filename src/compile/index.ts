@@ -12,10 +12,12 @@ import type { HostFacts } from '../host/facts.js';
 import { type Op, PHASE } from '../plan/op.gen.js';
 import type { Plan } from '../plan/plan.js';
 import type { ValidSpec } from '../spec/valid.js';
+import { CLONE_NEW } from '../util/kernel.js';
 import { append, pointer } from '../util/pointer.js';
-import { compileCgroup } from './cgroup.js';
+import { type CompiledCgroup, compileCgroup } from './cgroup.js';
 import { connectConsole, openConsole } from './console.js';
 import { type Context, type CreateOptions, createContext, ROOT_ORIGIN } from './context.js';
+import { compileDelegation } from './delegation.js';
 import { compileDevices, compileDevSymlinks } from './devices.js';
 import { compileHooks } from './hooks.js';
 import { compileHostname } from './hostname.js';
@@ -36,6 +38,7 @@ import type { CompileServices } from './services.js';
 import { createSources } from './sources.js';
 import { stateJson } from './state-json.js';
 import { compileSysctl } from './sysctl.js';
+import { compileSystemdCgroup } from './systemd/cgroup.js';
 import { compileTimeOffsets, enterTime, lateNamespaces, unshareTime } from './time.js';
 import { checkUnsupported } from './unsupported.js';
 
@@ -57,7 +60,12 @@ export function compileCreate(
   checkNamespaces(c);
   checkUnsupported(c);
   checkMountLabel(c);
-  const cgroup = collect(c.report, () => compileCgroup(spec, facts));
+  const cgroup = collect(c.report, () => chooseDriver(spec, facts, options));
+  const delegation = compileDelegation(c, cgroup?.cgroup ?? null);
+  const late = cgroup?.settle ?? [];
+  const early = cgroup?.setup ?? [];
+  // A cgroup namespace is rooted at the cgroup its maker is in: one who is moved later makes it later.
+  const movedLate = late.length > 0;
   const filter = compileFilter(c);
   const sources = createSources(c);
   const rootfs = openRootfs(c, sources);
@@ -67,10 +75,10 @@ export function compileCreate(
     rootfs: rootfsPath(spec, options.bundle),
   });
   const lists: Plan['lists'] = {
-    setup: [...listenerPage(filter), ...setup(c, sources.ops, cgroup?.setup ?? [])],
-    spawn: spawn(c, lateNamespaces(c)),
-    settle: settle(c, filter),
-    init: init(c, rootfs, mounts, filter),
+    setup: [...listenerPage(filter), ...setup(c, sources.ops, early.length === 0 ? [] : [...early, ...delegation])],
+    spawn: spawn(c, lateNamespaces(c) | (movedLate ? CLONE_NEW.cgroup : 0n)),
+    settle: settle(c, filter, late.length === 0 ? [] : [...late, ...delegation]),
+    init: init(c, rootfs, mounts, { filter, movedLate }),
     started: compileHooks(spec, 'poststart'),
     teardown: teardown(c, cgroup?.teardown ?? []),
   };
@@ -80,6 +88,9 @@ export function compileCreate(
     warnings: [...c.report.warnings, ...(cgroup?.warnings ?? [])],
   };
 }
+
+const chooseDriver = (spec: ValidSpec, facts: HostFacts, { systemd }: CreateOptions): CompiledCgroup =>
+  systemd === null ? compileCgroup(spec, facts) : compileSystemdCgroup(spec, facts, systemd.id);
 
 /** What only opens something comes before STATE_CREATE, the first effect. */
 function setup(c: Context, sources: readonly Op[], cgroup: readonly Op[]): Op[] {
@@ -96,9 +107,10 @@ function setup(c: Context, sources: readonly Op[], cgroup: readonly Op[]): Op[] 
   ];
 }
 
-function settle(c: Context, filter: Filter): Op[] {
+function settle(c: Context, filter: Filter, cgroup: readonly Op[]): Op[] {
   return [
     { op: 'RECORD_INIT', origin: ROOT_ORIGIN },
+    ...cgroup,
     resetAffinity,
     ...compileTimeOffsets(c),
     ...compileIdMaps(c),
@@ -113,9 +125,14 @@ function settle(c: Context, filter: Filter): Op[] {
   ];
 }
 
-function init(c: Context, rootfs: Op, mounts: MountOps, filter: Filter): Op[] {
+interface InitParts {
+  readonly filter: Filter;
+  readonly movedLate: boolean;
+}
+
+function init(c: Context, rootfs: Op, mounts: MountOps, { filter, movedLate }: InitParts): Op[] {
   return [
-    ...becomeInit(c),
+    ...becomeInit(c, movedLate),
     compileHostPropagation(c),
     ...(isNew(c.namespaces, 'network') ? [{ op: 'LOOPBACK_UP', origin: NAMESPACES } as const] : []),
     rootfs,
@@ -148,12 +165,13 @@ function teardown(c: Context, cgroup: readonly Op[]): Op[] {
 }
 
 /** The first steps of init, before it touches a mount. In somebody else's namespaces it could be traced: CVE-2016-9962. */
-function becomeInit(c: Context): Op[] {
+function becomeInit(c: Context, movedLate: boolean): Op[] {
   const joins = [...c.namespaces.values()].some(({ path = '' }) => path !== '');
   return [
     ...(joins ? [{ op: 'NOT_DUMPABLE', origin: NAMESPACES } as const] : []),
     ...unshareTime(c),
     { op: 'AWAIT', phase: PHASE.MAPPED, origin: NAMESPACES },
+    ...(movedLate && isNew(c.namespaces, 'cgroup') ? [{ op: 'UNSHARE_CGROUP', origin: NAMESPACES } as const] : []),
     ...(c.namespaces.has('user') ? [{ op: 'BECOME_ROOT', origin: NAMESPACES } as const] : []),
     { op: 'NEW_SESSION', origin: c.base },
     { op: 'PRIVATE_PROC', origin: ROOT_ORIGIN },

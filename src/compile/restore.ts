@@ -46,7 +46,7 @@ export function compileRestore(
   const lists = {
     setup: setup.filter(({ op }) => !NOT_RESTORED.has(op)),
     spawn: [{ op: 'CLONE', namespaces: BigInt(CLONE_NEW.mount), origin: ROOT_ORIGIN } as const],
-    settle: settle(context),
+    settle: settle(context, created.plan.lists.settle.filter(makesCgroup)),
     init: runCriu(context, options, external),
     started,
     teardown,
@@ -54,10 +54,14 @@ export function compileRestore(
   return { ...created, plan: { ...created.plan, lists }, external };
 }
 
+/** What the systemd driver does in this list: around CRIU, whose children are then in the scope from the beginning. */
+const makesCgroup = ({ op }: Op): boolean => op.startsWith('SYSTEMD_') || op.startsWith('CGROUP_');
+
 /** CRIU's pid is recorded first, so that a restore that is killed can be deleted. */
-function settle({ spec }: Context): Op[] {
+function settle({ spec }: Context, cgroup: readonly Op[]): Op[] {
   return [
     { op: 'RECORD_INIT', origin: ROOT_ORIGIN },
+    ...cgroup,
     { op: 'NOTIFY', phase: PHASE.MAPPED, origin: ROOT_ORIGIN },
     { op: 'AWAIT', phase: PHASE.READY, origin: ROOT_ORIGIN },
     { op: 'ADOPT', origin: ROOT_ORIGIN },

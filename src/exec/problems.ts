@@ -10,6 +10,7 @@ import type { Op } from '../plan/op.gen.js';
 import { quote } from '../util/quote.js';
 import type { ProblemName, StatusRecord } from './channel.js';
 import { describeOp, hookName } from './phrase.js';
+import { systemdRefusal } from './systemd.js';
 
 export interface Failed {
   readonly verb: string;
@@ -128,6 +129,15 @@ const PROBLEMS: { readonly [P in Exclude<ProblemName, 'NONE' | 'SYSCALL'>]: Word
   INIT_DIED: other(
     (f) => `${phrase(f, 'start the container')}: its first process died unexpectedly`,
     'was it killed from outside, or by a seccomp filter that does not allow what the runtime itself needs?',
+  ),
+  SYSTEMD_ERROR: (f) => systemdRefusal(f, phrase(f, 'talk to systemd')),
+  SYSTEMD_JOB: other(
+    (f) => `${phrase(f, 'talk to systemd')}: its job ended with ${quote(detail(f), 64)}`,
+    'journalctl has the reason',
+  ),
+  SYSTEMD_UNIT_IN_USE: other(
+    (f) => `${phrase(f, 'talk to systemd')}: a unit of that name has processes (${quote(detail(f))})`,
+    'stop it with systemctl, or choose another name in linux.cgroupsPath',
   ),
   OOM_KILLED: other(
     (f) => `${phrase(f, 'start the container')}: container init was OOM-killed (memory limit too low?)`,

@@ -23,6 +23,22 @@ export interface CgroupFacts {
   readonly hugepageSizes: readonly string[];
 }
 
+/** A manager that answers on D-Bus: the system's for root, the user's own for everybody else. */
+export interface SystemdFacts {
+  readonly manager: 'system' | 'user';
+  /** 252; null when it cannot be told without asking it. */
+  readonly version: number | null;
+  /** The cgroup it begins at, below the cgroup2 mount. */
+  readonly root: string;
+  /** Controllers it may hand on. */
+  readonly controllers: readonly string[];
+  /** Sockets of the manager itself, and of a bus where it can be reached, "@" before an abstract name; tried in order. */
+  readonly direct: readonly string[];
+  readonly bus: readonly string[];
+  /** /proc/devices: the name of the driver of each major number. */
+  readonly drivers: { readonly [kind in 'block' | 'char']: { readonly [major: number]: string } };
+}
+
 export interface SeccompFacts {
   readonly enabled: boolean;
   /** Names without SECCOMP_RET_, from /proc/sys/kernel/seccomp/actions_avail: "kill_process", "errno", … */
@@ -48,6 +64,8 @@ export interface HostFacts {
   readonly lastCap: number;
   readonly namespaces: readonly NamespaceType[];
   readonly cgroup: CgroupFacts;
+  /** null: this host or this user has none. */
+  readonly systemd: SystemdFacts | null;
   readonly seccomp: SeccompFacts;
   readonly lsm: { readonly apparmor: boolean; readonly selinux: boolean };
   /** Mount API features beyond the floor of Linux 5.14. */

@@ -152,3 +152,32 @@ export function parseHardLimits(text: string): { [name: string]: bigint } {
   }
   return limits;
 }
+
+/** /proc/devices: "Character devices:", then lines of a major number and a name, and the same for block devices. */
+export function parseDrivers(text: string): { block: { [major: number]: string }; char: { [major: number]: string } } {
+  const drivers = { block: {} as { [major: number]: string }, char: {} as { [major: number]: string } };
+  let kind: 'block' | 'char' = 'char';
+  for (const line of text.split('\n')) {
+    if (line.startsWith('Block')) kind = 'block';
+    const [, major, name] = /^ *(\d+) (\S+)$/.exec(line) ?? [];
+    // The first of a major's names: 5 is /dev/tty, /dev/console and ptmx.
+    if (major !== undefined && name !== undefined) drivers[kind][Number(major)] ??= name;
+  }
+  return drivers;
+}
+
+/** Sockets of a D-Bus address, "unix:path=/run/bus;unix:abstract=name,guid=…": paths, "@" before an abstract name. */
+export function parseUnixSockets(address: string): string[] {
+  return address.split(';').flatMap((one) => {
+    const [transport, options = ''] = one.split(':', 2);
+    if (transport !== 'unix') return [];
+    return options.split(',').flatMap((option) => {
+      const [key, value = ''] = option.split('=', 2);
+      const text = value.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) =>
+        String.fromCharCode(Number.parseInt(hex, 16)),
+      );
+      if (key === 'path' && text.startsWith('/')) return [text];
+      return key === 'abstract' ? [`@${text}`] : [];
+    });
+  });
+}

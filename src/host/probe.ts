@@ -20,10 +20,12 @@ import {
   parseOwnCgroup,
   parseWords,
 } from './parse.js';
+import { probeSystemd } from './systemd.js';
 
 export function probeHost(): HostFacts {
   const native = tryAddon();
   const kernel = parseKernel(release());
+  const cgroup = probeCgroup();
   return {
     kernel,
     arch: machine(),
@@ -33,7 +35,8 @@ export function probeHost(): HostFacts {
     capabilities: parseCapabilities(readText('/proc/self/status') ?? ''),
     lastCap: Number(readText('/proc/sys/kernel/cap_last_cap') ?? 40),
     namespaces: parseNamespaces(list('/proc/self/ns')),
-    cgroup: probeCgroup(),
+    cgroup,
+    systemd: probeSystemd(cgroup, process.env),
     seccomp: probeSeccomp(native),
     lsm: probeLsm(),
     mountApi: probeMountApi(native, kernel),

@@ -130,6 +130,9 @@ export const PROBLEM = {
   CREATING: 27,
   NOT_PAUSED: 28,
   FREEZER_STUCK: 29,
+  SYSTEMD_ERROR: 30,
+  SYSTEMD_JOB: 31,
+  SYSTEMD_UNIT_IN_USE: 32,
 } as const;
 
 /** Make <root> (0700) and <root>/<id> (0711), take its lock, note the creation time. EEXIST: problem EXISTS. */
@@ -740,6 +743,84 @@ export interface NotifyDirectoryOp {
   readonly origin: JsonPointer;
 }
 
+/** Connect to systemd over the first of the sockets that answers: those of the manager itself, then those of a bus, which is greeted with three D-Bus messages: Hello, AddMatch for the end of jobs, Subscribe. */
+export interface SystemdConnectOp {
+  readonly op: 'SYSTEMD_CONNECT';
+  readonly direct: readonly string[];
+  readonly bus: readonly string[];
+  readonly hello: Uint8Array;
+  readonly match: Uint8Array;
+  readonly subscribe: Uint8Array;
+  readonly origin: JsonPointer;
+}
+
+/** Send the message start with init's pid written at offset pidAt and wait for the job it begins; if systemd does not know a property, send fallback instead. A failed unit of that name is reset first, one whose cgroup (below the mount) is empty is stopped. annotated: pairs of a property and the annotation that set it, for messages. */
+export interface SystemdStartUnitOp {
+  readonly op: 'SYSTEMD_START_UNIT';
+  readonly unit: string;
+  readonly mount: string;
+  readonly path: string;
+  readonly start: Uint8Array;
+  readonly fallback: Uint8Array;
+  readonly pidAt: number;
+  readonly stop: Uint8Array;
+  readonly reset: Uint8Array;
+  readonly annotated: readonly string[];
+  readonly origin: JsonPointer;
+}
+
+/** Take over the cgroup that systemd has put init into: check that it is there, and enable the controllers on the way to it as CGROUP_CREATE does. */
+export interface CgroupAdoptOp {
+  readonly op: 'CGROUP_ADOPT';
+  readonly mount: string;
+  readonly path: string;
+  readonly controllers: string;
+  readonly wanted: string;
+  readonly origin: JsonPointer;
+}
+
+/** Stop the unit, wait for that job, and make systemd forget that it failed; absent is success. Another container's cgroup at the same path: nothing to do. */
+export interface SystemdStopUnitOp {
+  readonly op: 'SYSTEMD_STOP_UNIT';
+  readonly unit: string;
+  readonly mount: string;
+  readonly path: string;
+  readonly stop: Uint8Array;
+  readonly reset: Uint8Array;
+  readonly origin: JsonPointer;
+}
+
+/** Send the message set; if systemd does not know a property of it, fallback. */
+export interface SystemdSetPropertiesOp {
+  readonly op: 'SYSTEMD_SET_PROPERTIES';
+  readonly unit: string;
+  readonly set: Uint8Array;
+  readonly fallback: Uint8Array;
+  readonly origin: JsonPointer;
+}
+
+/** exec: send the message attach with the process' pid written at offset pidAt, so that systemd moves it into the unit's cgroup. */
+export interface SystemdAttachOp {
+  readonly op: 'SYSTEMD_ATTACH';
+  readonly unit: string;
+  readonly attach: Uint8Array;
+  readonly pidAt: number;
+  readonly origin: JsonPointer;
+}
+
+/** Make the cgroup namespace, after the process was moved into the cgroup at which it is to begin. */
+export interface UnshareCgroupOp {
+  readonly op: 'UNSHARE_CGROUP';
+  readonly origin: JsonPointer;
+}
+
+/** Give the cgroup's directory, and the files of it that /sys/kernel/cgroup/delegate names, to this user. */
+export interface CgroupDelegateOp {
+  readonly op: 'CGROUP_DELEGATE';
+  readonly uid: number;
+  readonly origin: JsonPointer;
+}
+
 /** Kill what is left in the cgroup (cgroup.kill) and wait until it is empty. */
 export interface CgroupKillOp {
   readonly op: 'CGROUP_KILL';
@@ -907,6 +988,14 @@ export type Op =
   | SendListenerOp
   | SendPidfdOp
   | NotifyDirectoryOp
+  | SystemdConnectOp
+  | SystemdStartUnitOp
+  | CgroupAdoptOp
+  | SystemdStopUnitOp
+  | SystemdSetPropertiesOp
+  | SystemdAttachOp
+  | UnshareCgroupOp
+  | CgroupDelegateOp
   | CgroupKillOp
   | CgroupRemoveOp
   | StateRemoveOp
@@ -990,7 +1079,7 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
   },
   CGROUP_WRITE: {
     code: 9,
-    lists: ['setup'],
+    lists: ['setup', 'settle'],
     fields: [
       { name: 'file', type: 'str', offset: 8, slots: false },
       { name: 'value', type: 'str', offset: 12, slots: false },
@@ -999,7 +1088,7 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
   },
   CGROUP_DEVICES: {
     code: 10,
-    lists: ['setup'],
+    lists: ['setup', 'settle'],
     fields: [
       { name: 'program', type: 'blob', offset: 8, slots: false },
       { name: 'flags', type: 'u32', offset: 16, slots: false },
@@ -1007,7 +1096,7 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
   },
   CGROUP_WRITE_EITHER: {
     code: 11,
-    lists: ['setup'],
+    lists: ['setup', 'settle'],
     fields: [
       { name: 'file', type: 'str', offset: 8, slots: false },
       { name: 'value', type: 'str', offset: 12, slots: false },
@@ -1531,6 +1620,84 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
     lists: ['setup'],
     fields: [
       { name: 'slot', type: 'u32', offset: 8, slots: false },
+    ],
+  },
+  SYSTEMD_CONNECT: {
+    code: 140,
+    lists: ['setup', 'settle', 'teardown'],
+    fields: [
+      { name: 'direct', type: 'strv', offset: 8, slots: false },
+      { name: 'bus', type: 'strv', offset: 16, slots: false },
+      { name: 'hello', type: 'blob', offset: 24, slots: false },
+      { name: 'match', type: 'blob', offset: 32, slots: false },
+      { name: 'subscribe', type: 'blob', offset: 40, slots: false },
+    ],
+  },
+  SYSTEMD_START_UNIT: {
+    code: 141,
+    lists: ['settle'],
+    fields: [
+      { name: 'unit', type: 'str', offset: 8, slots: false },
+      { name: 'mount', type: 'str', offset: 12, slots: false },
+      { name: 'path', type: 'str', offset: 16, slots: true },
+      { name: 'start', type: 'blob', offset: 20, slots: false },
+      { name: 'fallback', type: 'blob', offset: 28, slots: false },
+      { name: 'pidAt', type: 'u32', offset: 36, slots: false },
+      { name: 'stop', type: 'blob', offset: 40, slots: false },
+      { name: 'reset', type: 'blob', offset: 48, slots: false },
+      { name: 'annotated', type: 'strv', offset: 56, slots: false },
+    ],
+  },
+  CGROUP_ADOPT: {
+    code: 142,
+    lists: ['settle'],
+    fields: [
+      { name: 'mount', type: 'str', offset: 8, slots: false },
+      { name: 'path', type: 'str', offset: 12, slots: true },
+      { name: 'controllers', type: 'str', offset: 16, slots: false },
+      { name: 'wanted', type: 'str', offset: 20, slots: false },
+    ],
+  },
+  SYSTEMD_STOP_UNIT: {
+    code: 143,
+    lists: ['teardown'],
+    fields: [
+      { name: 'unit', type: 'str', offset: 8, slots: false },
+      { name: 'mount', type: 'str', offset: 12, slots: false },
+      { name: 'path', type: 'str', offset: 16, slots: true },
+      { name: 'stop', type: 'blob', offset: 20, slots: false },
+      { name: 'reset', type: 'blob', offset: 28, slots: false },
+    ],
+  },
+  SYSTEMD_SET_PROPERTIES: {
+    code: 144,
+    lists: ['setup', 'settle'],
+    fields: [
+      { name: 'unit', type: 'str', offset: 8, slots: false },
+      { name: 'set', type: 'blob', offset: 12, slots: false },
+      { name: 'fallback', type: 'blob', offset: 20, slots: false },
+    ],
+  },
+  SYSTEMD_ATTACH: {
+    code: 145,
+    lists: ['settle'],
+    fields: [
+      { name: 'unit', type: 'str', offset: 8, slots: false },
+      { name: 'attach', type: 'blob', offset: 12, slots: false },
+      { name: 'pidAt', type: 'u32', offset: 20, slots: false },
+    ],
+  },
+  UNSHARE_CGROUP: {
+    code: 146,
+    lists: ['init'],
+    fields: [
+    ],
+  },
+  CGROUP_DELEGATE: {
+    code: 147,
+    lists: ['setup', 'settle'],
+    fields: [
+      { name: 'uid', type: 'u32', offset: 8, slots: false },
     ],
   },
   CGROUP_KILL: {

@@ -127,6 +127,17 @@ const STORIES: Stories = {
     phase: 'cgroup',
     why: 'A small program in the kernel decides which device nodes may be opened, whoever makes them.',
   },
+  CGROUP_DELEGATE: { phase: 'cgroup', why: 'Its root may divide what it was given among cgroups of its own.' },
+  CGROUP_ADOPT: { phase: 'cgroup', why: 'From here on the limits are set as in any other cgroup.' },
+  SYSTEMD_CONNECT: { phase: 'same', why: 'On this host systemd owns the tree of cgroups; it is asked over D-Bus.' },
+  SYSTEMD_START_UNIT: {
+    phase: 'cgroup',
+    why: 'A scope is a unit around a process that somebody else has started; systemd moves the process into its cgroup.',
+  },
+  SYSTEMD_SET_PROPERTIES: { phase: 'cgroup', why: 'systemd must know the limits, or it would write its own again.' },
+  SYSTEMD_ATTACH: { phase: 'cgroup', why: 'A user may not move it there himself; systemd may.' },
+  SYSTEMD_STOP_UNIT: { phase: 'remove', why: 'With the unit its cgroup goes, and the name is free again.' },
+  UNSHARE_CGROUP: { phase: 'settle', why: 'It begins at the cgroup of its maker, so it is made after the move.' },
   CGROUP_OPEN: { phase: 'cgroup', why: 'The new process lives under the limits of the container.' },
   STAGE: {
     phase: 'clone',

@@ -25,6 +25,7 @@ import {
   USER,
   WRITE,
 } from './op.gen.js';
+import { readProperties } from './unit-text.js';
 
 type Texts = { readonly [K in OpName]: (op: Extract<Op, { op: K }>) => string };
 
@@ -131,6 +132,8 @@ function groups(blob: Uint8Array): string[] {
   return Array.from({ length: blob.length / 4 }, (_, i) => String(view.getUint32(i * 4, true)));
 }
 
+const properties = (message: Uint8Array) => readProperties(message).map(({ name, value }) => show(`${name}=${value}`));
+
 /** "run" or, on one line each, the lines of an id map. */
 const mapLines = (map: string) => map.trim().split('\n').join(', ');
 
@@ -166,6 +169,15 @@ const TEXTS: Texts = {
     `write ${show(op.value)} to ${show(op.file)} of the cgroup, or else ${show(op.otherValue)} to ${show(op.otherFile)}`,
   CGROUP_DEVICES: (op) => `attach a device filter to the cgroup (${op.program.length / 8} instructions)`,
   CGROUP_OPEN: (op) => `open cgroup ${show(op.path)} below ${show(op.mount)}`,
+  SYSTEMD_CONNECT: (op) => `connect to systemd: ${list([...op.direct, ...op.bus])}`,
+  SYSTEMD_START_UNIT: (op) => `have systemd start ${show(op.unit)}${notes(properties(op.start))}`,
+  SYSTEMD_SET_PROPERTIES: (op) => `tell systemd of ${show(op.unit)}${notes(properties(op.set))}`,
+  SYSTEMD_ATTACH: (op) => `have systemd move the process into ${show(op.unit)}`,
+  SYSTEMD_STOP_UNIT: (op) => `have systemd stop ${show(op.unit)}`,
+  CGROUP_ADOPT: (op) =>
+    `take over cgroup ${show(op.path)} below ${show(op.mount)}${notes(op.controllers === '' ? [] : [op.controllers])}`,
+  CGROUP_DELEGATE: (op) => `give the cgroup to uid ${op.uid}`,
+  UNSHARE_CGROUP: () => 'make the cgroup namespace',
   STAGE: () => 'fork a process that may change namespaces',
   JOIN_NAMESPACE: (op) => `join ${name.namespaceWords(op.type)} namespace ${op.slot}`,
   JOIN_INIT: (op) => `join namespaces of the container: ${name.namespaceWords(op.namespaces)}`,

@@ -109,8 +109,9 @@ function outside(container: Container, pid: number): ExternalMount[] {
 }
 
 /** Compiled anew: a container that was restored has a plan of another kind. */
-function boundMounts({ spec, bundle }: Container): ExternalMount[] {
-  const options = { bundle, noPivot: false, noNewKeyring: false, record: '' };
+function boundMounts({ id, spec, bundle, unit }: Container): ExternalMount[] {
+  const systemd = unit === null ? null : { id };
+  const options = { bundle, noPivot: false, noNewKeyring: false, systemd, record: '' };
   return externalMounts(compileCreate(spec, hostFacts(), options, { seccomp: compileWithLibseccomp }).plan);
 }
 

@@ -19,6 +19,8 @@ export interface Container {
   readonly spec: ValidSpec;
   /** The path may hold the slot of the id. */
   readonly cgroup: { readonly mount: string; readonly path: string } | null;
+  /** The scope that systemd made for it. */
+  readonly unit: string | null;
 }
 
 /** The config inside state.json as a document of its own, with the positions in state.json. */
@@ -31,25 +33,30 @@ function configDocument(document: SourceDocument, record: ContainerRecord): Sour
 }
 
 /** What create was given. Throws like readContainer. */
-export function readRecord(runtime: Runtime, id: ContainerId): { bundle: string; spec: ValidSpec } {
+export function readRecord(runtime: Runtime, id: ContainerId): { bundle: string; spec: ValidSpec; systemd: boolean } {
   const bytes = readStateFile(runtime.root, id, 'state.json');
   try {
     const document = readDocument(bytes, 'state.json');
     const record = parseRecord(document.value);
     if (typeof record === 'string') throw corrupt(id, `state.json: ${record}`);
-    return { bundle: record.bundle, spec: validateConfig(configDocument(document, record)).value };
+    const { bundle, systemd } = record;
+    return { bundle, systemd, spec: validateConfig(configDocument(document, record)).value };
   } catch (error) {
     if (!(error instanceof SpecError)) throw error;
     throw corrupt(id, error.issues.map((issue) => formatIssue(issue, 'state.json')).join('; '), error);
   }
 }
 
-/** The plan knows which cgroup create made; nobody has to compute it a second time. */
-function readCgroup(runtime: Runtime, id: ContainerId): Container['cgroup'] {
+/** The plan knows which cgroup create or systemd made; nobody has to compute it a second time. */
+function readPlanned(runtime: Runtime, id: ContainerId): Pick<Container, 'cgroup' | 'unit'> {
   const bytes = readStateFile(runtime.root, id, 'plan');
   try {
-    const made = decodePlan(bytes).lists.setup.find((op) => op.op === 'CGROUP_CREATE');
-    return made?.op === 'CGROUP_CREATE' ? { mount: made.mount, path: made.path } : null;
+    const { setup, settle } = decodePlan(bytes).lists;
+    const made = [...setup, ...settle].flatMap((op) =>
+      op.op === 'CGROUP_CREATE' || op.op === 'CGROUP_ADOPT' ? [{ mount: op.mount, path: op.path }] : [],
+    );
+    const units = settle.flatMap((op) => (op.op === 'SYSTEMD_START_UNIT' ? [op.unit] : []));
+    return { cgroup: made[0] ?? null, unit: units[0] ?? null };
   } catch (error) {
     throw corrupt(id, `plan: ${error instanceof Error ? error.message : String(error)}`, error);
   }
@@ -57,5 +64,5 @@ function readCgroup(runtime: Runtime, id: ContainerId): Container['cgroup'] {
 
 /** Throws StateError for one that does not exist, TsrunError RECORD_CORRUPT for one that cannot be read. */
 export function readContainer(runtime: Runtime, id: ContainerId): Container {
-  return { id, ...readRecord(runtime, id), cgroup: readCgroup(runtime, id) };
+  return { id, ...readRecord(runtime, id), ...readPlanned(runtime, id) };
 }

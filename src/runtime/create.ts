@@ -23,6 +23,7 @@ export interface CreateRequest {
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
   readonly preserveFds: number;
+  readonly systemdCgroup: boolean;
 }
 
 export interface CompileChoices {
@@ -31,6 +32,8 @@ export interface CompileChoices {
   readonly pidfdSocket?: string | undefined;
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
+  /** The container's id, which names its unit; null without --systemd-cgroup. */
+  readonly systemd: { readonly id: string } | null;
 }
 
 /** What `tsrun plan` shows and create runs. */
@@ -42,11 +45,13 @@ export function compileBundle(runtime: Runtime, bundle: Bundle, choices: Compile
     created: SLOT.created,
     bundle: path,
     config: spec,
+    systemd: choices.systemd !== null,
   });
   const options = {
     bundle: path,
     noPivot: choices.noPivot,
     noNewKeyring: choices.noNewKeyring,
+    systemd: choices.systemd,
     record,
     notifySocket: choices.activation?.notifySocket !== undefined,
     ...(choices.pidfdSocket === undefined ? {} : { pidfdSocket: choices.pidfdSocket }),
@@ -77,7 +82,8 @@ export function createContainer(runtime: Runtime, request: CreateRequest, detach
   const terminal = bundle.spec.process?.terminal === true;
   const console = openConsole({ terminal, detach, socket: request.consoleSocket });
   const activation = runtime.activation?.() ?? NO_ACTIVATION;
-  const plan = compileBundle(runtime, bundle, { ...request, console, activation });
+  const systemd = request.systemdCgroup ? { id: request.id } : null;
+  const plan = compileBundle(runtime, bundle, { ...request, systemd, console, activation });
   const { pid } = runVerb(runtime, {
     verb: 'create',
     id: request.id,

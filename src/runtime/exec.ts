@@ -51,8 +51,8 @@ type Wanted = Pick<ExecRequest, 'pidfdSocket'> & { readonly process: ValidProces
 
 function compile(runtime: Runtime, container: Container, document: SourceDocument, wanted: Wanted): Plan {
   const { process, pidfdSocket } = wanted;
-  const { spec, bundle, cgroup } = container;
-  const target = { spec, bundle, cgroup, pidfdSocket };
+  const { spec, bundle, cgroup, unit } = container;
+  const target = { spec, bundle, cgroup, unit, pidfdSocket };
   const compiled = withPositions(document, () =>
     compileExec(process, target, hostFacts(), { seccomp: compileWithLibseccomp }),
   );

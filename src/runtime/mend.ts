@@ -12,8 +12,8 @@ import { hostFacts, type Runtime } from './runtime.js';
 
 /** Throws TsrunError when state.json is damaged too, or the host has changed so that the config is refused by now. */
 export function mendPlan(runtime: Runtime, id: ContainerId): void {
-  const { bundle, spec } = readRecord(runtime, id);
-  const options = { bundle, noPivot: false, noNewKeyring: false, record: '' };
+  const { bundle, spec, systemd } = readRecord(runtime, id);
+  const options = { bundle, noPivot: false, noNewKeyring: false, systemd: systemd ? { id } : null, record: '' };
   const { plan } = compileCreate(spec, hostFacts(), options, { seccomp: compileWithLibseccomp });
   writeStateFile(runtime.root, id, 'plan', encodePlan(plan));
 }

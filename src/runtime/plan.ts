@@ -12,11 +12,16 @@ export interface PlanChoices {
   readonly form: 'explanation' | 'list' | 'json';
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
+  readonly systemdCgroup: boolean;
 }
+
+/** In the names of units, for a container that is not there yet. */
+const SOME_ID = 'ID';
 
 function planOf(runtime: Runtime, path: string, choices: PlanChoices): { bundle: Bundle; plan: Plan } {
   const bundle = readBundleOrConfig(runtime, path);
-  return { bundle, plan: compileBundle(runtime, bundle, choices) };
+  const systemd = choices.systemdCgroup ? { id: SOME_ID } : null;
+  return { bundle, plan: compileBundle(runtime, bundle, { ...choices, systemd }) };
 }
 
 /** path: absolute, of a bundle or of a config in one. */

@@ -15,11 +15,13 @@ export interface RecordInput {
   readonly bundle: string;
   /** The validated config as it was at create. */
   readonly config: unknown;
+  /** Made with the systemd cgroup driver. */
+  readonly systemd: boolean;
 }
 
 /** The text of state.json. JSON escapes 0x01, so no value of the config can pass for a slot. */
 export function buildRecord(input: RecordInput): string {
-  const rest = stringifyJson({ bundle: input.bundle, config: input.config });
+  const rest = stringifyJson({ bundle: input.bundle, systemd: input.systemd, config: input.config });
   return `{"version":${VERSION},"id":"${input.id}","created":"${input.created}",${rest.slice(1)}`;
 }
 
@@ -29,6 +31,7 @@ export interface ContainerRecord {
   readonly bundle: string;
   /** Still to be validated: spec/validate.ts. */
   readonly config: unknown;
+  readonly systemd: boolean;
 }
 
 /** The parts of a read record, or the reason why it is none. */
@@ -39,5 +42,5 @@ export function parseRecord(value: unknown): ContainerRecord | string {
   const { id, created, bundle, config } = fields;
   if (typeof id !== 'string' || typeof created !== 'string' || typeof bundle !== 'string') return 'fields are missing';
   if (typeof config !== 'object' || config === null) return 'config is missing';
-  return { id, created, bundle, config };
+  return { id, created, bundle, config, systemd: fields['systemd'] === true };
 }

@@ -96,6 +96,10 @@ export type SpecIssueCode =
   | 'CGROUP_UNAVAILABLE'
   | 'CGROUP_MOUNT_UNAVAILABLE'
   | 'SYSTEMD_CGROUPS_PATH'
+  | 'SYSTEMD_UNIT_NAME'
+  | 'SYSTEMD_UNAVAILABLE'
+  | 'SYSTEMD_PROPERTY_NAME'
+  | 'SYSTEMD_PROPERTY_VALUE'
   | 'CONTROLLER_UNAVAILABLE'
   | 'NOT_ON_CGROUP_V2'
   | 'HUGEPAGE_SIZE_UNKNOWN'
@@ -170,6 +174,9 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"NOT_REAL_DIRECTORY","group":"problem","meaning":"the destination of a proc or sysfs mount is a symbolic link or something else but a directory","remedy":"mend the image: such a link is a way out of the container"},
   {"code":"NOT_POPULATABLE","group":"problem","meaning":"no process can be put into the cgroup: it is threaded or `domain invalid`","remedy":"choose another `linux.cgroupsPath`"},
   {"code":"OOM_KILLED","group":"problem","meaning":"the first process was killed because of its memory limit","remedy":"raise `linux.resources.memory.limit`"},
+  {"code":"SYSTEMD_ERROR","group":"problem","meaning":"systemd refused a call; the message has its words","remedy":"`journalctl` may say more"},
+  {"code":"SYSTEMD_JOB","group":"problem","meaning":"systemd took the call, but its job failed","remedy":"`journalctl` has the reason"},
+  {"code":"SYSTEMD_UNIT_IN_USE","group":"problem","meaning":"a unit of the container's name has processes","remedy":"stop it, or choose another name in `linux.cgroupsPath`"},
   {"code":"NOT_AN_OBJECT","group":"text","meaning":"empty, or some other JSON value","example":"`[]`","remedy":"write a JSON object"},
   {"code":"JSON_TRUNCATED","group":"text","meaning":"the text ends too early","example":"`{\"root\": {`","remedy":"complete it; was the file still being written?"},
   {"code":"JSON_SYNTAX","group":"text","meaning":"no JSON: comments, trailing commas, bare control characters and bad escapes are none","example":"`{\"a\": 1,}`","remedy":"see line and column"},
@@ -250,7 +257,11 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"NO_CGROUP","group":"host","warning":true,"fields":"`linux`","meaning":"the container gets no cgroup of its own","remedy":"mount or delegate cgroup v2"},
   {"code":"CGROUP_UNAVAILABLE","group":"host","fields":"`linux.cgroupsPath`, `linux.resources`","meaning":"a limit is asked for where no cgroup can be made","remedy":"delegate a cgroup"},
   {"code":"CGROUP_MOUNT_UNAVAILABLE","group":"host","fields":"`mounts`","meaning":"the host has no cgroup v2 to mount","remedy":"mount it on the host"},
-  {"code":"SYSTEMD_CGROUPS_PATH","group":"host","fields":"`linux.cgroupsPath`","meaning":"slice:prefix:name is for the systemd driver, which is not built yet","remedy":"give a path"},
+  {"code":"SYSTEMD_CGROUPS_PATH","group":"host","fields":"`linux.cgroupsPath`","meaning":"slice:prefix:name is for the systemd driver, and that driver takes nothing else","remedy":"add `--systemd-cgroup` or leave it out, or change the path"},
+  {"code":"SYSTEMD_UNIT_NAME","group":"host","fields":"`linux.cgroupsPath`","meaning":"a part of slice:prefix:name gives no name of a scope or slice that systemd takes","remedy":"use letters, digits and `: _ . - @ \\\\`"},
+  {"code":"SYSTEMD_UNAVAILABLE","group":"host","fields":"`--systemd-cgroup`","meaning":"no systemd answers to this user, or the host is not on cgroup v2 alone","remedy":"leave the flag out"},
+  {"code":"SYSTEMD_PROPERTY_NAME","group":"host","fields":"`annotations`","meaning":"org.systemd.property.NAME: a name has three letters or more and nothing else, and `Slice` and `PIDs` are decided by `linux.cgroupsPath`","remedy":"correct the name"},
+  {"code":"SYSTEMD_PROPERTY_VALUE","group":"host","fields":"`annotations`","meaning":"org.systemd.property.NAME: the value is no GVariant text","example":"`org.systemd.property.TimeoutStopUSec`: `uint64 5000000`","remedy":"write it as the message says"},
   {"code":"CONTROLLER_UNAVAILABLE","group":"host","fields":"`linux.resources`","meaning":"cgroup v2 does not have the controller","remedy":"free it from cgroup v1"},
   {"code":"NOT_ON_CGROUP_V2","group":"host","fields":"`linux.resources`","meaning":"cgroup v2 has no such limit","remedy":"remove it"},
   {"code":"HUGEPAGE_SIZE_UNKNOWN","group":"host","fields":"`linux.resources.hugepageLimits`","meaning":"the host has no pages of that size","remedy":"use a size of /sys/kernel/mm/hugepages"},

@@ -117,7 +117,7 @@ const rootless = hostFacts({ euid: 1000, cgroup: { ...UNIFIED, writable: false }
 t.test('compileCgroup goes without a cgroup, with a warning, when nothing needs one (NO_CGROUP)', async (t) => {
   for (const facts of [rootless, hostFacts({ cgroup: NO_CGROUP2 })]) {
     const compiled = compile({}, facts);
-    t.same({ ...compiled, warnings: [] }, { setup: [], teardown: [], cgroup: null, warnings: [] });
+    t.same({ ...compiled, warnings: [] }, { setup: [], settle: [], teardown: [], cgroup: null, warnings: [] });
     t.match(compiled.warnings, [{ code: 'NO_CGROUP', path: '/linux' }]);
   }
   t.equal(

@@ -30,16 +30,20 @@ export interface With {
 
 export function create(change: TestConfig = {}, { facts, options }: With = {}): Compiled {
   const spec = validateConfig(read(config(change))).value;
-  const all = { bundle: '/bundle', record: '', noPivot: false, noNewKeyring: false };
+  const all = { bundle: '/bundle', record: '', noPivot: false, noNewKeyring: false, systemd: null };
   return compileCreate(spec, hostFacts(facts), { ...all, ...options }, countingServices);
 }
 
-export function exec(process: TestConfig, container: TestConfig = {}): Compiled {
+export function exec(
+  process: TestConfig,
+  container: TestConfig = {},
+  { facts, unit = null }: With & { readonly unit?: string | null } = {},
+): Compiled {
   const spec = validateConfig(read(config(container))).value;
   const document = read({ user: { uid: 0, gid: 0 }, args: ['id'], cwd: '/', ...process });
-  const target = { spec, bundle: '/bundle', cgroup: null };
+  const target = { spec, bundle: '/bundle', cgroup: null, unit };
   const valid = validateProcess(document).value;
-  return compileExec(valid, target, hostFacts(), countingServices);
+  return compileExec(valid, target, hostFacts(facts), countingServices);
 }
 
 /** "CODE /path" of each issue that the compilation throws. */

@@ -34,12 +34,13 @@ function compileCase(name: string): Compiled {
   const spec = validateConfig(read(name, 'config.json')).value;
   if (existsSync(`${CASES}${name}/process.json`)) {
     const process = validateProcess(read(name, 'process.json')).value;
-    const target = { spec, bundle: '/bundle', cgroup: { mount: '/sys/fs/cgroup', path: `/system.slice/${SLOT.id}` } };
+    const cgroup = { mount: '/sys/fs/cgroup', path: `/system.slice/${SLOT.id}` };
+    const target = { spec, bundle: '/bundle', cgroup, unit: null };
     return compileExec(process, target, facts, countingServices);
   }
   const fixed = { bundle: '/bundle', record: '{"record": 1}\n' };
   const { restore, ...flags } = options;
-  const asked = { noPivot: false, noNewKeyring: false, ...flags };
+  const asked = { noPivot: false, noNewKeyring: false, systemd: null, ...flags };
   const criu = { criu: '/usr/sbin/criu', path: '/usr/sbin:/usr/bin', images: '/images', work: '/images' };
   if (restore === true) return compileRestore(spec, facts, { ...fixed, ...asked, ...criu }, countingServices);
   return compileCreate(spec, facts, { ...fixed, ...asked }, countingServices);

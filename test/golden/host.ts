@@ -1,15 +1,17 @@
 // The hosts of the golden cases: host.json names one and changes what the case is about.
 import type { CompileServices } from '../../src/compile/services.js';
 import type { HostFacts } from '../../src/host/facts.js';
-import { HYBRID, hostFacts, NO_CGROUP2, UNIFIED } from '../helpers/facts.js';
+import { HYBRID, hostFacts, NO_CGROUP2, SYSTEMD, UNIFIED, USER_SYSTEMD } from '../helpers/facts.js';
 
 const CGROUPS = { unified: UNIFIED, hybrid: HYBRID, legacy: NO_CGROUP2 } as const;
+const MANAGERS = { system: SYSTEMD, user: USER_SYSTEMD, none: null } as const;
 
 /** {"cgroups": "hybrid", "capabilities": "0x3fdfeffff", "hardLimits": {"RLIMIT_NOFILE": "1024"}, …}: 64-bit numbers as text. */
 export function goldenHost(json: { readonly [key: string]: unknown }): HostFacts {
-  const { cgroups = 'unified', capabilities, hardLimits, ...rest } = json;
+  const { cgroups = 'unified', systemd = 'system', capabilities, hardLimits, ...rest } = json;
   return hostFacts({
     cgroup: CGROUPS[cgroups as keyof typeof CGROUPS],
+    systemd: MANAGERS[systemd as keyof typeof MANAGERS],
     ...rest,
     ...(capabilities === undefined ? {} : { capabilities: BigInt(capabilities as string) }),
     ...(hardLimits === undefined ? {} : { hardLimits: wide(hardLimits as { [name: string]: string }) }),

@@ -1,5 +1,25 @@
 // HostFacts for tests of the compiler: a pure cgroup v2 machine that has everything, to take things away from.
-import type { CgroupFacts, HostFacts, SeccompFacts } from '../../src/host/facts.js';
+import type { CgroupFacts, HostFacts, SeccompFacts, SystemdFacts } from '../../src/host/facts.js';
+
+/** Debian 12's, as root sees it. */
+export const SYSTEMD: SystemdFacts = {
+  manager: 'system',
+  version: 252,
+  root: '/',
+  controllers: ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'rdma', 'misc'],
+  direct: ['/run/systemd/private'],
+  bus: ['/run/dbus/system_bus_socket'],
+  drivers: { block: { 8: 'sd' }, char: { 1: 'mem', 5: '/dev/tty', 10: 'misc', 136: 'pts' } },
+};
+
+export const USER_SYSTEMD: SystemdFacts = {
+  ...SYSTEMD,
+  manager: 'user',
+  root: '/user.slice/user-1000.slice/user@1000.service',
+  controllers: ['cpu', 'memory', 'pids'],
+  direct: ['/run/user/1000/systemd/private'],
+  bus: ['/run/user/1000/bus'],
+};
 
 export const UNIFIED: CgroupFacts = {
   layout: 'unified',
@@ -56,6 +76,7 @@ export function hostFacts(change: Partial<HostFacts> = {}): HostFacts {
     lastCap: 40,
     namespaces: ['pid', 'network', 'mount', 'ipc', 'uts', 'user', 'cgroup', 'time'],
     cgroup: UNIFIED,
+    systemd: SYSTEMD,
     seccomp: SECCOMP,
     lsm: { apparmor: false, selinux: false },
     mountApi: { idmap: true, nosymfollow: true },

@@ -38,6 +38,7 @@ t.test('buildRecord and parseRecord are inverse, and no value can pass for a slo
     created: '\u0001C',
     bundle: '/b\u0001I',
     config,
+    systemd: true,
   });
   t.strictSame(
     [...text.matchAll(/\u0001./g)].map(([slot]) => slot),
@@ -47,7 +48,13 @@ t.test('buildRecord and parseRecord are inverse, and no value can pass for a slo
   t.match(text, /18446744073709551615/);
   const filled = text.replaceAll('\u0001I', 'c1').replaceAll('\u0001C', '2026-01-01T00:00:00Z');
   const record = parseRecord(JSON.parse(filled));
-  t.match(record, { id: 'c1', created: '2026-01-01T00:00:00Z', bundle: '/b\u0001I', config: { hostname: '\u0001P' } });
+  t.match(record, {
+    id: 'c1',
+    created: '2026-01-01T00:00:00Z',
+    bundle: '/b\u0001I',
+    systemd: true,
+    config: { hostname: '\u0001P' },
+  });
 });
 
 t.test('parseRecord says why a record is none', async (t) => {

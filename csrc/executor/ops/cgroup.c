@@ -219,6 +219,13 @@ int op_cgroup_create(struct context *ctx, const struct op_cgroup_create *op, str
 	return 0;
 }
 
+int cgroup_enter_path(struct context *ctx, int mount, const char *path, const char *controllers, struct failure *reterr)
+{
+	struct walk walk = { .ctx = ctx, .path = path, .controllers = controllers, .wanted = "" };
+
+	return make_path(&walk, mount, reterr);
+}
+
 /* A file of the cgroup and no path: "../x" would be another cgroup's (GHSA-5g49-rx9x-qfc6). */
 static int write_value(struct context *ctx, const char *file, const char *value)
 {

@@ -119,6 +119,9 @@ static bool must_undo(const struct context *ctx, uint32_t opcode)
 		return ctx->cgroup_fd >= 0;
 	case OP_CGROUP_REMOVE:
 		return ctx->cgroup_dirs_made > 0 || ctx->cgroup_fd >= 0;
+	case OP_SYSTEMD_CONNECT:
+	case OP_SYSTEMD_STOP_UNIT:
+		return ctx->unit_started;
 	case OP_RUN_HOOK:
 		return ctx->phase >= PHASE_ROOTFS;
 	default:

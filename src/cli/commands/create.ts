@@ -2,12 +2,11 @@
 import { parseContainerId } from '../../state/container-id.js';
 import { defineCommand, type Invocation } from '../command.js';
 import { CREATE_OPTIONS, HELP_OPTION } from '../options.js';
-import { refuseSystemd } from '../refuse.js';
 
 const OPTIONS = { ...CREATE_OPTIONS, ...HELP_OPTION };
 
 /** The part of the request that create and run share. Paths become absolute before anything else happens. */
-export function createRequest({ options, args, absolute }: Invocation<typeof OPTIONS>) {
+export function createRequest({ options, args, globals, absolute }: Invocation<typeof OPTIONS>) {
   const pathOf = (path: string | undefined) => (path === undefined ? undefined : absolute(path));
   return {
     id: parseContainerId(args[0] ?? ''),
@@ -18,6 +17,7 @@ export function createRequest({ options, args, absolute }: Invocation<typeof OPT
     noPivot: options['no-pivot'],
     noNewKeyring: options['no-new-keyring'],
     preserveFds: options['preserve-fds'],
+    systemdCgroup: globals.systemdCgroup,
   };
 }
 
@@ -33,7 +33,6 @@ export const create = defineCommand({
   options: OPTIONS,
   async run(invocation) {
     const request = createRequest(invocation);
-    refuseSystemd(invocation.globals);
     const { createContainer } = await import('../../runtime/create.js');
     createContainer(invocation.runtime, request, true);
     return 0;

@@ -38,12 +38,13 @@ export const plan = defineCommand({
   args: [0, 2],
   options: OPTIONS,
   async run(invocation) {
-    const { options, runtime } = invocation;
+    const { options, runtime, globals } = invocation;
     const [first = '', second] = bundlesOf(invocation);
     const choices = {
       form: options.json ? ('json' as const) : options.list ? ('list' as const) : ('explanation' as const),
       noPivot: options['no-pivot'],
       noNewKeyring: options['no-new-keyring'],
+      systemdCgroup: globals.systemdCgroup,
     };
     const { comparePlans, showPlan } = await import('../../runtime/plan.js');
     print(second === undefined ? showPlan(runtime, first, choices) : comparePlans(runtime, [first, second], choices));

@@ -25,7 +25,7 @@ export const restore = defineCommand({
     'lsm-mount-context': { kind: 'text', help: 'SELinux context that replaces the one of the mounts' },
     ...HELP_OPTION,
   },
-  async run({ args, options, runtime, absolute }) {
+  async run({ args, options, globals, runtime, absolute }) {
     const pathOf = (path: string | undefined) => (path === undefined ? undefined : absolute(path));
     const { checkLsm, restoreContainer } = await import('../../runtime/restore.js');
     checkLsm(options['lsm-profile']);
@@ -37,6 +37,7 @@ export const restore = defineCommand({
       pidFile: pathOf(options['pid-file']),
       noPivot: false,
       noNewKeyring: false,
+      systemdCgroup: globals.systemdCgroup,
       detach: options.detach,
       lsmProfile: options['lsm-profile'],
       lsmMountContext: options['lsm-mount-context'],

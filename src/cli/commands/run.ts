@@ -1,7 +1,6 @@
 /** `tsrun run`: create, start, wait, delete. */
 import { defineCommand } from '../command.js';
 import { CREATE_OPTIONS, HELP_OPTION } from '../options.js';
-import { refuseSystemd } from '../refuse.js';
 import { createRequest } from './create.js';
 
 export const run = defineCommand({
@@ -22,7 +21,6 @@ export const run = defineCommand({
   },
   async run(invocation) {
     const request = createRequest(invocation);
-    refuseSystemd(invocation.globals);
     const { runContainer } = await import('../../runtime/run.js');
     runContainer(invocation.runtime, { ...request, detach: invocation.options.detach, keep: invocation.options.keep });
     return 0;

@@ -23,7 +23,7 @@ export function placeCgroup(cgroupsPath: string, own: string): string {
 export function checkCgroupsPath(report: Report, cgroupsPath: string): void {
   refuseSlots(report, CGROUPS_PATH, cgroupsPath);
   if (!isSystemdPath(cgroupsPath)) return;
-  const hint = 'give a path such as /tsrun/name; the systemd cgroup driver is not built yet';
+  const hint = 'add --systemd-cgroup before the command, or give a path such as /tsrun/name';
   const message = 'slice:prefix:name is a path for the systemd driver';
   refuse(report, 'SYSTEMD_CGROUPS_PATH', CGROUPS_PATH, message, { value: cgroupsPath, hint });
 }

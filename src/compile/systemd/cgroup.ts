@@ -1,0 +1,157 @@
+/**
+ * The systemd cgroup driver: the container's first process is cloned into the runtime's own cgroup, systemd moves it into
+ * a scope that it makes for it, and the limits are then written there as with the cgroupfs driver, whose ops these are
+ * (docs/adr/0002-cgroup-drivers.md). Until it has been moved, init waits.
+ *
+ * org.freedesktop.systemd1(5), systemd.scope(5), https://systemd.io/CGROUP_DELEGATION. Pure.
+ */
+import { SpecError } from '../../errors.js';
+import type { HostFacts, SystemdFacts } from '../../host/facts.js';
+import type { Op } from '../../plan/op.gen.js';
+import type { ValidSpec } from '../../spec/valid.js';
+import { asPointer, pointer } from '../../util/pointer.js';
+import { type CompiledCgroup, compileLimits, enable } from '../cgroup.js';
+import { type Report, refuse, refuseSlots } from '../report.js';
+import { CGROUPS_PATH } from '../resources/cgroup-path.js';
+import { noLimits } from '../resources/limits.js';
+import { annotatedProperties } from './annotations.js';
+import { deviceProperties } from './devices.js';
+import {
+  ADD_MATCH,
+  attachProcess,
+  HELLO,
+  PROCESSES,
+  resetFailedUnit,
+  SUBSCRIBE,
+  setUnitProperties,
+  startTransientUnit,
+  stopUnit,
+} from './messages.js';
+import { limitProperties, type Property } from './properties.js';
+import { placeUnit, type Unit } from './unit.js';
+
+const FLAG = asPointer('--systemd-cgroup');
+const ORIGIN = CGROUPS_PATH;
+
+/** Throws SpecError with everything that this host's systemd and cgroup2 cannot serve. */
+export function compileSystemdCgroup(spec: ValidSpec, facts: HostFacts, id: string): CompiledCgroup {
+  const { cgroupsPath = '', resources = {} } = spec.linux ?? {};
+  const { systemd, cgroup } = facts;
+  const limits = noLimits({ ...cgroup, controllers: systemd?.controllers ?? cgroup.controllers });
+  const { report } = limits;
+  const manager = findManager(report, facts);
+  refuseSlots(report, CGROUPS_PATH, cgroupsPath);
+  compileLimits(limits, resources, facts);
+  const annotated = annotatedProperties(report, spec);
+  const unit = manager && placeUnit(report, cgroupsPath, id, manager);
+  if (report.issues.length > 0 || manager === undefined || unit === undefined) throw new SpecError(report.issues);
+  const properties = [
+    ...scopeProperties(unit),
+    ...annotated,
+    // A user's manager may attach no filter.
+    ...(manager.manager === 'system' ? deviceProperties(resources.devices ?? [], manager) : []),
+    ...limitProperties(limits.ops, manager.version),
+  ];
+  const place = { mount: cgroup.mount ?? '', path: unit.path };
+  const connect = connectTo(manager);
+  return {
+    setup: [],
+    settle: [
+      connect,
+      start(unit, place, properties),
+      { op: 'CGROUP_ADOPT', ...place, controllers: enable(limits.controllers), wanted: '', origin: ORIGIN },
+      ...limits.ops,
+    ],
+    teardown: [
+      { op: 'CGROUP_KILL', ...place, origin: ORIGIN },
+      connect,
+      { op: 'SYSTEMD_STOP_UNIT', unit: unit.name, ...place, ...stopMessages(unit.name), origin: ORIGIN },
+      { op: 'CGROUP_REMOVE', ...place, origin: ORIGIN },
+    ],
+    cgroup: place,
+    warnings: report.warnings,
+  };
+}
+
+function findManager(report: Report, { systemd, cgroup }: HostFacts): SystemdFacts | undefined {
+  if (systemd === null) {
+    const hint =
+      'leave --systemd-cgroup out: engines choose the driver (podman --cgroup-manager, containerd SystemdCgroup)';
+    refuse(report, 'SYSTEMD_UNAVAILABLE', FLAG, 'systemd does not run on this host, or has no manager for this user', {
+      hint,
+    });
+    return undefined;
+  }
+  if (cgroup.layout === 'unified') return systemd;
+  const hint = 'boot with systemd.unified_cgroup_hierarchy=1, or leave --systemd-cgroup out';
+  const message = `the systemd driver works on cgroup v2 alone, and this host is ${cgroup.layout}`;
+  refuse(report, 'SYSTEMD_UNAVAILABLE', FLAG, message, { hint });
+  return undefined;
+}
+
+const text = (name: string, value: string): Property => ({ name, value: { signature: 's', value } });
+const yes = (name: string): Property => ({ name, value: { signature: 'b', value: true } });
+
+/** Accounting: statistics need the controllers, and joining the memory controller later would lose what was charged. */
+function scopeProperties(unit: Unit): Property[] {
+  return [
+    text('Description', `tsrun container ${unit.title}`),
+    text('Slice', unit.slice),
+    yes('Delegate'),
+    PROCESSES,
+    ...['MemoryAccounting', 'CPUAccounting', 'IOAccounting', 'TasksAccounting'].map(yes),
+    { name: 'DefaultDependencies', value: { signature: 'b', value: false } },
+  ];
+}
+
+function connectTo({ direct, bus }: SystemdFacts): Op {
+  const greeting = { hello: HELLO.bytes, match: ADD_MATCH.bytes, subscribe: SUBSCRIBE.bytes };
+  return { op: 'SYSTEMD_CONNECT', direct, bus, ...greeting, origin: FLAG };
+}
+
+const stopMessages = (unit: string) => ({ stop: stopUnit(unit).bytes, reset: resetFailedUnit(unit).bytes });
+
+/** The message without the properties that some version does not know; empty if that is the same message. */
+function withoutNew(properties: readonly Property[], message: (of: readonly Property[]) => Uint8Array): Uint8Array {
+  const old = properties.filter(({ since }) => since === undefined);
+  return old.length === properties.length ? new Uint8Array() : message(old);
+}
+
+function start(unit: Unit, place: { readonly mount: string; readonly path: string }, properties: Property[]): Op {
+  const { bytes, pidAt } = startTransientUnit(unit.name, properties);
+  // What may be left out comes last, so the pid stands at the same place.
+  const fallback = withoutNew(properties, (old) => startTransientUnit(unit.name, old).bytes);
+  return {
+    op: 'SYSTEMD_START_UNIT',
+    unit: unit.name,
+    ...place,
+    start: bytes,
+    fallback,
+    pidAt,
+    ...stopMessages(unit.name),
+    annotated: properties.flatMap(({ name, annotation }) => (annotation === undefined ? [] : [name, annotation])),
+    origin: ORIGIN,
+  };
+}
+
+/** For `update`: tells systemd of the writes into the cgroup of unit. Nothing when no property stands for them. */
+export function updateUnit(unit: string, writes: readonly Op[], { systemd }: HostFacts): Op[] {
+  const properties = limitProperties(writes, systemd?.version ?? null);
+  if (systemd === null || properties.length === 0) return [];
+  const set = setUnitProperties(unit, properties).bytes;
+  const fallback = withoutNew(properties, (old) => setUnitProperties(unit, old).bytes);
+  return [
+    connectTo(systemd),
+    { op: 'SYSTEMD_SET_PROPERTIES', unit, set, fallback, origin: pointer('linux', 'resources') },
+  ];
+}
+
+/**
+ * For `exec`: a user may not move a process between the cgroups of his login and those of his manager, but may ask systemd
+ * to do it. Nothing for root, who clones it right there.
+ */
+export function joinUnit(unit: string | null, { systemd }: HostFacts): Op[] {
+  if (unit === null || systemd?.manager !== 'user') return [];
+  const { bytes, pidAt } = attachProcess(unit);
+  return [connectTo(systemd), { op: 'SYSTEMD_ATTACH', unit, attach: bytes, pidAt, origin: FLAG }];
+}
