@@ -59,11 +59,14 @@ export class TsrunError extends Error {
 /** A document that does not say what the OCI spec asks for, with every problem found. */
 export class SpecError extends TsrunError {
   readonly issues: readonly SpecIssue[];
+  /** What would have been let pass with a warning. */
+  readonly warnings: readonly SpecIssue[];
 
-  constructor(issues: readonly SpecIssue[], document = 'config.json') {
+  constructor(issues: readonly SpecIssue[], document = 'config.json', warnings: readonly SpecIssue[] = []) {
     const count = issues.length === 1 ? '1 problem' : `${issues.length} problems`;
     super('SPEC_INVALID', `${document}: ${count}`);
     this.issues = issues;
+    this.warnings = warnings;
   }
 
   /** The first issue's path. */

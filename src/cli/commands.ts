@@ -1,10 +1,12 @@
 /** The commands, in the order --help lists them. */
 import type { Command } from './command.js';
+import { check } from './commands/check.js';
 import { checkpoint } from './commands/checkpoint.js';
 import { create } from './commands/create.js';
 import { remove } from './commands/delete.js';
 import { events } from './commands/events.js';
 import { exec } from './commands/exec.js';
+import { features } from './commands/features.js';
 import { help } from './commands/help.js';
 import { kill } from './commands/kill.js';
 import { list } from './commands/list.js';
@@ -21,11 +23,13 @@ import { top } from './commands/top.js';
 import { version } from './commands/version.js';
 
 export const COMMANDS: readonly Command[] = [
+  check,
   checkpoint,
   create,
   remove,
   events,
   exec,
+  features,
   help,
   kill,
   list,

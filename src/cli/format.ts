@@ -1,5 +1,5 @@
 /**
- * The option --format of commands that print a table or JSON.
+ * The option --format of commands: one of two words.
  *
  * Pure.
  */
@@ -8,8 +8,18 @@ import { quote } from '../util/quote.js';
 
 export type Format = 'table' | 'json';
 
-export function readTableOrJson(text: string | undefined, otherwise: Format = 'table'): Format {
+function readWord<F extends string>(text: string | undefined, words: readonly [F, F], otherwise: F): F {
   if (text === undefined) return otherwise;
-  if (text === 'table' || text === 'json') return text;
-  throw new UsageError(`--format: invalid format option ${quote(text, 64)}`, '--format', "it is 'table' or 'json'");
+  const found = words.find((word) => word === text);
+  if (found !== undefined) return found;
+  const hint = `it is ${words.map((word) => `'${word}'`).join(' or ')}`;
+  throw new UsageError(`--format: invalid format option ${quote(text, 64)}`, '--format', hint);
+}
+
+export function readTableOrJson(text: string | undefined, otherwise: Format = 'table'): Format {
+  return readWord(text, ['table', 'json'], otherwise);
+}
+
+export function readTextOrJson(text: string | undefined): 'text' | 'json' {
+  return readWord(text, ['text', 'json'], 'text');
 }

@@ -82,7 +82,7 @@ export function compileCreate(
     started: compileHooks(spec, 'poststart'),
     teardown: teardown(c, cgroup?.teardown ?? []),
   };
-  if (c.report.issues.length > 0) throw new SpecError(c.report.issues);
+  if (c.report.issues.length > 0) throw new SpecError(c.report.issues, undefined, c.report.warnings);
   return {
     plan: { stateJson: stateJson({ spec, bundle: options.bundle }), lists },
     warnings: [...c.report.warnings, ...(cgroup?.warnings ?? [])],

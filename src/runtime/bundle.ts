@@ -7,7 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import { SpecError, type SpecIssue, TsrunError, UsageError } from '../errors.js';
 import { placed } from '../spec/issues.js';
 import { MAX_BYTES, readDocument, type SourceDocument } from '../spec/read.js';
-import type { ValidSpec } from '../spec/valid.js';
+import type { Reading, ValidSpec } from '../spec/valid.js';
 import { validateConfig } from '../spec/validate.js';
 import { describeSystemError } from '../util/errno.js';
 import { readHostFile } from '../util/file.js';
@@ -57,21 +57,23 @@ export function withPositions<T>(document: SourceDocument, compile: () => T): T 
     return compile();
   } catch (error) {
     if (!(error instanceof SpecError)) throw error;
-    throw new SpecError(placed(error.issues, document), document.name);
+    throw new SpecError(placed(error.issues, document), document.name, placed(error.warnings, document));
   }
 }
 
 /** path: absolute. Throws SpecError with all problems of config.json. */
-export function readBundle(runtime: Runtime, path: string, name = CONFIG): Bundle {
+export function readBundle(runtime: Runtime, path: string, name = CONFIG, reading: Reading = {}): Bundle {
   checkDirectory(path);
   const document = readDocument(readConfig(path, name), name);
-  const { value, warnings } = validateConfig(document);
+  const { value, warnings } = validateConfig(document, reading);
   for (const issue of warnings) runtime.warn(formatIssue(issue, document.name), issue);
   return { path, spec: value, document };
 }
 
 /** The same for a config of any name, whose directory is the bundle. */
-export function readBundleOrConfig(runtime: Runtime, path: string): Bundle {
+export function readBundleOrConfig(runtime: Runtime, path: string, reading: Reading = {}): Bundle {
   const isConfig = statSync(path, { throwIfNoEntry: false })?.isDirectory() === false;
-  return isConfig ? readBundle(runtime, dirname(path), basename(path)) : readBundle(runtime, path);
+  return isConfig
+    ? readBundle(runtime, dirname(path), basename(path), reading)
+    : readBundle(runtime, path, CONFIG, reading);
 }

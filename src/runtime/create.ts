@@ -2,6 +2,7 @@
  * create: a bundle becomes a container whose first process waits for start. runtime-spec runtime.md, "Create".
  */
 import { compileCreate } from '../compile/index.js';
+import type { HostFacts } from '../host/facts.js';
 import { compileWithLibseccomp } from '../native/seccomp.js';
 import { SLOT } from '../plan/op.gen.js';
 import type { Plan } from '../plan/plan.js';
@@ -34,11 +35,13 @@ export interface CompileChoices {
   readonly noNewKeyring: boolean;
   /** The container's id, which names its unit; null without --systemd-cgroup. */
   readonly systemd: { readonly id: string } | null;
+  /** Of another machine; this one's when not given. */
+  readonly facts?: HostFacts;
 }
 
 /** What `tsrun plan` shows and create runs. */
 export function compileBundle(runtime: Runtime, bundle: Bundle, choices: CompileChoices): Plan {
-  const facts = hostFacts();
+  const facts = choices.facts ?? hostFacts();
   const { spec, path } = bundle;
   const record = buildRecord({
     id: SLOT.id,

@@ -8,18 +8,19 @@
 import { pointer } from '../util/pointer.js';
 import { didYouMean } from '../util/suggest.js';
 import { type Issues, issue } from './issues.js';
+import type { Reading } from './valid.js';
 import { SHAPES } from './values.gen.js';
 
 type Fields = { [key: string]: unknown };
 
-interface Walk {
+interface Walk extends Reading {
   readonly issues: Issues;
   readonly at: (string | number)[];
 }
 
 /** shape: of values.gen.ts, "Config" for a whole config.json. */
-export function normalise(value: unknown, shape: string, issues: Issues): void {
-  walk(value, shape, { issues, at: [] });
+export function normalise(value: unknown, shape: string, issues: Issues, reading: Reading = {}): void {
+  walk(value, shape, { ...reading, issues, at: [] });
 }
 
 function walk(value: unknown, shape: string, state: Walk): void {
@@ -67,9 +68,9 @@ function walkObject(object: Fields, properties: { readonly [property: string]: s
 
 const widen = (item: unknown): unknown => (Number.isSafeInteger(item) ? BigInt(item as number) : item);
 
-function checkUnknown(key: string, properties: object, { at, issues }: Walk): void {
+function checkUnknown(key: string, properties: object, { at, issues, everyUnknown = false }: Walk): void {
   const hint = didYouMean(key, Object.keys(properties));
-  if (hint === undefined) return;
+  if (hint === undefined && !everyUnknown) return;
   issues.warnings.push(
     issue('UNKNOWN_PROPERTY', pointer(...at), 'is no property of the OCI spec and is ignored', { hint }),
   );

@@ -15,7 +15,7 @@ import { resourcesRules } from './rules/resources.js';
 import { schemaIssue } from './schema-issues.js';
 import { normalise } from './shape.js';
 import type { Config, LinuxResources, Process } from './types.gen.js';
-import type { Validated, ValidProcess, ValidResources, ValidSpec } from './valid.js';
+import type { Reading, Validated, ValidProcess, ValidResources, ValidSpec } from './valid.js';
 import {
   validateConfig as configSchema,
   validateProcess as processSchema,
@@ -33,8 +33,8 @@ interface Checked {
 }
 
 /** config.json. Throws SpecError with all issues. */
-export function validateConfig(document: SourceDocument): Validated<ValidSpec> {
-  const checked = check(document, 'Config', configSchema);
+export function validateConfig(document: SourceDocument, reading: Reading = {}): Validated<ValidSpec> {
+  const checked = check(document, 'Config', configSchema, reading);
   const config = fields<Config>(document.value);
   checked.rules(configRules, config, '');
   checked.rules(processRules, config.process, '/process');
@@ -56,10 +56,10 @@ export function validateResources(document: SourceDocument): Validated<ValidReso
   return verdict<ValidResources>(checked);
 }
 
-function check(document: SourceDocument, shape: string, schema: SchemaValidator): Checked {
+function check(document: SourceDocument, shape: string, schema: SchemaValidator, reading: Reading = {}): Checked {
   const issues = noIssues();
   issues.warnings.push(...(document.warnings ?? []));
-  normalise(document.value, shape, issues);
+  normalise(document.value, shape, issues, reading);
   const problems = schema(document.value) ? [] : (schema.errors ?? []);
   issues.errors.push(...problems.map((problem) => schemaIssue(problem, document.value)));
   const refused = issues.errors.map(({ path }) => path);
@@ -76,6 +76,7 @@ function check(document: SourceDocument, shape: string, schema: SchemaValidator)
 const fields = <T>(value: unknown): T => (typeof value === 'object' && value !== null ? value : {}) as T;
 
 function verdict<T>({ document, issues }: Checked): Validated<T> {
-  if (issues.errors.length > 0) throw new SpecError(placed(issues.errors, document), document.name);
-  return { value: document.value as T, warnings: placed(issues.warnings, document) };
+  const warnings = placed(issues.warnings, document);
+  if (issues.errors.length > 0) throw new SpecError(placed(issues.errors, document), document.name, warnings);
+  return { value: document.value as T, warnings };
 }

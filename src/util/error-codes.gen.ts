@@ -72,6 +72,17 @@ export type SpecIssueCode =
   | 'NOTIFY_DEFAULT'
   | 'NOTIFY_WRITE'
   | 'METADATA_WITHOUT_LISTENER'
+  | 'KERNEL_TOO_OLD'
+  | 'HOST_FACTS'
+  | 'ROOTFS_MISSING'
+  | 'SOURCE_MISSING'
+  | 'NAMESPACE_FILE'
+  | 'NAMESPACE_LIMIT'
+  | 'HOOK_MISSING'
+  | 'FILE_SYSTEM_UNKNOWN'
+  | 'SYSCTL_UNKNOWN'
+  | 'APPARMOR_PROFILE'
+  | 'OOM_SCORE_TOO_LOW'
   | 'PLAN_TOO_LARGE'
   | 'NOT_YET_SUPPORTED'
   | 'APPARMOR_UNAVAILABLE'
@@ -234,6 +245,17 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"NOTIFY_DEFAULT","group":"fields","fields":"`linux.seccomp`","meaning":"`SCMP_ACT_NOTIFY` cannot be the default action","remedy":"name the system calls to be notified of in `syscalls`"},
   {"code":"NOTIFY_WRITE","group":"fields","fields":"`linux.seccomp`","meaning":"`SCMP_ACT_NOTIFY` cannot be used for `write`: the container could not start","remedy":"leave `write` out of that rule"},
   {"code":"METADATA_WITHOUT_LISTENER","group":"fields","fields":"`linux.seccomp`","meaning":"`listenerMetadata` without `listenerPath`","remedy":"add `listenerPath`, or remove the metadata"},
+  {"code":"KERNEL_TOO_OLD","group":"host","fields":"`tsrun check`","meaning":"the kernel lacks what every container needs","remedy":"use Linux 5.14 or later"},
+  {"code":"HOST_FACTS","group":"host","fields":"the file of `tsrun check --host`","meaning":"it does not hold the facts of a machine","remedy":"write it with `tsrun features --host` of the same version"},
+  {"code":"ROOTFS_MISSING","group":"host","fields":"`root.path` (`tsrun check`)","meaning":"there is no such directory, or it is a symbolic link","remedy":"put the root file system there; a relative path starts at the bundle"},
+  {"code":"SOURCE_MISSING","group":"host","fields":"`mounts` (`tsrun check`)","meaning":"what is to be bind-mounted is not there","remedy":"create it first"},
+  {"code":"NAMESPACE_FILE","group":"host","fields":"`linux.namespaces` (`tsrun check`)","meaning":"`path` is not there, or no namespace of this type","remedy":"name a file such as /proc/PID/ns/net, or one it was bound to"},
+  {"code":"NAMESPACE_LIMIT","group":"host","fields":"`linux.namespaces` (`tsrun check`)","meaning":"the host allows no more namespaces of this type","remedy":"raise the limit in /proc/sys/user"},
+  {"code":"HOOK_MISSING","group":"host","fields":"`hooks` (`tsrun check`)","meaning":"the program of a hook is not there or may not be executed","remedy":"install it, or remove the hook"},
+  {"code":"FILE_SYSTEM_UNKNOWN","group":"host","warning":true,"fields":"`mounts` (`tsrun check`)","meaning":"the kernel does not have the file system, unless a module brings it","remedy":"load the module"},
+  {"code":"SYSCTL_UNKNOWN","group":"host","warning":true,"fields":"`linux.sysctl` (`tsrun check`)","meaning":"the kernel does not have the parameter","remedy":"remove it, or load the module it belongs to"},
+  {"code":"APPARMOR_PROFILE","group":"host","fields":"`process.apparmorProfile` (`tsrun check`)","meaning":"the profile is not loaded","remedy":"load it with `apparmor_parser`"},
+  {"code":"OOM_SCORE_TOO_LOW","group":"host","fields":"`process.oomScoreAdj` (`tsrun check`)","meaning":"lower than the runtime's own, without CAP_SYS_RESOURCE","remedy":"ask for at least the runtime's value"},
   {"code":"PLAN_TOO_LARGE","group":"host","fields":"the document","meaning":"its plan would have more than 16 MiB","remedy":"shorten it: annotations, arguments, environment"},
   {"code":"NOT_YET_SUPPORTED","group":"host","fields":"several","meaning":"valid, but tsrun does not do it yet; nothing is left out in silence","remedy":"remove the field"},
   {"code":"APPARMOR_UNAVAILABLE","group":"host","fields":"`process.apparmorProfile`","meaning":"AppArmor is off","remedy":"remove the field"},

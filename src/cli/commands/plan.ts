@@ -14,15 +14,22 @@ const OPTIONS = {
   ...HELP_OPTION,
 } as const;
 
+/** The one bundle of a command line, absolute. */
+export function bundleOf(
+  { bundle }: { readonly bundle: string | undefined },
+  args: readonly string[],
+  absolute: (path: string) => string,
+): string {
+  if (args[0] !== undefined && bundle !== undefined) throw new UsageError('the bundle is named twice', '--bundle');
+  return absolute(args[0] ?? bundle ?? '.');
+}
+
 function bundlesOf({ options, args, absolute }: Invocation<typeof OPTIONS>): readonly string[] {
   if (options.diff && (args.length !== 2 || options.bundle !== undefined)) {
     throw new UsageError('--diff takes two bundles, the one before and the one after', '--diff');
   }
   if (!options.diff && args.length > 1) throw new UsageError('two bundles are compared with --diff', '--diff');
-  if (args[0] !== undefined && options.bundle !== undefined) {
-    throw new UsageError('the bundle is named twice', '--bundle');
-  }
-  return args.length === 0 ? [absolute(options.bundle ?? '.')] : args.map(absolute);
+  return options.diff ? args.map(absolute) : [bundleOf(options, args, absolute)];
 }
 
 export const plan = defineCommand({

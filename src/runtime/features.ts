@@ -1,0 +1,169 @@
+/**
+ * features: what tsrun implements, as runtime-spec features.md and features-linux.md want it. Nothing is claimed here: the
+ * words are those of the tables that compile/ works with, and whether a field works is found out by compiling a config
+ * that has it.
+ */
+import { compileCreate } from '../compile/index.js';
+import { MOUNT_OPTIONS } from '../compile/mount-options.js';
+import { ACTIONS, ARCHITECTURES, FLAGS, OPERATORS } from '../compile/seccomp/tables.js';
+import { SpecError } from '../errors.js';
+import type { CgroupFacts, HostFacts } from '../host/facts.js';
+import { compileWithLibseccomp } from '../native/seccomp.js';
+import { OCI_VERSION } from '../spec/default.js';
+import { documentOf } from '../spec/read.js';
+import type { Features, LinuxFeatures } from '../spec/types.gen.js';
+import { validateConfig } from '../spec/validate.js';
+import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES, NAMESPACE_TYPES, SHAPES } from '../spec/values.gen.js';
+import { stringifyJson } from '../util/json-write.js';
+import { CAPABILITIES } from '../util/linux-names.js';
+import { hostFacts } from './runtime.js';
+
+type Fields = { readonly [name: string]: unknown };
+
+const OLDEST = '1.0.0';
+const ID_MAPPING = [{ containerID: 0, hostID: 100000, size: 1000 }];
+
+const CGROUP_V2: Partial<CgroupFacts> = {
+  layout: 'unified',
+  mount: '/sys/fs/cgroup',
+  own: '/',
+  writable: true,
+  controllers: ['cpu', 'memory', 'pids', 'rdma'],
+  v1: {},
+};
+
+/** The codes with which the compiler refuses a config that asks for these fields of linux, and of the top level. */
+function refusals(facts: HostFacts, linux: Fields, more: Fields = {}): string[] {
+  const namespaces = [{ type: 'mount' }, { type: 'network' }, ...((linux['namespaces'] as Fields[] | undefined) ?? [])];
+  const config = { ociVersion: OCI_VERSION, root: { path: '/' }, ...more, linux: { ...linux, namespaces } };
+  const { value } = validateConfig(documentOf({ ...config, root: { path: 'rootfs' } }, 'features'));
+  const options = { bundle: '/', noPivot: false, noNewKeyring: false, record: '' };
+  try {
+    compileCreate(value, facts, options, { seccomp: compileWithLibseccomp });
+    return [];
+  } catch (error) {
+    if (!(error instanceof SpecError)) throw error;
+    return error.issues.map(({ code }) => code);
+  }
+}
+
+/** Built, whether this host has it or not. */
+const isBuilt = (facts: HostFacts, linux: Fields, more?: Fields): boolean =>
+  !refusals(facts, linux, more).includes('NOT_YET_SUPPORTED');
+
+const sorted = (words: Iterable<string>): string[] => [...words].sort();
+
+function seccompFeatures(facts: HostFacts): NonNullable<LinuxFeatures['seccomp']> {
+  const profile = (action: string): Fields => ({
+    defaultAction: 'SCMP_ACT_ALLOW',
+    ...(action === 'SCMP_ACT_NOTIFY' ? { listenerPath: '/run/listener' } : {}),
+    syscalls: [{ names: ['getcwd'], action }],
+  });
+  const knows = (architecture: string): boolean => {
+    const seccomp = { defaultAction: 'SCMP_ACT_ALLOW', architectures: [architecture] };
+    return !refusals(facts, { seccomp }).includes('SECCOMP_ARCHITECTURE');
+  };
+  const knownFlags = sorted(Object.keys(FLAGS));
+  return {
+    enabled: facts.seccomp.libseccomp !== null,
+    actions: sorted(Object.keys(ACTIONS).filter((action) => isBuilt(facts, { seccomp: profile(action) }))),
+    operators: sorted(Object.keys(OPERATORS)),
+    archs: sorted(Object.keys(ARCHITECTURES).filter(knows)),
+    knownFlags,
+    supportedFlags: knownFlags.filter((flag) => facts.seccomp.flags.includes(flag)),
+  };
+}
+
+function cgroupFeatures(facts: HostFacts): NonNullable<LinuxFeatures['cgroup']> {
+  const on = (cgroup: Partial<CgroupFacts>): HostFacts => ({
+    ...facts,
+    euid: 0,
+    inUserNamespace: false,
+    cgroup: { ...facts.cgroup, ...cgroup },
+  });
+  const v1 = Object.fromEntries(['pids', 'memory', 'devices'].map((name) => [name, `/sys/fs/cgroup/${name}`]));
+  const legacy = on({ layout: 'legacy', mount: null, controllers: [], v1 });
+  const pids = { resources: { pids: { limit: 10 } } };
+  return {
+    v1: refusals(legacy, pids).length === 0,
+    v2: refusals(on(CGROUP_V2), pids).length === 0,
+    systemd: false,
+    systemdUser: false,
+    rdma: refusals(on(CGROUP_V2), { resources: { rdma: { mlx5_1: { hcaHandles: 3 } } } }).length === 0,
+  };
+}
+
+function linuxFeatures(facts: HostFacts): LinuxFeatures {
+  const intelRdt = isBuilt(facts, { intelRdt: { closID: 'x' } });
+  const memoryPolicy = isBuilt(facts, { memoryPolicy: { mode: 'MPOL_BIND', nodes: '0' } });
+  const idmapped = {
+    destination: '/mnt',
+    type: 'bind',
+    source: '/mnt',
+    options: ['bind', 'idmap'],
+    uidMappings: ID_MAPPING,
+    gidMappings: ID_MAPPING,
+  };
+  return {
+    namespaces: sorted(NAMESPACE_TYPES).filter((type) => isBuilt(facts, namespaceOf(type))),
+    capabilities: CAPABILITIES,
+    cgroup: cgroupFeatures(facts),
+    seccomp: seccompFeatures(facts),
+    apparmor: { enabled: isBuilt(facts, {}, { process: { ...PROCESS, apparmorProfile: 'x' } }) },
+    selinux: { enabled: isBuilt(facts, { mountLabel: 'x' }, { process: { ...PROCESS, selinuxLabel: 'x' } }) },
+    intelRdt: {
+      enabled: intelRdt,
+      schemata: intelRdt && isBuilt(facts, { intelRdt: { schemata: ['MB:0=20'] } }),
+      monitoring: intelRdt && isBuilt(facts, { intelRdt: { enableMonitoring: true } }),
+    },
+    memoryPolicy: {
+      modes: memoryPolicy ? MEMORY_POLICY_MODES : [],
+      flags: memoryPolicy ? MEMORY_POLICY_FLAGS : [],
+    },
+    mountExtensions: { idmap: { enabled: isBuilt(facts, {}, { mounts: [idmapped] }) } },
+    netDevices: { enabled: isBuilt(facts, { netDevices: { tsrun0: {} } }) },
+  };
+}
+
+const PROCESS: Fields = { user: { uid: 0, gid: 0 }, cwd: '/', args: ['true'] };
+
+function namespaceOf(type: string): Fields {
+  if (type === 'mount' || type === 'network') return {};
+  const mappings = type === 'user' ? { uidMappings: ID_MAPPING, gidMappings: ID_MAPPING } : {};
+  return { namespaces: [{ type }], ...mappings };
+}
+
+export interface Build {
+  readonly version: string;
+  readonly commit: string;
+  readonly checkpoint: boolean;
+}
+
+/** Annotations of a config that change what the runtime does with the host (features.md): an engine may refuse them. */
+const UNSAFE_ANNOTATIONS: readonly string[] = [];
+
+export function readFeatures(build: Build): Features {
+  const facts = hostFacts();
+  const mountOptions = Object.entries(MOUNT_OPTIONS).filter(([, { asks }]) => asks !== 'idmap');
+  return {
+    ociVersionMin: OLDEST,
+    ociVersionMax: OCI_VERSION,
+    hooks: Object.keys(SHAPES['Hooks'] ?? {}),
+    mountOptions: sorted(mountOptions.map(([name]) => name)),
+    linux: linuxFeatures(facts),
+    annotations: {
+      'tsrun.version': build.version,
+      'tsrun.commit': build.commit,
+      'tsrun.checkpoint.enabled': String(build.checkpoint),
+      ...(facts.seccomp.libseccomp === null
+        ? {}
+        : { 'io.github.seccomp.libseccomp.version': facts.seccomp.libseccomp }),
+    },
+    potentiallyUnsafeConfigAnnotations: UNSAFE_ANNOTATIONS,
+  };
+}
+
+/** The HostFacts of this machine, as `tsrun check --host` reads them. */
+export function hostFactsText(): string {
+  return `${stringifyJson(hostFacts(), 2)}\n`;
+}
