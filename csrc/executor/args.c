@@ -47,7 +47,9 @@ static int take(const struct flag *flag, char **argv, int *at)
 
 int args_parse(int argc, char **argv, struct args *ret_args)
 {
-	struct args args = { .plan_fd = -1, .status_fd = -1, .console_fd = -1, .adopt_fd = -1, .notify_fd = -1 };
+	struct args args = {
+		.plan_fd = -1, .status_fd = -1, .console_fd = -1, .adopt_fd = -1, .notify_fd = -1, .trace_fd = -1
+	};
 	const struct flag flags[] = {
 		{ "--root", TEXT, &args.root },
 		{ "--id", TEXT, &args.id },
@@ -59,6 +61,7 @@ int args_parse(int argc, char **argv, struct args *ret_args)
 		{ "--status-fd", NUMBER, &args.status_fd },
 		{ "--console-fd", NUMBER, &args.console_fd },
 		{ "--adopt-fd", NUMBER, &args.adopt_fd },
+		{ "--trace-fd", NUMBER, &args.trace_fd },
 		{ "--preserve-fds", NUMBER, &args.preserve_fds },
 		{ "--signal", NUMBER, &args.signal },
 		{ "--pid", NUMBER, &args.pid },

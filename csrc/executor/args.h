@@ -16,6 +16,7 @@ struct args {
 	int console_fd;
 	int adopt_fd;	  /* restore: the peer that talks to CRIU */
 	int notify_fd;	  /* unbound datagram socket that start binds and the supervisor reads, or -1 */
+	int trace_fd;	  /* -1: no timestamps wanted */
 	int preserve_fds; /* fds 3 .. 2 + preserve_fds are the program's */
 	int signal;
 	pid_t pid;

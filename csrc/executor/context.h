@@ -26,6 +26,7 @@
 #include "args.h"
 #include "failure.h"
 #include "plan.h"
+#include "trace.h"
 
 #define CONTEXT_SLOTS 512
 #define NO_SLOT	      0xffffffffu
@@ -42,6 +43,7 @@ enum role {
 struct context {
 	const struct args *args;
 	struct plan plan;
+	struct trace *trace; /* shared with the other processes; NULL: not asked for, or no more times to be taken */
 	enum role role;
 
 	int root_fd;	  /* <root>, O_PATH */

@@ -93,7 +93,8 @@ static unsigned int least(unsigned int from, const int *fds, size_t count)
  */
 static void close_leaked(const struct args *args)
 {
-	const int known[] = { args->plan_fd, args->status_fd, args->console_fd, args->adopt_fd, args->notify_fd };
+	const int known[] = { args->plan_fd, args->status_fd, args->console_fd, args->adopt_fd, args->notify_fd,
+		args->trace_fd };
 	const size_t count = sizeof(known) / sizeof(known[0]);
 	unsigned int from = 3 + (unsigned int)args->preserve_fds;
 
@@ -117,13 +118,16 @@ static void write_verdict(const struct context *ctx, int result, struct failure 
 static int run_verb(const struct verb *verb, struct context *ctx, char **argv)
 {
 	static struct failure verdict;
-	int result = 0;
+	int result = trace_open(ctx, &verdict);
 
-	if (verb->sealed)
+	trace_mark(ctx, TRACE_STARTED);
+	if (result == 0 && verb->sealed)
 		result = run_from_sealed_copy(argv, &verdict);
 	close_leaked(ctx->args);
+	trace_mark(ctx, TRACE_RUNNING);
 	if (result == 0)
 		result = verb->run(ctx, &verdict);
+	trace_mark(ctx, TRACE_ENDED);
 	write_verdict(ctx, result, &verdict);
 	return result < 0 ? 1 : 0;
 }

@@ -37,12 +37,15 @@ void context_init(struct context *ctx, const struct args *args)
 int run_list_op(struct context *ctx, enum plan_list list, uint32_t index, struct failure *reterr)
 {
 	const struct op *op = plan_op(&ctx->plan, list, index);
+	struct trace_record *record;
 	int result;
 
 	ctx->list = list;
 	ctx->index = index;
 	reterr->magic = 0;
+	record = ctx->trace == NULL ? NULL : trace_begin(ctx, list, index, op->code);
 	result = HANDLERS[op->code](ctx, op, reterr);
+	trace_end(ctx, record);
 	/* A record that came over the socket already says which op of the other side failed. */
 	if (result < 0 && reterr->opcode == 0) {
 		reterr->list = list;

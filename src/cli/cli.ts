@@ -8,6 +8,8 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { TsrunError, UsageError } from '../errors.js';
 import { readActivation } from '../runtime/activation.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { Tracer } from '../runtime/trace.js';
 import { describeSystemError } from '../util/errno.js';
 import { quote } from '../util/quote.js';
 import { didYouMean } from '../util/suggest.js';
@@ -86,19 +88,33 @@ async function runCommand(
   const root = resolveRoot({ given: globals.root, cwd, euid, xdgRuntimeDir: env['XDG_RUNTIME_DIR'] });
   checkRoot(root, euid);
   log.debug(`${command.name}: root ${root}`);
-  return command.run({
+  const warn: Runtime['warn'] = (message, cause) => log.warning(message, warningFields(cause));
+  const tracer = await startTrace(values['trace'], command.name, warn);
+  const invocation = {
     options: values,
     args: rest,
     runtime: {
       root,
       openFiles: readOpenFiles(env),
       activation: () => readActivation(env, process.pid),
-      warn: (message, cause) => log.warning(message, warningFields(cause)),
+      warn,
       debug: log.debug,
+      tracer,
     },
     globals: { rootGiven: globals.root !== undefined, systemdCgroup: globals['systemd-cgroup'] },
     absolute,
-  });
+  };
+  try {
+    return await command.run(invocation);
+  } finally {
+    tracer?.finish(); // of a failure too: it shows how far it came
+  }
+}
+
+async function startTrace(path: unknown, command: string, warn: Runtime['warn']): Promise<Tracer | undefined> {
+  if (typeof path !== 'string') return undefined;
+  const { openTracer } = await import('../runtime/trace.js');
+  return openTracer(absolute(path), command, warn);
 }
 
 /** Runs step; what it throws is reported and becomes the status. */

@@ -68,6 +68,10 @@ export const GLOBAL_OPTIONS = {
 
 export const HELP_OPTION = { help: HELP } as const satisfies OptionTable;
 
+export const TRACE_OPTION = {
+  trace: { kind: 'text', help: 'write a timeline of what is done to this file (opens in ui.perfetto.dev)' },
+} as const satisfies OptionTable;
+
 /** Options shared by create and run. */
 export const CREATE_OPTIONS = {
   bundle: { kind: 'text', short: 'b', help: 'directory of config.json', shownDefault: 'the current directory' },

@@ -14,6 +14,7 @@ import type { Plan } from '../plan/plan.js';
 import { type Answer, decodeAnswer } from './channel.js';
 import { type FailureContext, toError, withoutVerdict } from './failure.js';
 import { preservedFds } from './fds.js';
+import type { Trace } from './trace.js';
 
 export type Verb = 'create' | 'exec' | 'start' | 'kill' | 'pause' | 'resume' | 'state' | 'delete';
 
@@ -37,6 +38,8 @@ export interface Call {
   readonly programFds?: readonly number[];
   /** restore: socket to the one who talks to CRIU. */
   readonly adoptFd?: number;
+  /** --trace: the memfd for the timestamps, and where our own time is noted. */
+  readonly trace?: { readonly fd: number; readonly spans: Trace } | undefined;
   /** Keep what the verb prints instead of passing it to our stdout. */
   readonly capture?: boolean;
 }
@@ -74,6 +77,7 @@ function inherit(
   add('--console-fd', call.consoleFd);
   add('--adopt-fd', call.adoptFd);
   add('--notify-fd', call.notifyFd);
+  add('--trace-fd', call.trace?.fd);
   if (program.length > 0) flags.push('--preserve-fds', String(program.length));
   return { stdio, flags };
 }
@@ -111,10 +115,14 @@ interface Ended {
   readonly signal: string | null;
 }
 
+function encode({ trace }: Call, plan: Plan): Uint8Array {
+  return trace === undefined ? encodePlan(plan) : trace.spans.span('encode the plan', () => encodePlan(plan));
+}
+
 function withFds<T>(call: Call, use: (plan: number | undefined, status: number) => T): T {
   const fds: number[] = [];
   try {
-    const plan = call.plan === undefined ? undefined : addon().memfd('tsrun-plan', encodePlan(call.plan));
+    const plan = call.plan === undefined ? undefined : addon().memfd('tsrun-plan', encode(call, call.plan));
     if (plan !== undefined) fds.push(plan);
     const status = addon().memfd('tsrun-status');
     fds.push(status);

@@ -14,6 +14,7 @@ import { readHostFile } from '../util/file.js';
 import { formatIssue } from '../util/issue.js';
 import { quote } from '../util/quote.js';
 import type { Runtime } from './runtime.js';
+import { traced } from './trace.js';
 
 const CONFIG = 'config.json';
 
@@ -64,8 +65,8 @@ export function withPositions<T>(document: SourceDocument, compile: () => T): T 
 /** path: absolute. Throws SpecError with all problems of config.json. */
 export function readBundle(runtime: Runtime, path: string, name = CONFIG, reading: Reading = {}): Bundle {
   checkDirectory(path);
-  const document = readDocument(readConfig(path, name), name);
-  const { value, warnings } = validateConfig(document, reading);
+  const document = traced(runtime, `read ${name}`, () => readDocument(readConfig(path, name), name));
+  const { value, warnings } = traced(runtime, 'validate', () => validateConfig(document, reading));
   for (const issue of warnings) runtime.warn(formatIssue(issue, document.name), issue);
   return { path, spec: value, document };
 }

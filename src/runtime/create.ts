@@ -13,6 +13,7 @@ import { type Activation, activated, NO_ACTIVATION } from './activation.js';
 import { type Bundle, readBundle, warnOf, withPositions } from './bundle.js';
 import { type Console, openConsole, sized } from './console.js';
 import { hostFacts, type Runtime, runVerb } from './runtime.js';
+import { traced } from './trace.js';
 
 export interface CreateRequest {
   readonly id: ContainerId;
@@ -41,7 +42,7 @@ export interface CompileChoices {
 
 /** What `tsrun plan` shows and create runs. */
 export function compileBundle(runtime: Runtime, bundle: Bundle, choices: CompileChoices): Plan {
-  const facts = choices.facts ?? hostFacts();
+  const facts = choices.facts ?? traced(runtime, 'look at the host', hostFacts);
   const { spec, path } = bundle;
   const record = buildRecord({
     id: SLOT.id,
@@ -59,8 +60,9 @@ export function compileBundle(runtime: Runtime, bundle: Bundle, choices: Compile
     notifySocket: choices.activation?.notifySocket !== undefined,
     ...(choices.pidfdSocket === undefined ? {} : { pidfdSocket: choices.pidfdSocket }),
   };
-  const compiled = withPositions(bundle.document, () =>
-    compileCreate(withChoices(spec, choices), facts, options, { seccomp: compileWithLibseccomp }),
+  const services = { seccomp: compileWithLibseccomp };
+  const compiled = traced(runtime, 'compile', () =>
+    withPositions(bundle.document, () => compileCreate(withChoices(spec, choices), facts, options, services)),
   );
   warnOf(runtime, compiled.warnings, bundle.document);
   return compiled.plan;

@@ -17,6 +17,7 @@ import { openConsole, sized } from './console.js';
 import { type Container, readContainer } from './container.js';
 import { changeProcess, type ProcessChanges } from './exec-process.js';
 import { hostFacts, type Runtime, runVerb } from './runtime.js';
+import { traced } from './trace.js';
 
 const MAX_PROCESS_BYTES = 1024 * 1024;
 
@@ -63,14 +64,13 @@ function compile(runtime: Runtime, container: Container, document: SourceDocumen
 /** Returns only when detached; otherwise this process becomes the supervisor and exits with the program's status. */
 export function execInContainer(runtime: Runtime, request: ExecRequest): void {
   const { id, detach, pidFile } = request;
-  const container = readContainer(runtime, id);
+  const container = traced(runtime, 'read the state', () => readContainer(runtime, id));
   const document = processDocument(container, request.process);
   const process = readProcess(runtime, document);
   const console = openConsole({ terminal: process.terminal === true, detach, socket: request.consoleSocket });
-  const plan = compile(runtime, container, document, {
-    process: sized(process, console),
-    pidfdSocket: request.pidfdSocket,
-  });
+  const plan = traced(runtime, 'compile', () =>
+    compile(runtime, container, document, { process: sized(process, console), pidfdSocket: request.pidfdSocket }),
+  );
   if (!detach) adoptOrphans();
   const { pid } = runVerb(runtime, {
     verb: 'exec',
@@ -85,5 +85,6 @@ export function execInContainer(runtime: Runtime, request: ExecRequest): void {
     ...(console.send === undefined ? {} : { consoleFd: console.send }),
   });
   if (detach) return;
+  runtime.tracer?.finish();
   superviseInPlace({ pid, ...(console.receive === undefined ? {} : { consoleFd: console.receive }) });
 }

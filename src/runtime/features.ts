@@ -144,12 +144,12 @@ const UNSAFE_ANNOTATIONS: readonly string[] = [];
 
 export function readFeatures(build: Build): Features {
   const facts = hostFacts();
-  const mountOptions = Object.entries(MOUNT_OPTIONS).filter(([, { asks }]) => asks !== 'idmap');
   return {
     ociVersionMin: OLDEST,
     ociVersionMax: OCI_VERSION,
     hooks: Object.keys(SHAPES['Hooks'] ?? {}),
-    mountOptions: sorted(mountOptions.map(([name]) => name)),
+    // features-linux.md: idmap and ridmap are told of in mountExtensions.
+    mountOptions: sorted(Object.keys(MOUNT_OPTIONS)).filter((name) => !/^r?idmap$/.test(name)),
     linux: linuxFeatures(facts),
     annotations: {
       'tsrun.version': build.version,

@@ -37,6 +37,7 @@ export function runContainer(runtime: Runtime, request: RunRequest): void {
     throw error;
   }
   if (detach) return;
+  runtime.tracer?.finish(); // the supervisor is another program
   superviseInPlace({
     pid,
     ...(console.receive === undefined ? {} : { consoleFd: console.receive }),

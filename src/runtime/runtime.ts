@@ -11,6 +11,7 @@ import type { Plan } from '../plan/plan.js';
 import type { ContainerId } from '../state/container-id.js';
 import { readStateFile } from '../state/directory.js';
 import type { Activation } from './activation.js';
+import { type Tracer, traced } from './trace.js';
 
 export interface Runtime {
   /** Absolute. */
@@ -22,6 +23,8 @@ export interface Runtime {
   /** cause: what the message words, for programs that read the log. */
   readonly warn: (message: string, cause?: SpecIssue | TsrunError) => void;
   readonly debug: (message: string) => void;
+  /** --trace */
+  readonly tracer?: Tracer | undefined;
 }
 
 let facts: HostFacts | undefined;
@@ -50,12 +53,12 @@ function keptPlan(runtime: Runtime, id: ContainerId): () => Plan | undefined {
   };
 }
 
-export type VerbCall = Omit<Call, 'root' | 'openFiles'> & { readonly id: ContainerId };
+export type VerbCall = Omit<Call, 'root' | 'openFiles' | 'trace'> & { readonly id: ContainerId };
 
 /** Runs one verb of the executor; its warnings are passed on, its failure is thrown in terms of the config. */
 export function runVerb(runtime: Runtime, call: VerbCall): Outcome {
   const { full, context } = prepare(runtime, call);
-  return callExecutor(full, context, runtime.warn);
+  return traced(runtime, `executor ${call.verb}`, () => callExecutor(full, context, runtime.warn));
 }
 
 /** Starts a verb that has to be talked to; what it returns waits for its end, as runVerb does. */
@@ -73,5 +76,7 @@ function prepare(runtime: Runtime, call: VerbCall) {
     facts: hostFacts,
   };
   runtime.debug(`executor ${call.verb} ${call.id} ${(call.flags ?? []).join(' ')}`.trimEnd());
-  return { full: { ...call, root: runtime.root, openFiles: runtime.openFiles }, context };
+  const spans = runtime.tracer?.trace;
+  const trace = spans === undefined ? undefined : { spans, fd: spans.open(call.verb, context.plan()) };
+  return { full: { ...call, root: runtime.root, openFiles: runtime.openFiles, trace }, context };
 }

@@ -55,6 +55,7 @@ static int prepare(struct context *ctx, struct failure *reterr)
 		return -1;
 	if (ctx->proc_fd < 0 && procfs_open(&ctx->proc_fd, reterr) < 0)
 		return -1;
+	trace_mark(ctx, TRACE_LOADED);
 	return watch_signals(ctx, reterr) < 0 ? -1 : channel_open(ctx, reterr);
 }
 

@@ -85,7 +85,9 @@ int verb_delete(struct context *ctx, struct failure *reterr)
 		errno = 0;
 		return FAIL_AS(reterr, PROBLEM_STILL_RUNNING, "delete");
 	}
+	trace_mark(ctx, TRACE_LOADED);
 	if (status != STATUS_STOPPED && kill_init(ctx, reterr) < 0)
 		return -1;
+	trace_mark(ctx, TRACE_KILLED);
 	return tear_down(ctx, reterr);
 }

@@ -128,9 +128,11 @@ int verb_start(struct context *ctx, struct failure *reterr)
 
 	if (statedir_load(ctx, LOCK_EX, reterr) < 0 || require_status_created(ctx, reterr) < 0)
 		return -1;
+	trace_mark(ctx, TRACE_LOADED);
 	bound = bind_notify(ctx, &notify, reterr);
 	if (bound < 0 || release_init(ctx, reterr) < 0)
 		return -1;
+	trace_mark(ctx, TRACE_RELEASED);
 	if (run_list(ctx, LIST_STARTED, reterr) == 0) {
 		if (bound != 0 || notify < 0)
 			return 0;

@@ -1,9 +1,9 @@
 /** `tsrun create`: a bundle becomes a container that waits for start. runtime-spec runtime.md, "Create". */
 import { parseContainerId } from '../../state/container-id.js';
 import { defineCommand, type Invocation } from '../command.js';
-import { CREATE_OPTIONS, HELP_OPTION } from '../options.js';
+import { CREATE_OPTIONS, HELP_OPTION, TRACE_OPTION } from '../options.js';
 
-const OPTIONS = { ...CREATE_OPTIONS, ...HELP_OPTION };
+const OPTIONS = { ...CREATE_OPTIONS, ...TRACE_OPTION, ...HELP_OPTION };
 
 /** The part of the request that create and run share. Paths become absolute before anything else happens. */
 export function createRequest({ options, args, globals, absolute }: Invocation<typeof OPTIONS>) {

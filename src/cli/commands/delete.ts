@@ -1,7 +1,7 @@
 /** `tsrun delete`: what create made is undone. runtime-spec runtime.md, "Delete". */
 import { parseContainerId } from '../../state/container-id.js';
 import { defineCommand } from '../command.js';
-import { HELP_OPTION } from '../options.js';
+import { HELP_OPTION, TRACE_OPTION } from '../options.js';
 
 export const remove = defineCommand({
   name: 'delete',
@@ -11,6 +11,7 @@ export const remove = defineCommand({
   args: [1, 1],
   options: {
     force: { kind: 'flag', short: 'f', help: 'kill it first if it runs; no error when it does not exist' },
+    ...TRACE_OPTION,
     ...HELP_OPTION,
   },
   async run({ args, options, runtime }) {

@@ -2,7 +2,7 @@
 import { UsageError } from '../../errors.js';
 import { parseContainerId } from '../../state/container-id.js';
 import { defineCommand, type Invocation } from '../command.js';
-import { HELP_OPTION, type OptionTable } from '../options.js';
+import { HELP_OPTION, type OptionTable, TRACE_OPTION } from '../options.js';
 
 const OPTIONS = {
   'console-socket': { kind: 'text', help: "AF_UNIX socket that receives the master of the process's terminal" },
@@ -21,6 +21,7 @@ const OPTIONS = {
   cap: { kind: 'list', short: 'c', help: 'add a capability; may be repeated' },
   'ignore-paused': { kind: 'flag', help: 'exec in a paused container too: the process begins when it is resumed' },
   'preserve-fds': { kind: 'count', help: 'hand N descriptors from 3 on to the process' },
+  ...TRACE_OPTION,
   ...HELP_OPTION,
 } as const satisfies OptionTable;
 

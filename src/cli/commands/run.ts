@@ -1,6 +1,6 @@
 /** `tsrun run`: create, start, wait, delete. */
 import { defineCommand } from '../command.js';
-import { CREATE_OPTIONS, HELP_OPTION } from '../options.js';
+import { CREATE_OPTIONS, HELP_OPTION, TRACE_OPTION } from '../options.js';
 import { createRequest } from './create.js';
 
 export const run = defineCommand({
@@ -17,6 +17,7 @@ export const run = defineCommand({
     detach: { kind: 'flag', short: 'd', help: 'do not wait for the program' },
     keep: { kind: 'flag', help: 'do not delete the container when its program has ended' },
     'no-subreaper': { kind: 'flag', help: 'accepted for compatibility: the supervisor always reaps' },
+    ...TRACE_OPTION,
     ...HELP_OPTION,
   },
   async run(invocation) {
