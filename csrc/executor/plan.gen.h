@@ -107,6 +107,15 @@ enum user_value {
 	USER_KEEP_GROUPS_ON_REFUSAL = 2,
 };
 
+enum trace_value {
+	TRACE_STARTED = 0,
+	TRACE_RUNNING = 1,
+	TRACE_LOADED = 2,
+	TRACE_RELEASED = 3,
+	TRACE_KILLED = 4,
+	TRACE_ENDED = 5,
+};
+
 enum problem_value {
 	PROBLEM_NONE = 0,
 	PROBLEM_SYSCALL = 1,

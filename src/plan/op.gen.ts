@@ -101,6 +101,15 @@ export const USER = {
   KEEP_GROUPS_ON_REFUSAL: 2,
 } as const;
 
+export const TRACE = {
+  STARTED: 0,
+  RUNNING: 1,
+  LOADED: 2,
+  RELEASED: 3,
+  KILLED: 4,
+  ENDED: 5,
+} as const;
+
 export const PROBLEM = {
   NONE: 0,
   SYSCALL: 1,

@@ -11,6 +11,7 @@ import { type Bundle, readBundleOrConfig } from './bundle.js';
 import { checkKernel, checkOps, type Finding } from './check-host.js';
 import { compileBundle } from './create.js';
 import { readFactsFile } from './facts-file.js';
+import { SOME_ID } from './plan.js';
 import { hostFacts, type Runtime } from './runtime.js';
 
 export type { Finding } from './check-host.js';
@@ -20,6 +21,7 @@ export interface CheckRequest {
   readonly path: string;
   /** Absolute; facts of another machine. */
   readonly facts: string | undefined;
+  readonly systemdCgroup: boolean;
 }
 
 export interface Checked {
@@ -67,9 +69,10 @@ function inOrder(findings: readonly Finding[], document: SourceDocument | undefi
   return placed(withPlaces, document).map((issue) => ({ level: levels.get(issue) ?? 'error', issue }));
 }
 
-function checkPlan(runtime: Runtime, bundle: Bundle, facts: HostFacts, elsewhere: boolean): Finding[] {
-  const plan = compileBundle(runtime, bundle, { noPivot: false, noNewKeyring: false, facts });
-  return checkOps(plan, facts, elsewhere ? ['OPEN_ROOTFS'] : undefined);
+function checkPlan(runtime: Runtime, bundle: Bundle, facts: HostFacts, request: CheckRequest): Finding[] {
+  const systemd = request.systemdCgroup ? { id: SOME_ID } : null;
+  const plan = compileBundle(runtime, bundle, { noPivot: false, noNewKeyring: false, systemd, facts });
+  return checkOps(plan, facts, request.facts === undefined ? undefined : ['OPEN_ROOTFS']);
 }
 
 /** Throws for what keeps the check from being made: no config, no facts. */
@@ -84,7 +87,6 @@ export function checkBundle(runtime: Runtime, request: CheckRequest): Checked {
     },
   };
   const { bundle, document } = readAll(findings, listening, request.path);
-  const elsewhere = request.facts !== undefined;
-  if (bundle !== undefined) collect(findings, () => findings.push(...checkPlan(listening, bundle, facts, elsewhere)));
+  if (bundle !== undefined) collect(findings, () => findings.push(...checkPlan(listening, bundle, facts, request)));
   return { document, findings: inOrder(findings, bundle?.document) };
 }

@@ -44,7 +44,7 @@ function emptyNamespaces(names: readonly string[]): number {
   return names.length > 0 ? EMPTY_NETWORK : 0;
 }
 
-const CONFIG_ANNOTATION = 'org.criu.config';
+export const CONFIG_ANNOTATION = 'org.criu.config';
 const DEFAULT_CONFIG = '/etc/criu/runc.conf';
 
 /** The annotation's file, or the one that administrators of runc already have. */

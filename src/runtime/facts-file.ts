@@ -13,14 +13,15 @@ import { hostFacts } from './runtime.js';
 
 const HINT = 'write it with "tsrun features --host" of this version on that machine';
 
+/** What a machine may not have at all. */
+const NULLABLE: readonly string[] = ['/cgroup/mount', '/systemd', '/systemd/version', '/seccomp/libseccomp'];
+
 type Fields = { readonly [name: string]: unknown };
 
 const isObject = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** null stands for a text that the machine does not have. */
 function kindOf(value: unknown): string {
-  if (value === null) return 'string';
   if (Array.isArray(value)) return 'list';
   return typeof value === 'bigint' ? 'number' : typeof value;
 }
@@ -33,6 +34,7 @@ function isWideMap(model: Fields): boolean {
 
 /** value with bigint where model has it; adds to issues what has not the model's shape. */
 function shaped(value: unknown, model: unknown, path: JsonPointer, issues: SpecIssue[]): unknown {
+  if (NULLABLE.includes(path) && (value === null || model === null)) return value;
   if (kindOf(value) !== kindOf(model)) {
     issues.push(issue('HOST_FACTS', path, `must be a ${kindOf(model)}, as on this machine`, { value, hint: HINT }));
     return value;
@@ -50,7 +52,7 @@ function shaped(value: unknown, model: unknown, path: JsonPointer, issues: SpecI
 }
 
 /** Objects whose keys are names of the machine, not of facts. */
-const MAPS: readonly string[] = ['/cgroup/v1', '/hardLimits'];
+const MAPS: readonly string[] = ['/cgroup/v1', '/hardLimits', '/systemd/drivers/block', '/systemd/drivers/char'];
 const isMapEntry = (path: string): boolean => MAPS.includes(path);
 
 /** path: absolute. Throws SpecError for a file that holds no facts. */

@@ -3,11 +3,12 @@
  * words are those of the tables that compile/ works with, and whether a field works is found out by compiling a config
  * that has it.
  */
-import { compileCreate } from '../compile/index.js';
+import { type CreateOptions, compileCreate } from '../compile/index.js';
 import { MOUNT_OPTIONS } from '../compile/mount-options.js';
 import { ACTIONS, ARCHITECTURES, FLAGS, OPERATORS } from '../compile/seccomp/tables.js';
+import { PROPERTY_PREFIX } from '../compile/systemd/annotations.js';
 import { SpecError } from '../errors.js';
-import type { CgroupFacts, HostFacts } from '../host/facts.js';
+import type { CgroupFacts, HostFacts, SystemdFacts } from '../host/facts.js';
 import { compileWithLibseccomp } from '../native/seccomp.js';
 import { OCI_VERSION } from '../spec/default.js';
 import { documentOf } from '../spec/read.js';
@@ -16,6 +17,7 @@ import { validateConfig } from '../spec/validate.js';
 import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES, NAMESPACE_TYPES, SHAPES } from '../spec/values.gen.js';
 import { stringifyJson } from '../util/json-write.js';
 import { CAPABILITIES } from '../util/linux-names.js';
+import { CONFIG_ANNOTATION } from './criu-choices.js';
 import { hostFacts } from './runtime.js';
 
 type Fields = { readonly [name: string]: unknown };
@@ -33,11 +35,16 @@ const CGROUP_V2: Partial<CgroupFacts> = {
 };
 
 /** The codes with which the compiler refuses a config that asks for these fields of linux, and of the top level. */
-function refusals(facts: HostFacts, linux: Fields, more: Fields = {}): string[] {
+function refusals(
+  facts: HostFacts,
+  linux: Fields,
+  more: Fields = {},
+  systemd: CreateOptions['systemd'] = null,
+): string[] {
   const namespaces = [{ type: 'mount' }, { type: 'network' }, ...((linux['namespaces'] as Fields[] | undefined) ?? [])];
   const config = { ociVersion: OCI_VERSION, root: { path: '/' }, ...more, linux: { ...linux, namespaces } };
   const { value } = validateConfig(documentOf({ ...config, root: { path: 'rootfs' } }, 'features'));
-  const options = { bundle: '/', noPivot: false, noNewKeyring: false, record: '' };
+  const options = { bundle: '/', noPivot: false, noNewKeyring: false, record: '', systemd };
   try {
     compileCreate(value, facts, options, { seccomp: compileWithLibseccomp });
     return [];
@@ -87,10 +94,25 @@ function cgroupFeatures(facts: HostFacts): NonNullable<LinuxFeatures['cgroup']> 
   return {
     v1: refusals(legacy, pids).length === 0,
     v2: refusals(on(CGROUP_V2), pids).length === 0,
-    systemd: false,
-    systemdUser: false,
+    systemd: takesUnit(on({ ...CGROUP_V2 }), 'system'),
+    systemdUser: takesUnit(on({ ...CGROUP_V2 }), 'user'),
     rdma: refusals(on(CGROUP_V2), { resources: { rdma: { mlx5_1: { hcaHandles: 3 } } } }).length === 0,
   };
+}
+
+/** The driver itself, on a host whose systemd has what it needs. */
+function takesUnit(facts: HostFacts, manager: SystemdFacts['manager']): boolean {
+  const systemd: SystemdFacts = {
+    manager,
+    version: 252,
+    root: '/',
+    controllers: ['cpu', 'memory', 'pids'],
+    direct: ['/run/systemd/private'],
+    bus: [],
+    drivers: { block: {}, char: {} },
+  };
+  const unit = { cgroupsPath: `${manager}.slice:tsrun:features`, resources: { pids: { limit: 10 } } };
+  return refusals({ ...facts, systemd }, unit, {}, { id: 'features' }).length === 0;
 }
 
 function linuxFeatures(facts: HostFacts): LinuxFeatures {
@@ -140,7 +162,7 @@ export interface Build {
 }
 
 /** Annotations of a config that change what the runtime does with the host (features.md): an engine may refuse them. */
-const UNSAFE_ANNOTATIONS: readonly string[] = [];
+const UNSAFE_ANNOTATIONS: readonly string[] = [PROPERTY_PREFIX, CONFIG_ANNOTATION];
 
 export function readFeatures(build: Build): Features {
   const facts = hostFacts();

@@ -16,7 +16,7 @@ export interface PlanChoices {
 }
 
 /** In the names of units, for a container that is not there yet. */
-const SOME_ID = 'ID';
+export const SOME_ID = 'ID';
 
 function planOf(runtime: Runtime, path: string, choices: PlanChoices): { bundle: Bundle; plan: Plan } {
   const bundle = readBundleOrConfig(runtime, path);

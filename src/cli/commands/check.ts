@@ -74,12 +74,12 @@ export const check = defineCommand({
     ...HELP_OPTION,
   },
   failureStatus: NOT_CHECKED,
-  async run({ options, args, runtime, absolute }) {
+  async run({ options, args, runtime, absolute, globals }) {
     const format = readTextOrJson(options.format);
     const path = bundleOf(options, args, absolute);
     const { checkBundle } = await import('../../runtime/check.js');
     const facts = options.host === undefined ? undefined : absolute(options.host);
-    const { document, findings } = checkBundle(runtime, { path, facts });
+    const { document, findings } = checkBundle(runtime, { path, facts, systemdCgroup: globals.systemdCgroup });
     const result = { path, document, findings: options.strict ? asErrors(findings) : findings };
     print(formatCheck(result, format));
     return statusOf(result);

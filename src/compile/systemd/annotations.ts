@@ -12,7 +12,7 @@ import { quoteName } from '../../util/quote.js';
 import { type Report, refuse } from '../report.js';
 import type { Property } from './properties.js';
 
-const PREFIX = 'org.systemd.property.';
+export const PROPERTY_PREFIX = 'org.systemd.property.';
 const HINT = "the value is GVariant text: 'text', true, uint64 5, ['a', 'b']";
 
 /** cgroupsPath says what these would say. */
@@ -20,13 +20,13 @@ const PLACES: readonly string[] = ['Slice', 'PIDs'];
 
 export function annotatedProperties(report: Report, { annotations = {} }: ValidSpec): Property[] {
   return Object.entries(annotations).flatMap(([key, text]) => {
-    return key.startsWith(PREFIX) ? parse(report, key, text) : [];
+    return key.startsWith(PROPERTY_PREFIX) ? parse(report, key, text) : [];
   });
 }
 
 function parse(report: Report, key: string, text: string): Property[] {
   const path = pointer('annotations', key);
-  const name = key.slice(PREFIX.length);
+  const name = key.slice(PROPERTY_PREFIX.length);
   const wrong = checkName(name);
   if (wrong !== undefined) {
     refuse(report, 'SYSTEMD_PROPERTY_NAME', path, `annotation ${quoteName(key)} name incorrect: ${wrong}`);
