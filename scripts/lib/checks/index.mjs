@@ -26,10 +26,17 @@ export function checks({ fix = false } = {}) {
           'build/tsc.json',
         ]),
     },
+    { name: 'no conflict markers', run: conflictMarkers },
     { name: 'size budgets', run: checkBudgets },
     { name: 'import table', run: () => ({ offenders: checkImports() }) },
     { name: 'no fs below a rootfs', run: () => ({ offenders: checkRootfsAccess() }) },
   ];
+}
+
+/** A rebase that was continued too early; no compiler reads shell scripts and documents. */
+function conflictMarkers() {
+  const { stdout } = capture('git', ['grep', '-nE', '^(<<<<<<<|>>>>>>>) ']);
+  return { offenders: stdout.trim() === '' ? [] : stdout.trim().split('\n') };
 }
 
 function command(program, args) {
