@@ -75,6 +75,10 @@ int args_parse(int argc, char **argv, struct args *ret_args)
 	for (int at = 2; at < argc; at++) {
 		size_t i = 0;
 
+		if (strcmp(argv[at], "--") == 0) {
+			args.reporter = argv + at + 1;
+			break;
+		}
 		while (i < count && strcmp(argv[at], flags[i].name) != 0)
 			i++;
 		if (i == count || take(&flags[i], argv, &at) < 0)

@@ -20,6 +20,8 @@ struct args {
 	int preserve_fds; /* fds 3 .. 2 + preserve_fds are the program's */
 	int signal;
 	pid_t pid;
+	char **reporter; /* supervise: what follows "--", the start of a command that deletes and says what went wrong
+			  */
 	bool force;
 	bool all;	    /* kill: every process of the cgroup, and none left is no error */
 	bool ignore_paused; /* exec: the process may wait in a frozen cgroup */

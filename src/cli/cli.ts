@@ -74,6 +74,13 @@ function checkCount({ name, args: [min, max] }: Command, count: number): void {
   if (count < min || count > max) throw new UsageError(`"${name}" requires ${how} ${wanted} argument(s)`);
 }
 
+/** commandArgs: how many arguments follow the name of the command. */
+function ownArgv(commandArgs: number, root: string): readonly string[] {
+  const [script = '', ...args] = process.argv.slice(1);
+  const options = args.slice(0, args.length - commandArgs - 1).filter((arg) => arg !== '--');
+  return [process.execPath, ...process.execArgv, script, ...options, '--root', root];
+}
+
 async function runCommand(
   command: Command,
   argv: readonly string[],
@@ -96,6 +103,7 @@ async function runCommand(
     runtime: {
       root,
       openFiles: readOpenFiles(env),
+      self: () => ownArgv(argv.length, root),
       activation: () => readActivation(env, process.pid),
       warn,
       debug: log.debug,

@@ -179,7 +179,12 @@ export interface Supervision {
   /** Bound by start; the manager at socket is told when READY=1 comes. */
   readonly notify?: { readonly socket: string; readonly fd: number };
   /** Delete this container when its program has ended. */
-  readonly remove?: { readonly root: string; readonly id: string };
+  readonly remove?: {
+    readonly root: string;
+    readonly id: string;
+    /** The start of a `tsrun delete`, which runs poststop hooks and says what went wrong: the supervisor has no log. */
+    readonly reporter: readonly string[];
+  };
 }
 
 /**
@@ -200,7 +205,7 @@ export function superviseInPlace(supervision: Supervision): never {
   if (notify !== undefined) argv.push('--notify-socket', notify.socket, '--notify-fd', String(notify.fd));
   const signal = addon().caughtSignal();
   if (signal !== 0) argv.push('--signal', String(signal));
-  if (remove !== undefined) argv.push('--root', remove.root, '--id', remove.id);
+  if (remove !== undefined) argv.push('--root', remove.root, '--id', remove.id, '--', ...remove.reporter);
   const keep = [consoleFd, notify?.fd].filter((fd) => fd !== undefined);
   return addon().execve(executorPath(), argv, [], keep);
 }

@@ -16,6 +16,22 @@ export function deleteContainer(runtime: Runtime, id: ContainerId, options: { re
   }
 }
 
+/**
+ * The end of a foreground run, whose program ended with this status: returns it. What a program that failed has to say
+ * counts more than a container that stays, which is a warning then.
+ */
+export function deleteAfterRun(runtime: Runtime, id: ContainerId, status: number): number {
+  try {
+    deleteContainer(runtime, id, { force: false });
+  } catch (error) {
+    if (!(error instanceof TsrunError)) throw error;
+    if (error.code === 'CONTAINER_NOT_FOUND') return status;
+    if (status === 0) throw error;
+    runtime.warn(`the container is not deleted: ${error.message}`, error);
+  }
+  return status;
+}
+
 /** The cgroup and the hooks are known again once the plan is; without it only the process and the directory go. */
 function deleteDamaged(runtime: Runtime, id: ContainerId): void {
   try {

@@ -22,7 +22,7 @@ import { openConsole } from './console.js';
 import type { CreateRequest } from './create.js';
 import { type CriuChoices, commonOptions, joinedNamespaces, outsideMounts, refuseRootless } from './criu-choices.js';
 import { makeDirectory, readDescriptors } from './criu-images.js';
-import { hostFacts, type Runtime, startVerb } from './runtime.js';
+import { hostFacts, type Runtime, reporterOf, startVerb } from './runtime.js';
 
 export interface RestoreRequest extends CriuChoices, Omit<CreateRequest, 'preserveFds'> {
   readonly detach: boolean;
@@ -48,7 +48,7 @@ export async function restoreContainer(runtime: Runtime, request: RestoreRequest
   const pid = await restore(runtime, request, { bundle, plan, options, flags, send });
   if (detach) return;
   const consoleFd = console.receive === undefined ? {} : { consoleFd: console.receive };
-  superviseInPlace({ pid, ...consoleFd, remove: { root: runtime.root, id } });
+  superviseInPlace({ pid, ...consoleFd, remove: { root: runtime.root, id, reporter: reporterOf(runtime) } });
 }
 
 function compile(runtime: Runtime, bundle: Bundle, request: RestoreRequest): Compiled {

@@ -5,7 +5,7 @@ import { adoptOrphans, superviseInPlace } from '../exec/executor.js';
 import { addon } from '../native/addon.js';
 import { type CreateRequest, createContainer } from './create.js';
 import { deleteContainer } from './delete.js';
-import type { Runtime } from './runtime.js';
+import { type Runtime, reporterOf } from './runtime.js';
 import { startContainer } from './start.js';
 
 export interface RunRequest extends CreateRequest {
@@ -42,6 +42,6 @@ export function runContainer(runtime: Runtime, request: RunRequest): void {
     pid,
     ...(console.receive === undefined ? {} : { consoleFd: console.receive }),
     ...(notifySocket === undefined || notifyFd === undefined ? {} : { notify: { socket: notifySocket, fd: notifyFd } }),
-    ...(keep ? {} : { remove: { root: runtime.root, id } }),
+    ...(keep ? {} : { remove: { root: runtime.root, id, reporter: reporterOf(runtime) } }),
   });
 }

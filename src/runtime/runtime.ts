@@ -20,11 +20,18 @@ export interface Runtime {
   readonly openFiles?: number | undefined;
   /** What a service manager hands to this command; throws UsageError. */
   readonly activation?: () => Activation;
+  /** The argv that starts this program again with the same global options. */
+  readonly self?: () => readonly string[];
   /** cause: what the message words, for programs that read the log. */
   readonly warn: (message: string, cause?: SpecIssue | TsrunError) => void;
   readonly debug: (message: string) => void;
   /** --trace */
   readonly tracer?: Tracer | undefined;
+}
+
+/** For the supervisor of a foreground container. */
+export function reporterOf({ self }: Runtime): readonly string[] {
+  return self === undefined ? [] : [...self(), 'delete'];
 }
 
 let facts: HostFacts | undefined;

@@ -139,6 +139,26 @@ t.test('a hook that takes longer than its timeout is killed and fails', { skip }
   if (IS_TSRUN) t.match(result.stderr, /time/i);
 });
 
+t.test(
+  'a poststop hook that fails after a foreground run warns, and the status is the program’s',
+  { skip },
+  async (t) => {
+    const box = sandbox(t);
+    const { bundle, log } = withHooks(
+      box,
+      (file) => ({ poststop: [{ path: '/bin/false' }, logging('poststop', file)] }),
+      ['sh', '-c', 'echo out; exit 7'],
+    );
+    const id = box.id();
+    const result = box.run(['run', '--bundle', bundle.path, id]);
+    t.equal(result.status, 7);
+    t.equal(result.stdout, 'out\n');
+    t.match(result.stderr, IS_TSRUN ? /level=warning.*poststop hook .*\/bin\/false.*exit status 1/ : /hook/);
+    if (IS_TSRUN) t.equal(entries(log).length, 1, 'the next one runs');
+    t.not(box.run(['state', id]).status, 0, 'it is deleted');
+  },
+);
+
 t.test('a poststop hook that fails does not keep the container from being deleted', { skip }, async (t) => {
   const box = sandbox(t);
   const { bundle } = withHooks(box, () => ({ poststop: [{ path: '/bin/false' }] }), ['true']);

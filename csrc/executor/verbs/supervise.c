@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -11,9 +12,13 @@
 
 #include "../cleanup.h"
 #include "../relay.h"
+#include "../signals.h"
+#include "../statedir.h"
 #include "../sys.h"
 #include "../verbs.h"
 #include "terminal.h"
+
+#define REPORTER_MAX 64 /* arguments */
 
 struct supervisor {
 	int early_signal;
@@ -144,6 +149,56 @@ static int supervise(struct supervisor *supervisor, int console_fd, struct failu
 	return result;
 }
 
+static bool has_poststop_hooks(struct context *ctx)
+{
+	struct failure ignored;
+	uint32_t count;
+	bool found = false;
+
+	if (statedir_load(ctx, 0, &ignored) == 0) {
+		count = plan_header(&ctx->plan)->lists[LIST_TEARDOWN].count;
+		for (uint32_t i = 0; i < count && !found; i++)
+			found = plan_op(&ctx->plan, LIST_TEARDOWN, i)->code == OP_RUN_HOOK;
+	}
+	close_fd(&ctx->state_fd);
+	close_fd(&ctx->root_fd);
+	return found;
+}
+
+/* There is no log here and no text for people: `tsrun delete` has both, and ends with the program's status. */
+static void hand_over(const struct context *ctx, int status)
+{
+	char *argv[REPORTER_MAX + 3];
+	char option[32];
+	size_t count = 0;
+
+	if (ctx->args->reporter == NULL)
+		return;
+	while (ctx->args->reporter[count] != NULL && count < REPORTER_MAX) {
+		argv[count] = ctx->args->reporter[count];
+		count++;
+	}
+	if (count == 0 || ctx->args->reporter[count] != NULL)
+		return;
+	(void)snprintf(option, sizeof(option), "--exit-status=%d", status);
+	argv[count++] = option;
+	argv[count++] = (char *)(uintptr_t)ctx->args->id;
+	argv[count] = NULL;
+	signals_reset();
+	(void)execve(argv[0], argv, environ);
+}
+
+static int delete_after(struct context *ctx, int status, struct failure *reterr)
+{
+	if (has_poststop_hooks(ctx))
+		hand_over(ctx, status);
+	/* Somebody else may have deleted it as soon as it stopped. */
+	if (verb_delete(ctx, reterr) == 0 || reterr->problem == PROBLEM_NOT_FOUND)
+		return 0;
+	hand_over(ctx, status);
+	return -1;
+}
+
 int verb_supervise(struct context *ctx, int *ret_exit, struct failure *reterr)
 {
 	struct supervisor supervisor = {
@@ -163,6 +218,5 @@ int verb_supervise(struct context *ctx, int *ret_exit, struct failure *reterr)
 	*ret_exit = WIFSIGNALED(supervisor.status) ? 128 + WTERMSIG(supervisor.status) : WEXITSTATUS(supervisor.status);
 	if (ctx->args->root == NULL || ctx->args->id == NULL)
 		return 0;
-	/* Somebody else may have deleted it as soon as it stopped. */
-	return verb_delete(ctx, reterr) < 0 && reterr->problem != PROBLEM_NOT_FOUND ? -1 : 0;
+	return delete_after(ctx, *ret_exit, reterr);
 }

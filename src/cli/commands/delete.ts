@@ -12,12 +12,15 @@ export const remove = defineCommand({
   options: {
     force: { kind: 'flag', short: 'f', help: 'kill it first if it runs; no error when it does not exist' },
     ...TRACE_OPTION,
+    'exit-status': { kind: 'text', help: "for the end of a foreground run: the program's", hidden: true },
     ...HELP_OPTION,
   },
   async run({ args, options, runtime }) {
     const id = parseContainerId(args[0] ?? '');
-    const { deleteContainer } = await import('../../runtime/delete.js');
-    deleteContainer(runtime, id, { force: options.force });
+    const { deleteAfterRun, deleteContainer } = await import('../../runtime/delete.js');
+    const { 'exit-status': status, force } = options;
+    if (status !== undefined) return deleteAfterRun(runtime, id, Number(status));
+    deleteContainer(runtime, id, { force });
     return 0;
   },
 });
