@@ -1,25 +1,22 @@
-/* One cgroup of a cgroup2 hierarchy: see cgroup.h. */
+/* Cgroups, their paths, owners and processes: see cgroup.h. */
 #include "cgroup.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
-#include <time.h>
 
 #include "cleanup.h"
-#include "directory.h"
 #include "io.h"
+#include "members.h"
 #include "sys.h"
 
-#define MARK_NAME	  "trusted.tsrun" /* needs CAP_SYS_ADMIN over the host, which no container can bring */
-#define MADE_NAME	  "cgroup"
-#define MARK_MAX	  (NAME_MAX + 64)
-#define NESTING_MAX	  32 /* for listing pids; what is deeper is killed all the same */
-#define EMPTY_DEADLINE_MS 10000
+#define MARK_NAME "trusted.tsrun" /* needs CAP_SYS_ADMIN over the host, which no container can bring */
+#define MADE_NAME "cgroup"
+#define MARK_MAX  (NAME_MAX + 64)
 
 static int add_component(char *path, size_t *length, const char *name, size_t size)
 {
@@ -71,6 +68,47 @@ int cgroup_open(int fd, const char *path)
 	return sys_openat2(fd, path, &how);
 }
 
+/* Whoever makes the cgroup of cgroup2, the fields are at the same places. */
+_Static_assert(offsetof(struct op_cgroup_create, mount) == offsetof(struct op_cgroup_adopt, mount) &&
+		       offsetof(struct op_cgroup_create, path) == offsetof(struct op_cgroup_adopt, path),
+	"cgroup_open_planned()");
+
+static bool is_planned(const struct op *op)
+{
+	return op->code == OP_CGROUP_CREATE || op->code == OP_CGROUP_ADOPT || op->code == OP_CGROUP_CREATE_V1;
+}
+
+int cgroup_open_planned(const struct context *ctx, const struct op *op)
+{
+	const struct op_cgroup_create *v2 = (const void *)op;
+	const struct op_cgroup_create_v1 *v1 = (const void *)op;
+	bool is_v1 = op->code == OP_CGROUP_CREATE_V1;
+	struct failure ignored;
+	char path[PATH_MAX];
+	cleanup_fd int mount = -1;
+
+	errno = EINVAL;
+	if (cgroup_path(ctx, plan_str(&ctx->plan, is_v1 ? v1->path : v2->path), path, &ignored) < 0)
+		return -1;
+	mount = open(plan_str(&ctx->plan, is_v1 ? v1->mount : v2->mount), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return mount < 0 ? -1 : cgroup_open(mount, path);
+}
+
+const struct op *cgroup_planned(const struct context *ctx, uint32_t index)
+{
+	static const enum plan_list LISTS[] = { LIST_SETUP, LIST_SETTLE };
+
+	for (size_t list = 0; list < 2; list++) {
+		for (uint32_t i = 0; i < plan_header(&ctx->plan)->lists[LISTS[list]].count; i++) {
+			const struct op *op = plan_op(&ctx->plan, LISTS[list], i);
+
+			if (is_planned(op) && index-- == 0)
+				return op;
+		}
+	}
+	return NULL;
+}
+
 /* Ids repeat in other roots, and a root may be spelled in many ways: its inode names it. */
 static size_t own_mark(const struct context *ctx, char *ret_mark)
 {
@@ -108,122 +146,168 @@ void cgroup_mark_shared(int fd)
 	(void)fsetxattr(fd, MARK_NAME, "", 0, 0);
 }
 
-void cgroup_will_make(struct context *ctx, const char *rest)
+/* "cgroup" in the state directory, "cgroup.3" for hierarchy 3. */
+static const char *note_name(uint32_t hierarchy, char *name, size_t size)
 {
-	char number[16];
-	uint32_t count = *rest == '\0' ? 1 : 2;
+	if (hierarchy == 0)
+		return MADE_NAME;
+	(void)snprintf(name, size, MADE_NAME ".%u", hierarchy);
+	return name;
+}
 
-	if (ctx->cgroup_dirs_made > 0)
+static uint32_t *made_of(struct context *ctx, uint32_t hierarchy)
+{
+	return hierarchy == 0 ? &ctx->cgroup_dirs_made : &ctx->v1_dirs_made[hierarchy];
+}
+
+void cgroup_forget_made(struct context *ctx, uint32_t hierarchy)
+{
+	*made_of(ctx, hierarchy) = 0;
+}
+
+void cgroup_will_make(struct context *ctx, uint32_t hierarchy, const char *rest)
+{
+	uint32_t *made = made_of(ctx, hierarchy);
+	uint32_t count = *rest == '\0' ? 1 : 2;
+	char number[16];
+	char buffer[32];
+	const char *name = note_name(hierarchy, buffer, sizeof(buffer));
+
+	if (*made > 0)
 		return;
 	for (const char *at = rest; *at != '\0'; at++)
 		count += *at == '/' ? 1 : 0;
-	ctx->cgroup_dirs_made = count;
+	*made = count;
 	/* A symbolic link: whole or not there, in one call. No fsync: cgroups do not outlast the system either. */
 	(void)snprintf(number, sizeof(number), "%u", count);
-	(void)unlinkat(ctx->state_fd, MADE_NAME, 0);
-	if (symlinkat(number, ctx->state_fd, MADE_NAME) < 0)
+	(void)unlinkat(ctx->state_fd, name, 0);
+	if (symlinkat(number, ctx->state_fd, name) < 0)
 		return; /* the marks and the runtime record still tell, but for a kill at the worst moment */
 }
 
-uint32_t cgroup_made(const struct context *ctx)
+uint32_t cgroup_made(const struct context *ctx, uint32_t hierarchy)
 {
+	uint32_t made = hierarchy == 0 ? ctx->cgroup_dirs_made : 0;
 	char number[16];
+	char buffer[32];
 	ssize_t length;
 
-	if (ctx->cgroup_dirs_made > 0)
-		return ctx->cgroup_dirs_made;
-	length = readlinkat(ctx->state_fd, MADE_NAME, number, sizeof(number) - 1);
+	if (hierarchy > 0 && hierarchy < HIERARCHIES)
+		made = ctx->v1_dirs_made[hierarchy];
+	if (made > 0)
+		return made;
+	length = readlinkat(ctx->state_fd, note_name(hierarchy, buffer, sizeof(buffer)), number, sizeof(number) - 1);
 	if (length <= 0)
 		return 0;
 	number[length] = '\0';
 	return (uint32_t)strtoul(number, NULL, 10);
 }
 
-static bool has_event(const char *events, const char *key)
+int *cgroup_fd_of(struct context *ctx, uint32_t hierarchy, struct failure *reterr)
 {
-	const char *at = strstr(events, key);
+	if (hierarchy < HIERARCHIES)
+		return hierarchy == 0 ? &ctx->cgroup_fd : &ctx->v1_fds[hierarchy];
+	errno = ERANGE;
+	(void)FAIL_AS(reterr, PROBLEM_BAD_PLAN, "hierarchy");
+	return NULL;
+}
 
-	return at != NULL && strncmp(at + strlen(key), " 1", 2) == 0;
+bool cgroup_is_held(const struct context *ctx, uint32_t hierarchy)
+{
+	if (hierarchy == 0)
+		return ctx->cgroup_fd >= 0;
+	return hierarchy < HIERARCHIES && ctx->v1_fds[hierarchy] >= 0;
 }
 
 bool cgroup_event(int fd, const char *key)
 {
 	char events[256];
+	const char *at;
 
-	return read_file_at(fd, "cgroup.events", events, sizeof(events)) > 0 && has_event(events, key);
+	if (read_file_at(fd, "cgroup.events", events, sizeof(events)) <= 0)
+		return false;
+	at = strstr(events, key);
+	return at != NULL && strncmp(at + strlen(key), " 1", 2) == 0;
 }
 
-static void add_pids(int fd, unsigned int depth, struct failure *reterr)
+static int stop_at_first(pid_t pid, void *arg)
 {
-	cleanup_fd int procs = openat(fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-	struct directory directory;
-	const struct dirent64 *entry;
-	char text[512];
-	ssize_t got = procs < 0 ? 0 : read_upto(procs, text, sizeof(text));
+	(void)pid;
+	(void)arg;
+	return 1;
+}
 
-	if (got > 0)
-		failure_detail(reterr, text, (size_t)got);
-	if (depth == NESTING_MAX || directory_rewind(&directory, fd) < 0)
-		return;
-	while ((entry = directory_next(&directory)) != NULL) {
-		cleanup_fd int child = entry->d_type == DT_DIR ? cgroup_open(fd, entry->d_name) : -1;
+bool cgroup_is_populated(int fd)
+{
+	char events[256];
 
-		if (child >= 0)
-			add_pids(child, depth + 1, reterr);
-	}
+	if (read_file_at(fd, "cgroup.events", events, sizeof(events)) > 0)
+		return strstr(events, "populated 1") != NULL;
+	return members_visit(fd, stop_at_first, NULL) > 0;
+}
+
+static int add_to_detail(pid_t pid, void *reterr)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%d\n", pid);
+
+	failure_detail(reterr, text, (size_t)length);
+	return 0;
 }
 
 void cgroup_detail_pids(int fd, struct failure *reterr)
 {
-	add_pids(fd, 0, reterr);
+	(void)members_visit(fd, add_to_detail, reterr);
 }
 
-int cgroup_kill(int fd)
+/* memory.events of cgroup2, memory.oom_control of v1 ("oom_kill_disable 0" comes before it). */
+static bool has_oom_kill(int fd)
 {
-	/* Since Linux 5.14. Frozen processes die too, and no fork gets away. */
-	return write_file_at(fd, "cgroup.kill", "1") == 0 || errno == ENODEV ? 0 : -1;
-}
+	static const char *const FILES[] = { "memory.events", "memory.oom_control" };
+	char text[512];
 
-static int milliseconds_left(const struct timespec *start, int limit)
-{
-	struct timespec now;
-	long passed;
+	for (size_t i = 0; i < 2; i++) {
+		const char *at = read_file_at(fd, FILES[i], text, sizeof(text)) > 0 ? strstr(text, "oom_kill ") : NULL;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	passed = (now.tv_sec - start->tv_sec) * 1000 + (now.tv_nsec - start->tv_nsec) / 1000000;
-	return passed >= limit ? 0 : limit - (int)passed;
-}
-
-int cgroup_wait_event(int fd, const char *key, bool wanted, int milliseconds)
-{
-	cleanup_fd int events = openat(fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-	struct pollfd changed = { .fd = events, .events = POLLPRI };
-	struct timespec start;
-	char text[256];
-	int left = milliseconds;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &start);
-	while (left > 0) {
-		ssize_t got = pread(events, text, sizeof(text) - 1, 0);
-
-		/* Gone while we looked, or the root cgroup, which has no such file. */
-		if (got <= 0)
-			return 0;
-		text[got] = '\0';
-		if (has_event(text, key) == wanted)
-			return 0;
-		(void)poll(&changed, 1, left);
-		left = milliseconds_left(&start, milliseconds);
+		if (at != NULL && atoi(at + strlen("oom_kill ")) > 0)
+			return true;
 	}
-	errno = EBUSY;
-	return -1;
+	return false;
 }
 
-int cgroup_wait_empty(int fd, struct failure *reterr)
+bool cgroup_was_oom_killed(const struct context *ctx)
 {
-	if (cgroup_wait_event(fd, "populated", false, EMPTY_DEADLINE_MS) == 0)
-		return 0;
-	(void)FAIL_AS(reterr, PROBLEM_BUSY, "cgroup.kill");
-	cgroup_detail_pids(fd, reterr);
-	return -1;
+	const struct op *op;
+
+	for (uint32_t i = 0; i < HIERARCHIES; i++) {
+		int fd = i == 0 ? ctx->cgroup_fd : ctx->v1_fds[i];
+
+		if (fd >= 0 && has_oom_kill(fd))
+			return true;
+	}
+	for (uint32_t i = 0; (op = cgroup_planned(ctx, i)) != NULL; i++) {
+		cleanup_fd int fd = cgroup_open_planned(ctx, op);
+
+		if (fd >= 0 && has_oom_kill(fd))
+			return true;
+	}
+	return false;
+}
+
+const char *cgroup_line(char *text, const char *controllers)
+{
+	size_t size = strlen(controllers);
+
+	for (char *line = text; *line != '\0'; line += strcspn(line, "\n")) {
+		char *at;
+
+		line += *line == '\n' ? 1 : 0;
+		at = line + strcspn(line, ":\n");
+		if (at[0] != ':' || strncmp(at + 1, controllers, size) != 0 || strncmp(at + 1 + size, ":/", 2) != 0)
+			continue;
+		at += size + 3;
+		at[strcspn(at, "\n")] = '\0';
+		return at;
+	}
+	return NULL;
 }

@@ -1,6 +1,7 @@
 /*
- * One cgroup of a cgroup2 hierarchy: its path below the mount, who it belongs to, what is in it.
- * cgroups(7), Documentation/admin-guide/cgroup-v2.rst.
+ * The cgroups of a container: one of cgroup2, and one in each mounted hierarchy of cgroup v1. Their paths
+ * below the mount, who they belong to, what is in them, and how all of it is frozen and killed.
+ * cgroups(7), Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/.
  */
 #ifndef TSRUN_CGROUP_H
 #define TSRUN_CGROUP_H
@@ -34,6 +35,11 @@ int cgroup_open(int fd, const char *path);
 /* Opens a path as CGROUP_CREATE does, enabling the controllers ("+cpu +memory") on the way. fd, or -1 with *reterr. */
 int cgroup_enter_path(
 	struct context *ctx, int mount, const char *path, const char *controllers, struct failure *reterr);
+/* The op of the plan that makes, or takes over, a cgroup of the container: the first is index 0. NULL: no more. */
+const struct op *cgroup_planned(const struct context *ctx, uint32_t index);
+
+/* The cgroup of that op. fd, or -1 with errno. */
+int cgroup_open_planned(const struct context *ctx, const struct op *op);
 
 enum cgroup_mark cgroup_mark_of(const struct context *ctx, int fd);
 void cgroup_mark_own(const struct context *ctx, int fd);
@@ -43,24 +49,39 @@ void cgroup_mark_shared(int fd);
  * To be called before a missing directory is made: remembers how many there will be, itself and those
  * of rest, the path below it. Also in the state directory, for the delete after a create that was killed.
  */
-void cgroup_will_make(struct context *ctx, const char *rest);
+void cgroup_will_make(struct context *ctx, uint32_t hierarchy, const char *rest);
+
+/* Before the path is walked anew. */
+void cgroup_forget_made(struct context *ctx, uint32_t hierarchy);
 
 /* How many of the last components of the path create made or was about to make. */
-uint32_t cgroup_made(const struct context *ctx);
+uint32_t cgroup_made(const struct context *ctx, uint32_t hierarchy);
 
-/* Is `key 1` in cgroup.events? False for the root cgroup, which has no such file. */
+/* Where the descriptor of the container's cgroup in a hierarchy is. NULL with *reterr written: no such number. */
+int *cgroup_fd_of(struct context *ctx, uint32_t hierarchy, struct failure *reterr);
+
+/* Is the container's cgroup in this hierarchy open? False for a number that there is not. */
+bool cgroup_is_held(const struct context *ctx, uint32_t hierarchy);
+
+/* Is `key 1` in cgroup.events? False for the root cgroup and in cgroup v1, which have no such file. */
 bool cgroup_event(int fd, const char *key);
 
-/* Waits until `key` in cgroup.events is as wanted, or the cgroup is gone. 0, or -1 (EBUSY) when the time has passed. */
-int cgroup_wait_event(int fd, const char *key, bool wanted, int milliseconds);
+/* Is a process in it or below? */
+bool cgroup_is_populated(int fd);
 
 /* Adds the pids of the cgroup and those below it to the detail, one a line. */
 void cgroup_detail_pids(int fd, struct failure *reterr);
 
-/* SIGKILLs everything in the cgroup and below. 0, or -1 with errno. */
-int cgroup_kill(int fd);
+/* Did the kernel kill a process of the container for memory? By the descriptors held, or else by the plan's paths. */
+bool cgroup_was_oom_killed(const struct context *ctx);
 
-/* Waits until nothing is left in it. Deadline passed: problem BUSY with the pids. */
-int cgroup_wait_empty(int fd, struct failure *reterr);
+/* Room for /proc/PID/cgroup. */
+#define CGROUP_LINES_MAX (HIERARCHIES * PATH_MAX)
+
+/*
+ * The cgroup in the line "4:memory:/path" of /proc/PID/cgroup, cut out of the text: "path". That of cgroup2
+ * ("0::/path") has no controllers. NULL: there is no such line.
+ */
+const char *cgroup_line(char *text, const char *controllers);
 
 #endif

@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "cleanup.h"
-#include "io.h"
 
 struct message {
 	uint32_t kind;
@@ -57,17 +57,10 @@ void channel_send_record(struct context *ctx, const struct failure *record)
 /* The other side closed the socket without a word: it was killed. Was it for memory? */
 static int peer_died(struct context *ctx, struct failure *reterr)
 {
-	char events[512];
-	const char *kills;
+	bool for_memory = cgroup_was_oom_killed(ctx);
 
 	errno = 0;
-	if (ctx->cgroup_fd >= 0 && read_file_at(ctx->cgroup_fd, "memory.events", events, sizeof(events)) > 0) {
-		kills = strstr(events, "oom_kill ");
-		if (kills != NULL && atoi(kills + strlen("oom_kill ")) > 0)
-			return FAIL_AS(reterr, PROBLEM_OOM_KILLED, "recv");
-	}
-	errno = 0;
-	return FAIL_AS(reterr, PROBLEM_INIT_DIED, "recv");
+	return FAIL_AS(reterr, for_memory ? PROBLEM_OOM_KILLED : PROBLEM_INIT_DIED, "recv");
 }
 
 /* 1: there is something to receive, 0: not within the time; a signal that asks to stop is EINTR. */

@@ -18,6 +18,8 @@ void drop_host_fds(struct context *ctx)
 	close_fd(&ctx->proc_fd);
 	close_fd(&ctx->signal_fd);
 	close_fd(&ctx->init_pidfd);
+	for (unsigned int i = 0; i < HIERARCHIES; i++)
+		close_fd(&ctx->v1_fds[i]);
 	close_fd(&status_fd);
 	close_fd(&plan_fd);
 }

@@ -30,6 +30,7 @@
 
 #define CONTEXT_SLOTS 512
 #define NO_SLOT	      0xffffffffu
+#define HIERARCHIES   16 /* cgroup2 is 0; more of v1 than the kernel has controllers and a named one or two */
 #define HOME_MAX      4096
 #define EXECUTOR_NAME "tsrun-executor" /* of the sealed memfd it runs from */
 
@@ -46,17 +47,18 @@ struct context {
 	struct trace *trace; /* shared with the other processes; NULL: not asked for, or no more times to be taken */
 	enum role role;
 
-	int root_fd;	  /* <root>, O_PATH */
-	int state_fd;	  /* <root>/<id>, locked with flock(2) */
-	int fifo_fd;	  /* O_PATH of exec.fifo */
-	int cgroup_fd;	  /* the container's cgroup directory */
-	int console_fd;	  /* connected console socket */
-	int sync_fd;	  /* this side's end of the sync socket */
-	int peer_fd;	  /* the other end, until the clone */
-	int proc_fd;	  /* root of the private procfs */
-	int rootfs_fd;	  /* SafeRoot: every path below the rootfs is resolved in it */
-	int mask_fd;	  /* the one read-only tmpfs that masks directories */
-	int target_pidfd; /* exec: the container's init */
+	int root_fd;		 /* <root>, O_PATH */
+	int state_fd;		 /* <root>/<id>, locked with flock(2) */
+	int fifo_fd;		 /* O_PATH of exec.fifo */
+	int cgroup_fd;		 /* the container's cgroup directory in cgroup2 */
+	int v1_fds[HIERARCHIES]; /* those in hierarchies of cgroup v1 by number; 0 is not used */
+	int console_fd;		 /* connected console socket */
+	int sync_fd;		 /* this side's end of the sync socket */
+	int peer_fd;		 /* the other end, until the clone */
+	int proc_fd;		 /* root of the private procfs */
+	int rootfs_fd;		 /* SafeRoot: every path below the rootfs is resolved in it */
+	int mask_fd;		 /* the one read-only tmpfs that masks directories */
+	int target_pidfd;	 /* exec: the container's init */
 	int init_pidfd;
 	int helper_pidfd; /* CRIU, while it restores what becomes init */
 	int signal_fd;	  /* signalfd of those that ask to stop: while it is open, create gives up and undoes */
@@ -70,8 +72,9 @@ struct context {
 	uint64_t created_ns;	   /* CLOCK_REALTIME at STATE_CREATE */
 	uint64_t unshare_as_root;  /* CLONE_NEW* of CLONE that BECOME_ROOT makes */
 	uint32_t cgroup_dirs_made; /* last directories of the path that create had to make, leaf included */
-	uint32_t phase;		   /* last phase the other side notified */
-	uint32_t list;		   /* where run_list() is, for the record */
+	uint32_t v1_dirs_made[HIERARCHIES]; /* the same in those of v1 */
+	uint32_t phase;			    /* last phase the other side notified */
+	uint32_t list;			    /* where run_list() is, for the record */
 	uint32_t index;
 	uint32_t deferred[8]; /* slots that JOIN_NAMESPACE tries again after the user namespace */
 	uint32_t deferred_count;

@@ -32,6 +32,8 @@ void context_init(struct context *ctx, const struct args *args)
 	ctx->target_pidfd = ctx->init_pidfd = ctx->start_fd = ctx->signal_fd = ctx->helper_pidfd = -1;
 	for (unsigned int i = 0; i < CONTEXT_SLOTS; i++)
 		ctx->slots[i] = -1;
+	for (unsigned int i = 0; i < HIERARCHIES; i++)
+		ctx->v1_fds[i] = -1;
 }
 
 int run_list_op(struct context *ctx, enum plan_list list, uint32_t index, struct failure *reterr)

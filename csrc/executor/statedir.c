@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cgroup.h"
 #include "cleanup.h"
+#include "freezer.h"
 #include "io.h"
 #include "procfs.h"
 #include "sys.h"
@@ -174,53 +174,12 @@ bool statedir_init_is_executor(struct context *ctx)
 	return strncmp(target, "/memfd:" EXECUTOR_NAME, strlen("/memfd:" EXECUTOR_NAME)) == 0;
 }
 
-/* One that systemd made has the same fields at the same places. */
-_Static_assert(offsetof(struct op_cgroup_create, mount) == offsetof(struct op_cgroup_adopt, mount) &&
-		       offsetof(struct op_cgroup_create, path) == offsetof(struct op_cgroup_adopt, path),
-	"find_cgroup()");
-
-static const struct op_cgroup_create *find_cgroup(const struct context *ctx)
+static bool is_frozen(struct context *ctx)
 {
-	static const enum plan_list lists[] = { LIST_SETUP, LIST_SETTLE };
-
-	for (size_t list = 0; list < 2; list++)
-		for (uint32_t i = 0; i < plan_header(&ctx->plan)->lists[lists[list]].count; i++) {
-			const struct op *op = plan_op(&ctx->plan, lists[list], i);
-
-			if (op->code == OP_CGROUP_CREATE || op->code == OP_CGROUP_ADOPT)
-				return (const void *)op;
-		}
-	return NULL;
-}
-
-int statedir_cgroup_path(const struct context *ctx, char *ret_path, struct failure *reterr)
-{
-	const struct op_cgroup_create *create = find_cgroup(ctx);
-
-	if (create != NULL)
-		return cgroup_path(ctx, plan_str(&ctx->plan, create->path), ret_path, reterr);
-	errno = ENOENT;
-	return FAIL_AS(reterr, PROBLEM_NO_CGROUP, "openat2");
-}
-
-int statedir_open_cgroup(const struct context *ctx)
-{
-	const struct op_cgroup_create *create = find_cgroup(ctx);
+	cleanup_freezer freezer = { .fd = -1 };
 	struct failure ignored;
-	char path[PATH_MAX];
-	cleanup_fd int mount = -1;
 
-	if (statedir_cgroup_path(ctx, path, &ignored) < 0)
-		return -1;
-	mount = open(plan_str(&ctx->plan, create->mount), O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return mount < 0 ? -1 : cgroup_open(mount, path);
-}
-
-static bool cgroup_is_frozen(struct context *ctx)
-{
-	cleanup_fd int fd = statedir_open_cgroup(ctx);
-
-	return fd >= 0 && cgroup_event(fd, "frozen");
+	return freezer_open(ctx, &freezer, &ignored) == 0 && freezer_is_frozen(&freezer);
 }
 
 static bool has_entry(const struct context *ctx, const char *name)
@@ -250,7 +209,7 @@ int statedir_status(struct context *ctx, uint32_t *ret_status, struct failure *r
 		return -1;
 	if (!statedir_init_is_alive(ctx))
 		*ret_status = STATUS_STOPPED;
-	else if (cgroup_is_frozen(ctx))
+	else if (is_frozen(ctx))
 		*ret_status = STATUS_PAUSED;
 	else
 		*ret_status = status_before_program(ctx);

@@ -40,12 +40,6 @@ int statedir_write(
 /* The file "runtime" alone: for a container whose plan is damaged. */
 int statedir_load_runtime(struct context *ctx, struct failure *reterr);
 
-/* The container's cgroup as the plan names it, for reading. fd, or -1 with errno: ENOENT when it was given none. */
-int statedir_open_cgroup(const struct context *ctx);
-
-/* Its path below the root of the hierarchy, see cgroup_path(). */
-int statedir_cgroup_path(const struct context *ctx, char *ret_path, struct failure *reterr);
-
 /* The last step of create: from here on start may come. */
 int statedir_publish_fifo(struct context *ctx, struct failure *reterr);
 

@@ -1,93 +1,96 @@
 /**
- * linux.cgroupsPath and linux.resources to the cgroup v2 of the container: where it is, what is written into it, and how
- * it goes away. The cgroupfs driver of docs/adr/0002-cgroup-drivers.md.
+ * linux.cgroupsPath and linux.resources to the cgroups of the container: where they are, what is written into them, who
+ * joins them, and how they go away. The cgroupfs driver of docs/adr/0002-cgroup-drivers.md: one cgroup in cgroup2, and on
+ * hosts that still have hierarchies of cgroup v1 one in each of those.
  *
  * OCI runtime-spec, config-linux "Control groups". Pure.
  */
 import { SpecError, type SpecIssue } from '../errors.js';
-import type { CgroupFacts, HostFacts } from '../host/facts.js';
-import { BPF, type Op } from '../plan/op.gen.js';
-import type { LinuxResources } from '../spec/types.gen.js';
+import type { HostFacts } from '../host/facts.js';
+import { CGROUP, type Op } from '../plan/op.gen.js';
 import type { ValidSpec } from '../spec/valid.js';
-import { pointer } from '../util/pointer.js';
-import { compileDeviceFilter } from './device-filter.js';
+import { type JsonPointer, pointer } from '../util/pointer.js';
 import { refuse, warn } from './report.js';
-import { compileBlockIo } from './resources/block-io.js';
-import { CGROUPS_PATH, checkCgroupsPath, placeCgroup } from './resources/cgroup-path.js';
-import { compileHugepages, compileNetwork, compilePids, compileRdma } from './resources/counts.js';
-import { compileCpu, compileCpuset } from './resources/cpu.js';
-import { type Limits, MOUNT_HINT, noLimits, resource } from './resources/limits.js';
-import { compileMemory } from './resources/memory.js';
-import { compileUnified } from './resources/unified.js';
+import { CGROUPS_PATH, type CgroupPlace, checkCgroupsPath, placeCgroups } from './resources/cgroup-path.js';
+import { CGROUP2, type Limits, MOUNT_HINT } from './resources/limits.js';
+import { compileResources, isUnprivileged } from './resources/resources.js';
 
-/** Where cgroup2 is mounted and the cgroup below it; with SLOT.id in it when the config does not name one. */
-export interface CgroupPlace {
-  readonly mount: string;
-  readonly path: string;
-}
+export type { CgroupPlace } from './resources/cgroup-path.js';
 
 export interface CompiledCgroup {
   readonly setup: readonly Op[];
-  /** For a driver that makes the cgroup around a process that is there already. */
+  /** The way into cgroups that CLONE cannot put the first process into: those of v1, and one that systemd makes. */
   readonly settle: readonly Op[];
   readonly teardown: readonly Op[];
-  /** null: the container stays in the runtime's cgroup. */
-  readonly cgroup: CgroupPlace | null;
+  /** None: the container stays in the runtime's cgroup. */
+  readonly places: readonly CgroupPlace[];
   readonly warnings: readonly SpecIssue[];
 }
 
 /** Nobody has to ask for these: statistics and a later update need them. The kernel may refuse them. */
 const WANTED = ['cpu', 'io', 'memory', 'pids'];
 
-/** Throws SpecError with every field that this host's cgroup2 cannot serve. */
+/** Throws SpecError with every field that this host's cgroups cannot serve. */
 export function compileCgroup(spec: ValidSpec, facts: HostFacts): CompiledCgroup {
   const { cgroupsPath = '', resources = {} } = spec.linux ?? {};
-  const limits = noLimits(facts.cgroup);
+  const limits = compileResources(resources, facts, { devices: true });
   checkCgroupsPath(limits.report, cgroupsPath);
-  compileLimits(limits, resources, facts);
-  const obstacle = findObstacle(facts.cgroup, cgroupsPath);
-  if (obstacle !== undefined) refuseWhatNeedsOne(limits, spec, facts, obstacle);
+  const places = placeCgroups(cgroupsPath, facts.cgroup);
+  const { mount } = facts.cgroup;
+  const obstacle =
+    mount === null ? 'cgroup2 is not mounted on this host' : 'the runtime may not make cgroups beside its own';
+  if (!places.some(isCgroup2)) refuseWhatNeedsOne(limits, spec, facts, obstacle);
   if (limits.report.issues.length > 0) throw new SpecError(limits.report.issues);
-  const { mount, own } = facts.cgroup;
-  if (obstacle !== undefined || mount === null) return withoutCgroup(limits, obstacle ?? '');
+  if (places.length === 0)
+    warn(limits.report, 'NO_CGROUP', pointer('linux'), `the container gets no cgroup of its own: ${obstacle}`);
   const origin = cgroupsPath === '' ? pointer('linux') : CGROUPS_PATH;
-  const cgroup = { mount, path: placeCgroup(cgroupsPath, own) };
   return {
-    setup: [{ op: 'CGROUP_CREATE', ...cgroup, ...chooseControllers(limits), origin }, ...limits.ops],
-    settle: [],
+    setup: [...places.map((place) => create(place, places, limits, origin)), ...possible(limits, places)],
+    settle: joinCgroups(places, origin),
     teardown: [
-      { op: 'CGROUP_KILL', ...cgroup, origin },
-      { op: 'CGROUP_REMOVE', ...cgroup, origin },
+      ...places.flatMap((place) => killIn(place, places, origin)),
+      ...places.map(({ hierarchy, mount, path }): Op => ({ op: 'CGROUP_REMOVE', hierarchy, mount, path, origin })),
     ],
-    cgroup,
+    places,
     warnings: limits.report.warnings,
   };
 }
 
-/** The order in which runtimes write; unified is last by the spec. */
-export function compileLimits(limits: Limits, resources: LinuxResources, facts: HostFacts): void {
-  if (resources.pids) compilePids(limits, resources.pids);
-  if (resources.memory) compileMemory(limits, resources.memory);
-  if (resources.blockIO) compileBlockIo(limits, resources.blockIO);
-  if (resources.cpu) compileCpu(limits, resources.cpu);
-  compileDevices(limits, resources, facts);
-  if (resources.cpu) compileCpuset(limits, resources.cpu);
-  if (resources.hugepageLimits) compileHugepages(limits, resources.hugepageLimits);
-  if (resources.rdma) compileRdma(limits, resources.rdma);
-  if (resources.network) compileNetwork(limits, resources.network);
-  if (resources.unified) compileUnified(limits, resources.unified);
+const isCgroup2 = ({ hierarchy }: CgroupPlace) => hierarchy === CGROUP2;
+
+const hasController = ({ controllers }: CgroupPlace, name: string) => controllers.split(',').includes(name);
+
+/** Freezing and killing is cgroup2's where there is one: it needs no controller for it. */
+const isFreezer = (place: CgroupPlace, places: readonly CgroupPlace[]) =>
+  hasController(place, 'freezer') && !places.some(isCgroup2);
+
+function create(place: CgroupPlace, places: readonly CgroupPlace[], limits: Limits, origin: JsonPointer): Op {
+  const { hierarchy, controllers, mount, path } = place;
+  if (isCgroup2(place)) return { op: 'CGROUP_CREATE', mount, path, ...chooseControllers(limits), origin };
+  const cpuset = hasController(place, 'cpuset') ? CGROUP.INHERIT_CPUSET : 0;
+  const flags = cpuset | (isFreezer(place, places) ? CGROUP.FREEZER : 0);
+  return { op: 'CGROUP_CREATE_V1', hierarchy, flags, controllers, mount, path, origin };
 }
 
-function compileDevices(limits: Limits, resources: LinuxResources, facts: HostFacts): void {
-  const program = compileDeviceFilter(resources.devices);
-  if (program === null) return;
-  const flags = isUnprivileged(facts) ? BPF.IGNORE_ERRORS : 0;
-  limits.ops.push({ op: 'CGROUP_DEVICES', program, flags, origin: resource('devices') });
+function killIn(place: CgroupPlace, places: readonly CgroupPlace[], origin: JsonPointer): Op[] {
+  const { hierarchy, mount, path } = place;
+  if (isCgroup2(place)) return [{ op: 'CGROUP_KILL', mount, path, origin }];
+  return isFreezer(place, places) ? [{ op: 'CGROUP_KILL_V1', hierarchy, mount, path, origin }] : [];
 }
 
-/** Such a runtime may not load programs; its containers cannot make device nodes either, so the filter is not missed. */
-function isUnprivileged(facts: HostFacts): boolean {
-  return facts.inUserNamespace || facts.euid !== 0;
+/** For a process that CLONE has put into the cgroup of cgroup2. */
+export function joinCgroups(places: readonly CgroupPlace[], origin: JsonPointer): Op[] {
+  const v1 = places.filter((place) => !isCgroup2(place));
+  return v1.map(({ hierarchy }) => ({ op: 'CGROUP_JOIN', hierarchy, origin }));
+}
+
+/** The cgroups of a container that exists: for its other processes, and to change its limits. */
+export function openCgroups(places: readonly CgroupPlace[], origin: JsonPointer): Op[] {
+  return places.map((place) => {
+    const { hierarchy, controllers, mount, path } = place;
+    if (isCgroup2(place)) return { op: 'CGROUP_OPEN', mount, path, origin };
+    return { op: 'CGROUP_OPEN_V1', hierarchy, controllers, mount, path, origin };
+  });
 }
 
 /** As cgroup.subtree_control takes them. */
@@ -100,27 +103,22 @@ function chooseControllers({ facts, controllers }: Limits): { controllers: strin
   return { controllers: enable(controllers), wanted: enable(wanted) };
 }
 
-/** Why no cgroup can be made; undefined when one can, as far as the facts tell. */
-function findObstacle(facts: CgroupFacts, cgroupsPath: string): string | undefined {
-  if (facts.mount === null) return 'cgroup2 is not mounted on this host';
-  if (!facts.writable && !cgroupsPath.startsWith('/')) return 'the runtime may not make cgroups beside its own';
-  return undefined;
+/** All, but for a device filter that nobody asked for and that no cgroup takes. */
+function possible({ ops }: Limits, places: readonly CgroupPlace[]): readonly Op[] {
+  return places.some(isCgroup2) ? ops : ops.filter(({ op }) => op !== 'CGROUP_DEVICES');
 }
+
+const needsCgroup2 = (op: Op): boolean => op.op === 'CGROUP_DEVICES' || ('hierarchy' in op && op.hierarchy === CGROUP2);
 
 /** Without a cgroup the config must not silently lose a limit, its device filter, or a place it may delegate to. */
 function refuseWhatNeedsOne(limits: Limits, spec: ValidSpec, facts: HostFacts, obstacle: string): void {
   const { cgroupsPath = '', resources = {} } = spec.linux ?? {};
   const hasMount = facts.cgroup.mount !== null;
   const filterAsked = (resources.devices ?? []).length > 0 && !isUnprivileged(facts);
-  const ops = limits.ops.filter((op) => op.op !== 'CGROUP_DEVICES' || filterAsked);
+  const ops = limits.ops.filter((op) => needsCgroup2(op) && (op.op !== 'CGROUP_DEVICES' || filterAsked));
   const origins = new Set(ops.map((op) => op.origin));
   if (hasMount && cgroupsPath !== '') origins.add(CGROUPS_PATH);
   const hint = hasMount ? 'delegate a cgroup to this user, or leave the field out' : MOUNT_HINT;
   for (const path of origins)
     refuse(limits.report, 'CGROUP_UNAVAILABLE', path, `needs a cgroup, but ${obstacle}`, { hint });
-}
-
-function withoutCgroup({ report }: Limits, obstacle: string): CompiledCgroup {
-  warn(report, 'NO_CGROUP', pointer('linux'), `the container gets no cgroup of its own: ${obstacle}`);
-  return { setup: [], settle: [], teardown: [], cgroup: null, warnings: report.warnings };
 }

@@ -11,10 +11,10 @@ import type { Context } from './context.js';
 import { containerRoot } from './id-maps.js';
 import { isNew } from './namespaces.js';
 
-export function compileDelegation(c: Context, cgroup: CgroupPlace | null): Op[] {
+export function compileDelegation(c: Context, cgroups: readonly CgroupPlace[]): Op[] {
   const { uid } = containerRoot(c);
-  if (cgroup === null || !isNew(c.namespaces, 'cgroup') || !isNew(c.namespaces, 'user') || uid === c.facts.euid)
-    return [];
+  const cgroup2 = cgroups.some(({ hierarchy }) => hierarchy === 0);
+  if (!cgroup2 || !isNew(c.namespaces, 'cgroup') || !isNew(c.namespaces, 'user') || uid === c.facts.euid) return [];
   const mounts = c.spec.mounts ?? [];
   const index = mounts.findLastIndex(({ type = '' }) => type === 'cgroup' || type === 'cgroup2');
   const mount = mounts[index];

@@ -8,8 +8,8 @@
 import type { LinuxDeviceCgroup } from '../spec/types.gen.js';
 
 /** BPF_DEVCG_DEV_* and BPF_DEVCG_ACC_* of linux/bpf.h. */
-const BLOCK = 1;
-const CHAR = 2;
+export const BLOCK = 1;
+export const CHAR = 2;
 const MKNOD = 1;
 const READ = 2;
 const WRITE = 4;
@@ -51,7 +51,7 @@ export function deviceRules(devices: readonly LinuxDeviceCgroup[]): readonly Dev
 export const isBlock = (rule: DeviceRule): boolean => rule.type === BLOCK;
 
 /** "rwm" and its parts. */
-export function rulePermissions({ access }: DeviceRule): string {
+export function rulePermissions({ access }: Pick<DeviceRule, 'access'>): string {
   const letter = (bit: number, of: string) => ((access & bit) === 0 ? '' : of);
   return letter(READ, 'r') + letter(WRITE, 'w') + letter(MKNOD, 'm');
 }
@@ -59,8 +59,11 @@ export function rulePermissions({ access }: DeviceRule): string {
 /** The program, or null when the rules allow everything. */
 export function compileDeviceFilter(devices: readonly LinuxDeviceCgroup[] = []): Uint8Array | null {
   const rules = deviceRules(devices);
-  const everything = rules[0] !== undefined && isUniversal(rules[0]) && rules.every((rule) => rule.allow);
-  return everything ? null : assemble(rules);
+  return allowEverything(rules) ? null : assemble(rules);
+}
+
+export function allowEverything(rules: readonly DeviceRule[]): boolean {
+  return rules[0] !== undefined && isUniversal(rules[0]) && rules.every((rule) => rule.allow);
 }
 
 function parseRule(rule: LinuxDeviceCgroup): DeviceRule {

@@ -11,6 +11,7 @@ import { NO_OPS } from '../plan/plan.js';
 import type { Process } from '../spec/types.gen.js';
 import type { ValidProcess, ValidSpec } from '../spec/valid.js';
 import { append } from '../util/pointer.js';
+import { type CgroupPlace, joinCgroups, openCgroups } from './cgroup.js';
 import { connectConsole, openConsole } from './console.js';
 import { type ProcessScope, ROOT_ORIGIN } from './context.js';
 import type { Compiled } from './index.js';
@@ -31,8 +32,8 @@ export interface ExecTarget {
   readonly bundle: string;
   /** Absolute path of a socket that wants a pidfd of the process. */
   readonly pidfdSocket?: string | undefined;
-  /** The cgroup to start in, below its mount; may hold SLOT.id. */
-  readonly cgroup: { readonly mount: string; readonly path: string } | null;
+  /** The cgroups to start in. */
+  readonly cgroups: readonly CgroupPlace[];
   /** The scope that systemd made for it. */
   readonly unit: string | null;
 }
@@ -62,13 +63,14 @@ export function compileExec(
     ...NO_OPS,
     setup: [
       ...listenerPage(filter),
-      ...(move.length > 0 ? [] : openCgroup(target)),
+      ...(move.length > 0 ? [] : openCgroups(target.cgroups, ROOT_ORIGIN)),
       ...connectConsole(scope),
       ...initialAffinity(scope),
     ],
     spawn: spawnInto(scope),
     settle: [
       ...move,
+      ...(move.length > 0 ? [] : joinCgroups(target.cgroups, ROOT_ORIGIN)),
       finalAffinity(scope),
       ...oomScoreAdj(scope),
       { op: 'NOTIFY', phase: PHASE.MAPPED, origin: NAMESPACES } as const,
@@ -100,10 +102,6 @@ function inherit(process: ValidProcess, first: Process | undefined): Process {
   };
   const set = Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== undefined));
   return { ...process, ...set, user: { ...process.user, ...(umask === undefined ? {} : { umask }) } };
-}
-
-function openCgroup({ cgroup }: ExecTarget): Op[] {
-  return cgroup === null ? [] : [{ op: 'CGROUP_OPEN', ...cgroup, origin: ROOT_ORIGIN }];
 }
 
 /** The stage keeps the executor itself out of the container's namespaces. */

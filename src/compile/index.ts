@@ -25,7 +25,7 @@ import { compileIdMaps, containerRoot } from './id-maps.js';
 import { checkMountLabel, joinKeyring } from './lsm.js';
 import { compileMaskedPaths } from './masked-paths.js';
 import { compileMounts, type MountOps } from './mounts.js';
-import { checkNamespaces, isNew, NAMESPACES, openNamespaces, spawn } from './namespaces.js';
+import { checkNamespaces, enterCgroupNamespace, isNew, NAMESPACES, openNamespaces, spawn } from './namespaces.js';
 import { compileProcess } from './process.js';
 import { mountNotify, notifyDirectory, sendPidfd } from './protocols.js';
 import { compileReadonlyPaths } from './readonly-paths.js';
@@ -61,24 +61,22 @@ export function compileCreate(
   checkUnsupported(c);
   checkMountLabel(c);
   const cgroup = collect(c.report, () => chooseDriver(spec, facts, options));
-  const delegation = compileDelegation(c, cgroup?.cgroup ?? null);
+  const delegation = compileDelegation(c, cgroup?.places ?? []);
   const late = cgroup?.settle ?? [];
   const early = cgroup?.setup ?? [];
-  // A cgroup namespace is rooted at the cgroup its maker is in: one who is moved later makes it later.
-  const movedLate = late.length > 0;
   const filter = compileFilter(c);
   const sources = createSources(c);
   const rootfs = openRootfs(c, sources);
   const mounts = compileMounts(c, {
     sources,
-    cgroup: cgroup?.cgroup ?? null,
+    cgroups: cgroup?.places ?? [],
     rootfs: rootfsPath(spec, options.bundle),
   });
   const lists: Plan['lists'] = {
-    setup: [...listenerPage(filter), ...setup(c, sources.ops, early.length === 0 ? [] : [...early, ...delegation])],
-    spawn: spawn(c, lateNamespaces(c) | (movedLate ? CLONE_NEW.cgroup : 0n)),
-    settle: settle(c, filter, late.length === 0 ? [] : [...late, ...delegation]),
-    init: init(c, rootfs, mounts, { filter, movedLate }),
+    setup: [...listenerPage(filter), ...setup(c, sources.ops, [...early, ...(early.length > 0 ? delegation : [])])],
+    spawn: spawn(c, lateNamespaces(c) | CLONE_NEW.cgroup),
+    settle: settle(c, filter, [...late, ...(early.length > 0 ? [] : delegation)]),
+    init: init(c, rootfs, mounts, filter),
     started: compileHooks(spec, 'poststart'),
     teardown: teardown(c, cgroup?.teardown ?? []),
   };
@@ -125,14 +123,9 @@ function settle(c: Context, filter: Filter, cgroup: readonly Op[]): Op[] {
   ];
 }
 
-interface InitParts {
-  readonly filter: Filter;
-  readonly movedLate: boolean;
-}
-
-function init(c: Context, rootfs: Op, mounts: MountOps, { filter, movedLate }: InitParts): Op[] {
+function init(c: Context, rootfs: Op, mounts: MountOps, filter: Filter): Op[] {
   return [
-    ...becomeInit(c, movedLate),
+    ...becomeInit(c),
     compileHostPropagation(c),
     ...(isNew(c.namespaces, 'network') ? [{ op: 'LOOPBACK_UP', origin: NAMESPACES } as const] : []),
     rootfs,
@@ -165,13 +158,13 @@ function teardown(c: Context, cgroup: readonly Op[]): Op[] {
 }
 
 /** The first steps of init, before it touches a mount. In somebody else's namespaces it could be traced: CVE-2016-9962. */
-function becomeInit(c: Context, movedLate: boolean): Op[] {
+function becomeInit(c: Context): Op[] {
   const joins = [...c.namespaces.values()].some(({ path = '' }) => path !== '');
   return [
     ...(joins ? [{ op: 'NOT_DUMPABLE', origin: NAMESPACES } as const] : []),
     ...unshareTime(c),
     { op: 'AWAIT', phase: PHASE.MAPPED, origin: NAMESPACES },
-    ...(movedLate && isNew(c.namespaces, 'cgroup') ? [{ op: 'UNSHARE_CGROUP', origin: NAMESPACES } as const] : []),
+    ...enterCgroupNamespace(c),
     ...(c.namespaces.has('user') ? [{ op: 'BECOME_ROOT', origin: NAMESPACES } as const] : []),
     { op: 'NEW_SESSION', origin: c.base },
     { op: 'PRIVATE_PROC', origin: ROOT_ORIGIN },

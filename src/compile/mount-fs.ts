@@ -1,21 +1,20 @@
 /**
- * Mounts of a new file system: what proc, sysfs, tmpfs and cgroup need beside their options, and mount(2) for options
+ * Mounts of a new file system: what proc, sysfs and tmpfs need beside their options, and mount(2) for options
  * that the new mount API cannot carry.
  *
  * OCI runtime-spec, config "Mounts"; fsopen(2), fsconfig(2). Pure.
  */
-import { posix } from 'node:path';
 import { MOUNT, type Op } from '../plan/op.gen.js';
 import { MOUNT_ATTR, MS } from '../util/kernel.js';
 import { append } from '../util/pointer.js';
 import { mountLabel } from './lsm.js';
-import { attributesOp, firstPropagation, propagationOp, warnNoEffect } from './mount-bind.js';
+import { attributesOp, firstPropagation, propagationOp } from './mount-bind.js';
 import { idMapOf } from './mount-idmap.js';
 import { type Attributes, merge } from './mount-options.js';
 import type { MountOps, MountScope } from './mounts.js';
 import { isNew } from './namespaces.js';
 import { refuse } from './report.js';
-import { type IdMap, idmapOps, NO_SLOT, takeSlot } from './sources.js';
+import { type IdMap, idmapOps, takeSlot } from './sources.js';
 
 /** File systems without a device: their superblock is shared or private memory, "ro" is for the mount alone. */
 const MOUNT_ONLY_READ_ONLY = [
@@ -41,11 +40,6 @@ const MAX_MOUNT_DATA = 4095;
 
 export function compileFileSystem(scope: MountScope): MountOps {
   const type = scope.mount.type ?? '';
-  if (type === 'cgroup' || type === 'cgroup2') {
-    // Only to be refused: no cgroup file system takes a mapping.
-    idMapOf(scope);
-    return compileCgroupMount(scope);
-  }
   // One mount without mounts below: recursive options are the plain ones.
   const attributes = merge(scope.options.attributes, scope.options.recursive);
   const deferred = deferReadOnly(scope, type, attributes);
@@ -121,7 +115,11 @@ interface Parts {
   readonly propagation: bigint;
 }
 
-function newMount(scope: MountScope, { type, source, attributes, superblock, propagation }: Parts, more = 0): Op {
+export function newMount(
+  scope: MountScope,
+  { type, source, attributes, superblock, propagation }: Parts,
+  more = 0,
+): Op {
   return {
     op: 'MOUNT_FS',
     type,
@@ -210,38 +208,4 @@ function legacyMount(scope: MountScope, { type, source, attributes, superblock, 
     flags: typeFlags(scope, type),
     origin: scope.at,
   };
-}
-
-/** cgroup2 whatever the config calls it. Without a cgroup namespace it would show every cgroup of the host. */
-function compileCgroupMount(scope: MountScope): MountOps {
-  const { context, cgroup, options } = scope;
-  const { mount } = context.facts.cgroup;
-  if (mount === null) {
-    refuse(
-      context.report,
-      'CGROUP_MOUNT_UNAVAILABLE',
-      append(scope.at, 'type'),
-      'cannot be mounted: this host has no cgroup2',
-      {
-        hint: 'mount cgroup2 on the host: mount -t cgroup2 none /sys/fs/cgroup',
-      },
-    );
-  }
-  const attributes = merge(options.attributes, options.recursive);
-  const [propagation, rest] = firstPropagation(options.propagation);
-  const more = rest.map((one) => propagationOp(scope, one));
-  if (context.namespaces.has('cgroup')) {
-    const parts = { type: 'cgroup2', source: 'cgroup', attributes, superblock: 0, propagation };
-    return { ops: [newMount(scope, parts, MOUNT.BIND_OWN_CGROUP_ON_REFUSAL), ...more], deferred: [] };
-  }
-  if (options.superblock + options.data.length > 0)
-    warnNoEffect(
-      scope,
-      "options of the file system have no effect: without a cgroup namespace the cgroup's directory is bound",
-    );
-  const source =
-    cgroup === null ? posix.join(mount ?? '/', context.facts.cgroup.own) : posix.join(cgroup.mount, cgroup.path);
-  const { set: attrSet, clear: attrClr } = attributes;
-  const bind = { source, slot: NO_SLOT, dest: scope.dest, flags: 0, propagation, attrSet, attrClr, origin: scope.at };
-  return { ops: [{ op: 'MOUNT_BIND', ...bind }, ...more], deferred: [] };
 }

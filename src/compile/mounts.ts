@@ -8,9 +8,11 @@ import { posix } from 'node:path';
 import type { Op } from '../plan/op.gen.js';
 import type { Mount } from '../spec/types.gen.js';
 import { append, type JsonPointer, pointer } from '../util/pointer.js';
+import type { CgroupPlace } from './cgroup.js';
 import type { Context } from './context.js';
 import { checkMountId } from './id-maps.js';
 import { compileBind, compileRemount, warnNoEffect } from './mount-bind.js';
+import { compileCgroupMount } from './mount-cgroup.js';
 import { compileFileSystem } from './mount-fs.js';
 import { type ParsedOptions, parseMountOptions } from './mount-options.js';
 import { refuse } from './report.js';
@@ -20,8 +22,8 @@ import type { Sources } from './sources.js';
 export interface MountScope {
   readonly context: Context;
   readonly sources: Sources;
-  /** Where the container's cgroup is, with slots, or null. */
-  readonly cgroup: { readonly mount: string; readonly path: string } | null;
+  /** Where the container's cgroups are. */
+  readonly cgroups: readonly CgroupPlace[];
   /** Absolute, on the host. */
   readonly rootfs: string;
   readonly mount: Mount;
@@ -36,7 +38,7 @@ export interface MountOps {
   readonly deferred: readonly Op[];
 }
 
-export type MountsInput = Pick<MountScope, 'sources' | 'cgroup' | 'rootfs'>;
+export type MountsInput = Pick<MountScope, 'sources' | 'cgroups' | 'rootfs'>;
 
 export function compileMounts(context: Context, input: MountsInput): MountOps {
   const compiled = (context.spec.mounts ?? []).map((mount, index) =>
@@ -70,7 +72,9 @@ function compileMount(scope: MountScope): MountOps {
   if (scope.options.copyUp && (scope.options.bind !== 'no' || scope.mount.type !== 'tmpfs'))
     warnNoEffect(scope, 'tmpcopyup has no effect on what is no new tmpfs');
   if (changesOnly(scope)) return compileRemount(scope);
-  return scope.options.bind === 'no' ? compileFileSystem(scope) : compileBind(scope);
+  if (scope.options.bind !== 'no') return compileBind(scope);
+  const isCgroup = scope.mount.type === 'cgroup' || scope.mount.type === 'cgroup2';
+  return isCgroup ? compileCgroupMount(scope) : compileFileSystem(scope);
 }
 
 /** remount, or a propagation without anything to mount: an existing mount is changed. */

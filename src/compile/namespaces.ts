@@ -85,6 +85,11 @@ export function spawn({ namespaces }: Context, late = 0n): Op[] {
   return [...stage, ...joins, { op: 'CLONE', namespaces: flags, origin: NAMESPACES }];
 }
 
+/** clone3(2) would root it at the runtime's cgroups: init makes it, when it is in all of its own. */
+export function enterCgroupNamespace({ namespaces }: Context): Op[] {
+  return isNew(namespaces, 'cgroup') ? [{ op: 'UNSHARE_CGROUP', origin: NAMESPACES }] : [];
+}
+
 /** What this kernel and this program cannot do. */
 export function checkNamespaces({ namespaces, facts, report }: ProcessScope): void {
   for (const { type, at } of namespaces.values()) {

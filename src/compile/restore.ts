@@ -54,7 +54,7 @@ export function compileRestore(
   return { ...created, plan: { ...created.plan, lists }, external };
 }
 
-/** What the systemd driver does in this list: around CRIU, whose children are then in the scope from the beginning. */
+/** What gets the first process into its cgroups: here that is CRIU, and what it restores is in them from the beginning. */
 const makesCgroup = ({ op }: Op): boolean => op.startsWith('SYSTEMD_') || op.startsWith('CGROUP_');
 
 /** CRIU's pid is recorded first, so that a restore that is killed can be deleted. */

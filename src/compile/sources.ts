@@ -37,7 +37,7 @@ export function createSources(scope: ProcessScope): Sources {
 
 export function takeSlot({ slots, scope }: Sources, origin: JsonPointer, value: string): number {
   if (slots.next === MAX_SLOTS) {
-    refuse(scope.report, 'TOO_MANY_SOURCES', origin, 'is one mount too many: the executor holds 512 sources', {
+    refuse(scope.report, 'TOO_MANY_SOURCES', origin, 'is one mount too many: the executor holds 511 sources', {
       value,
     });
   }

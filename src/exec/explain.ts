@@ -49,15 +49,32 @@ const ENTRIES: readonly Entry[] = [
     hint: 'a process in a parent cgroup keeps controllers from being enabled for its children: move it into a leaf cgroup',
   },
   {
-    ops: ['CGROUP_CREATE'],
+    ops: ['CGROUP_CREATE', 'CGROUP_CREATE_V1'],
     errnos: ['EACCES', 'EPERM', 'EROFS'],
     hint: 'this user may not make cgroups there: run as root, or have the cgroup delegated to you (systemd: Delegate=yes)',
   },
   {
     ops: ['CGROUP_WRITE'],
     errnos: ['ENOENT'],
+    when: ({ op }) => op?.op === 'CGROUP_WRITE' && op.hierarchy === 0,
     hint: (_, facts) =>
       `the controller is not available in cgroup v2 here (it has: ${facts.cgroup.controllers.join(' ') || 'none'})`,
+  },
+  {
+    ops: ['CGROUP_WRITE', 'CGROUP_WRITE_EITHER'],
+    errnos: ['ENOENT'],
+    hint: 'this kernel was built without that limit (memory.memsw.*: boot with swapaccount=1)',
+  },
+  {
+    ops: ['CGROUP_WRITE'],
+    errnos: ['EPERM'],
+    when: ({ op }) => op?.op === 'CGROUP_WRITE' && op.file.startsWith('devices.'),
+    hint: 'a device can only be allowed where the parent cgroup allows it',
+  },
+  {
+    ops: ['CGROUP_JOIN'],
+    errnos: ['ENOSPC'],
+    hint: 'the cgroup has no CPUs or memory nodes: write cpuset.cpus and cpuset.mems of its parents',
   },
   {
     ops: ['CGROUP_WRITE'],

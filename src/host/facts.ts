@@ -6,6 +6,17 @@
  */
 export type NamespaceType = 'pid' | 'network' | 'mount' | 'ipc' | 'uts' | 'user' | 'cgroup' | 'time';
 
+/** A mounted hierarchy of cgroup v1 with its controllers, or with a name alone. */
+export interface CgroupV1Facts {
+  /** As /proc/PID/cgroup has it: "memory", "cpu,cpuacct", "name=systemd". */
+  readonly controllers: string;
+  readonly mount: string;
+  /** The runtime's own cgroup below that mount. */
+  readonly own: string;
+  /** Whether the runtime may make cgroups there. */
+  readonly writable: boolean;
+}
+
 export interface CgroupFacts {
   /** unified: cgroup2 alone; hybrid: cgroup2 beside v1 controllers; legacy: v1 alone; none: not mounted. */
   readonly layout: 'unified' | 'hybrid' | 'legacy' | 'none';
@@ -17,8 +28,8 @@ export interface CgroupFacts {
   readonly writable: boolean;
   /** Controllers in the cgroup2 root's cgroup.controllers. */
   readonly controllers: readonly string[];
-  /** v1 controllers by name with their mount points; empty on a unified host. */
-  readonly v1: { readonly [controller: string]: string };
+  /** The hierarchies of cgroup v1, in the order they were mounted; none on a unified host. */
+  readonly v1: readonly CgroupV1Facts[];
   /** Huge page sizes as in the hugetlb.SIZE.max file names: "2MB", "1GB". */
   readonly hugepageSizes: readonly string[];
 }

@@ -4,7 +4,7 @@
  * proc(5), cgroups(7), user_namespaces(7). Pure.
  */
 import { posix } from 'node:path';
-import type { CgroupFacts, NamespaceType } from './facts.js';
+import type { CgroupFacts, CgroupV1Facts, NamespaceType } from './facts.js';
 
 /** One line of /proc/self/mountinfo, as far as cgroups need it. */
 export interface MountLine {
@@ -30,49 +30,67 @@ function unescapePath(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
 
-const V1_CONTROLLERS = [
-  'cpu',
-  'cpuacct',
-  'cpuset',
-  'memory',
-  'devices',
-  'freezer',
-  'blkio',
-  'pids',
-  'hugetlb',
-  'net_cls',
-  'net_prio',
-  'perf_event',
-  'rdma',
-  'misc',
-];
+export interface CgroupLine {
+  /** Empty for cgroup2. */
+  readonly controllers: string;
+  readonly path: string;
+}
 
-export type CgroupMounts = Pick<CgroupFacts, 'layout' | 'mount' | 'v1'> & { readonly root: string };
+/** /proc/self/cgroup: "4:memory:/user.slice", "1:name=systemd:/", "0::/". */
+export function parseCgroupLines(text: string): CgroupLine[] {
+  return text.split('\n').flatMap((line) => {
+    const match = /^\d+:([^:]*):(.*)$/.exec(line);
+    if (match === null) return [];
+    return [{ controllers: match[1] ?? '', path: (match[2] ?? '/').replace(/ \(deleted\)$/, '') }];
+  });
+}
 
-/** Where cgroup v2 and the controllers of v1 are mounted. root is the part of the hierarchy that the v2 mount shows. */
-export function findCgroupMounts(mounts: readonly MountLine[]): CgroupMounts {
+export interface CgroupMounts {
+  readonly layout: CgroupFacts['layout'];
+  readonly mount: string | null;
+  readonly own: string;
+  readonly v1: readonly Omit<CgroupV1Facts, 'writable'>[];
+}
+
+/** Where cgroup v2 and the hierarchies of v1 are mounted, and the process' own cgroup in each. */
+export function findCgroups(mounts: readonly MountLine[], lines: readonly CgroupLine[]): CgroupMounts {
   const v2 = mounts.filter(({ type }) => type === 'cgroup2');
   const unified = v2.findLast(({ point }) => point === '/sys/fs/cgroup') ?? v2[0];
-  const v1: { [controller: string]: string } = {};
-  for (const { type, point, options } of mounts) {
+  const v1 = findV1(mounts, lines);
+  const own = ownBelow(unified?.root ?? '/', lines.find(({ controllers }) => controllers === '')?.path ?? '/');
+  if (unified === undefined) return { layout: v1.length > 0 ? 'legacy' : 'none', mount: null, own, v1 };
+  return { layout: v1.length > 0 ? 'hybrid' : 'unified', mount: unified.point, own, v1 };
+}
+
+/** A hierarchy may be mounted at several places: the usual one, or else the first, stands for it. */
+function findV1(mounts: readonly MountLine[], lines: readonly CgroupLine[]): CgroupMounts['v1'] {
+  const found = new Map<string, Omit<CgroupV1Facts, 'writable'>>();
+  for (const { type, root, point, options } of mounts) {
     if (type !== 'cgroup') continue;
-    for (const name of V1_CONTROLLERS) if (options.includes(name)) v1[name] = point;
+    const line = lines.find(
+      ({ controllers }) => controllers !== '' && controllers.split(',').every((name) => options.includes(name)),
+    );
+    const earlier = line && found.get(line.controllers);
+    if (line === undefined || earlier?.mount.startsWith('/sys/fs/cgroup/')) continue;
+    const { controllers, path } = line;
+    found.set(controllers, { controllers, mount: point, own: ownBelow(root, path) });
   }
-  const hasV1 = mounts.some(({ type }) => type === 'cgroup');
-  if (unified === undefined) return { layout: hasV1 ? 'legacy' : 'none', mount: null, root: '/', v1 };
-  return { layout: hasV1 ? 'hybrid' : 'unified', mount: unified.point, root: unified.root, v1 };
+  return [...found.values()];
 }
 
 /**
- * The cgroup v2 line of /proc/self/cgroup as a path below a mount that shows the hierarchy from root on. A process
- * outside of that root ("/../x", which a cgroup namespace makes) is taken to be at it.
+ * A cgroup as a path below a mount that shows the hierarchy from root on. A process outside of that root ("/../x",
+ * which a cgroup namespace makes) is taken to be at it.
  */
-export function parseOwnCgroup(text: string, root = '/'): string {
-  const line = text.split('\n').find((entry) => entry.startsWith('0::'));
-  const path = line?.slice('0::'.length).replace(/ \(deleted\)$/, '') ?? '/';
+function ownBelow(root: string, path: string): string {
   const below = posix.relative(root, path);
   const outside = path.startsWith('/..') || below.startsWith('..');
   return outside || below === '' ? '/' : `/${below}`;
+}
+
+/** That of cgroup2 in a /proc/PID/cgroup, in a mount that shows the whole hierarchy. */
+export function parseOwnCgroup(text: string): string {
+  return ownBelow('/', parseCgroupLines(text).find(({ controllers }) => controllers === '')?.path ?? '/');
 }
 
 export function parseWords(text: string): string[] {

@@ -9,15 +9,15 @@ import { TsrunError } from '../errors.js';
 import { type Addon, addon } from '../native/addon.js';
 import type { CgroupFacts, HostFacts, SeccompFacts } from './facts.js';
 import {
-  findCgroupMounts,
+  findCgroups,
   isInitialUidMap,
   parseCapabilities,
+  parseCgroupLines,
   parseHardLimits,
   parseHugepageSize,
   parseKernel,
   parseMountinfo,
   parseNamespaces,
-  parseOwnCgroup,
   parseWords,
 } from './parse.js';
 import { probeSystemd } from './systemd.js';
@@ -55,14 +55,14 @@ function tryAddon(): Addon | undefined {
 }
 
 function probeCgroup(): CgroupFacts {
-  const { root, ...mounts } = findCgroupMounts(parseMountinfo(readText('/proc/self/mountinfo') ?? ''));
-  const own = parseOwnCgroup(readText('/proc/self/cgroup') ?? '', root);
-  const { mount } = mounts;
+  const mounts = parseMountinfo(readText('/proc/self/mountinfo') ?? '');
+  const { v1, ...v2 } = findCgroups(mounts, parseCgroupLines(readText('/proc/self/cgroup') ?? ''));
+  const { mount, own } = v2;
   return {
-    ...mounts,
-    own,
+    ...v2,
     writable: mount !== null && isWritable(posix.join(mount, posix.dirname(own))),
     controllers: mount === null ? [] : parseWords(readText(`${mount}/cgroup.controllers`) ?? ''),
+    v1: v1.map((one) => ({ ...one, writable: isWritable(posix.join(one.mount, one.own)) || isWritable(one.mount) })),
     hugepageSizes: list('/sys/kernel/mm/hugepages').flatMap((name) => parseHugepageSize(name) ?? []),
   };
 }

@@ -138,6 +138,11 @@ const STORIES: Stories = {
   SYSTEMD_ATTACH: { phase: 'cgroup', why: 'A user may not move it there himself; systemd may.' },
   SYSTEMD_STOP_UNIT: { phase: 'remove', why: 'With the unit its cgroup goes, and the name is free again.' },
   UNSHARE_CGROUP: { phase: 'settle', why: 'It begins at the cgroup of its maker, so it is made after the move.' },
+  CGROUP_CREATE_V1: {
+    phase: 'cgroup',
+    why: 'This host still binds controllers to hierarchies of cgroup v1: the container gets a group in each of them.',
+  },
+  CGROUP_OPEN_V1: { phase: 'cgroup', why: 'In cgroup v1 each hierarchy has a group of the container.' },
   CGROUP_OPEN: { phase: 'cgroup', why: 'The new process lives under the limits of the container.' },
   STAGE: {
     phase: 'clone',
@@ -150,6 +155,7 @@ const STORIES: Stories = {
     phase: 'attend',
     why: 'With its start time the pid names this process for ever, even when pids are used again.',
   },
+  CGROUP_JOIN: { phase: 'attend', why: 'Only the group of cgroup v2 can be given to a process as it is made.' },
   ID_MAPS: { phase: 'attend', why: 'Root of the container is an ordinary user of the host.' },
   OOM_SCORE_ADJ: { phase: 'attend', why: 'When memory runs out, the kernel kills high scores first.' },
   RLIMIT: { phase: 'attend', why: 'Limits of single processes, as ulimit sets them.' },
@@ -225,6 +231,10 @@ const STORIES: Stories = {
   MEMORY_POLICY: {
     phase: 'privileges',
     why: 'On a machine with several memory nodes it decides which one pages lie on.',
+  },
+  CGROUP_KILL_V1: {
+    phase: 'remove',
+    why: 'Whoever is still in the group is frozen, so that nobody gets away, and dies with the container.',
   },
   CGROUP_KILL: { phase: 'remove', why: 'Whoever is still in the group dies with the container.' },
   CGROUP_REMOVE: { phase: 'remove', why: 'The limits go with the processes.' },

@@ -6,41 +6,16 @@
  */
 import { IO_PRIORITY_CLASSES, PERSONALITY_DOMAINS, SCHEDULER_POLICIES } from '../util/linux-policies.js';
 import { maskText } from '../util/number-list.js';
-import { escapeControls } from '../util/quote.js';
 import * as name from './names.js';
 import type { MountBindOp, MountFsOp, Op, OpenFsOp, OpenSourceOp, OpName, RunHookOp, SchedulerOp } from './op.gen.js';
-import {
-  ATTR,
-  CHDIR,
-  CONSOLE,
-  DEVICE,
-  HOOK,
-  LINK,
-  MOUNT,
-  PHASE,
-  SETGROUPS,
-  SLOT,
-  SOURCE,
-  STATUS,
-  USER,
-  WRITE,
-} from './op.gen.js';
-import { readProperties } from './unit-text.js';
+import { ATTR, CHDIR, CONSOLE, DEVICE, HOOK, LINK, MOUNT, PHASE, SETGROUPS, SOURCE, STATUS, USER } from './op.gen.js';
+import { CGROUP_TEXTS } from './text-cgroup.js';
+import { bit, list, notes, show, when } from './words.js';
 
 type Texts = { readonly [K in OpName]: (op: Extract<Op, { op: K }>) => string };
 
 const NO_SLOT = 0xffff_ffff;
 
-/** Slots as <id>, control characters escaped, quotes where the text would not stand as one word. */
-function show(text: string): string {
-  let shown = text;
-  for (const [slot, bytes] of Object.entries(SLOT)) shown = shown.replaceAll(bytes, `<${slot}>`);
-  const escaped = escapeControls(shown.replace(/["\\]/g, '\\$&'));
-  return escaped === '' || escaped !== shown || /[\s'()]/.test(shown) ? `"${escaped}"` : shown;
-}
-
-const list = (texts: readonly string[]) => texts.map(show).join(' ');
-const bit = (flags: number, flag: number) => (flags & flag) !== 0;
 const keyOf = (table: { readonly [name: string]: number }, value: number) =>
   Object.keys(table).find((key) => table[key] === value) ?? String(value);
 const hookName = (kind: number) =>
@@ -59,14 +34,7 @@ const PHASES: { readonly [phase: number]: string } = {
 };
 const phase = (value: number) => PHASES[value] ?? `of phase ${value}`;
 
-/** " (a, b; c)": groups of words, empty ones left out. */
-function notes(...groups: readonly (readonly string[])[]): string {
-  const text = groups.filter((group) => group.length > 0).map((group) => group.join(', '));
-  return text.length === 0 ? '' : ` (${text.join('; ')})`;
-}
-
 const propagation = (flags: bigint) => (flags === 0n ? [] : [`propagation ${name.propagationWord(flags)}`]);
-const when = (flags: number, flag: number, word: string) => (bit(flags, flag) ? [word] : []);
 
 function mountFs(op: MountFsOp): string {
   const source = op.source === op.type || op.source === '' ? '' : ` ${show(op.source)}`;
@@ -132,8 +100,6 @@ function groups(blob: Uint8Array): string[] {
   return Array.from({ length: blob.length / 4 }, (_, i) => String(view.getUint32(i * 4, true)));
 }
 
-const properties = (message: Uint8Array) => readProperties(message).map(({ name, value }) => show(`${name}=${value}`));
-
 /** "run" or, on one line each, the lines of an id map. */
 const mapLines = (map: string) => map.trim().split('\n').join(', ');
 
@@ -160,24 +126,7 @@ const TEXTS: Texts = {
   OPEN_NAMESPACE: (op) => `open ${name.namespaceWords(op.type)} namespace ${show(op.path)} as namespace ${op.slot}`,
   OPEN_SOURCE: openSource,
   CONSOLE_CONNECT: () => 'connect to the console socket',
-  CGROUP_CREATE: (op) =>
-    `make cgroup ${show(op.path)} below ${show(op.mount)}` +
-    notes(op.controllers === '' ? [] : [op.controllers], op.wanted === '' ? [] : [`if allowed ${op.wanted}`]),
-  CGROUP_WRITE: (op) =>
-    `write ${show(op.value)} to ${show(op.file)} of the cgroup${notes(when(op.flags, WRITE.IGNORE_MISSING, 'if it is there'))}`,
-  CGROUP_WRITE_EITHER: (op) =>
-    `write ${show(op.value)} to ${show(op.file)} of the cgroup, or else ${show(op.otherValue)} to ${show(op.otherFile)}`,
-  CGROUP_DEVICES: (op) => `attach a device filter to the cgroup (${op.program.length / 8} instructions)`,
-  CGROUP_OPEN: (op) => `open cgroup ${show(op.path)} below ${show(op.mount)}`,
-  SYSTEMD_CONNECT: (op) => `connect to systemd: ${list([...op.direct, ...op.bus])}`,
-  SYSTEMD_START_UNIT: (op) => `have systemd start ${show(op.unit)}${notes(properties(op.start))}`,
-  SYSTEMD_SET_PROPERTIES: (op) => `tell systemd of ${show(op.unit)}${notes(properties(op.set))}`,
-  SYSTEMD_ATTACH: (op) => `have systemd move the process into ${show(op.unit)}`,
-  SYSTEMD_STOP_UNIT: (op) => `have systemd stop ${show(op.unit)}`,
-  CGROUP_ADOPT: (op) =>
-    `take over cgroup ${show(op.path)} below ${show(op.mount)}${notes(op.controllers === '' ? [] : [op.controllers])}`,
-  CGROUP_DELEGATE: (op) => `give the cgroup to uid ${op.uid}`,
-  UNSHARE_CGROUP: () => 'make the cgroup namespace',
+  ...CGROUP_TEXTS,
   STAGE: () => 'fork a process that may change namespaces',
   JOIN_NAMESPACE: (op) => `join ${name.namespaceWords(op.type)} namespace ${op.slot}`,
   JOIN_INIT: (op) => `join namespaces of the container: ${name.namespaceWords(op.namespaces)}`,
@@ -279,8 +228,6 @@ const TEXTS: Texts = {
   IO_PRIORITY: (op) => `set I/O priority ${keyOf(IO_PRIORITY_CLASSES, op.ioClass)} ${op.priority}`,
   PERSONALITY: (op) => `set personality ${keyOf(PERSONALITY_DOMAINS, op.persona)}`,
   MEMORY_POLICY: (op) => `set memory policy ${name.memoryPolicyWords(op.mode)}${notes(nodes(op.nodes))}`,
-  CGROUP_KILL: (op) => `kill what is left in cgroup ${show(op.path)}`,
-  CGROUP_REMOVE: (op) => `remove cgroup ${show(op.path)}`,
   STATE_REMOVE: () => 'remove the state directory',
   ADOPT: () => 'take over the process that CRIU restores',
   RESTORED: () => 'wait until CRIU has restored all processes',

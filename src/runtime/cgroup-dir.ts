@@ -4,6 +4,7 @@
  */
 import { type Dirent, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { CgroupPlace } from '../compile/cgroup.js';
 import { StateError } from '../errors.js';
 import { SLOT } from '../plan/op.gen.js';
 import { quote } from '../util/quote.js';
@@ -27,9 +28,14 @@ export interface CgroupDirs {
   readonly v1: { readonly [controller: string]: string };
 }
 
-export function cgroupDirs({ id, cgroup }: Container): CgroupDirs {
-  const v2 = cgroup === null ? undefined : join(cgroup.mount, cgroup.path.replaceAll(SLOT.id, id));
-  return { v2, v1: {} };
+export function cgroupDirs({ id, cgroups }: Container): CgroupDirs {
+  const directory = ({ mount, path }: CgroupPlace) => join(mount, path.replaceAll(SLOT.id, id));
+  const v2 = cgroups.find(({ hierarchy }) => hierarchy === 0);
+  const v1 = cgroups.filter(({ hierarchy }) => hierarchy !== 0);
+  return {
+    v2: v2 && directory(v2),
+    v1: Object.fromEntries(v1.flatMap((one) => one.controllers.split(',').map((name) => [name, directory(one)]))),
+  };
 }
 
 /** The one that holds all processes of the container. Throws StateError when the container was given none. */

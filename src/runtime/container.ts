@@ -1,8 +1,10 @@
 /**
- * A container that exists, as its state directory tells: the config it was created with and the cgroup it was given.
+ * A container that exists, as its state directory tells: the config it was created with and the cgroups it was given.
  */
+import type { CgroupPlace } from '../compile/cgroup.js';
 import { SpecError } from '../errors.js';
 import { decodePlan } from '../plan/decode.js';
+import type { Op } from '../plan/op.gen.js';
 import { readDocument, type SourceDocument } from '../spec/read.js';
 import type { ValidSpec } from '../spec/valid.js';
 import { validateConfig } from '../spec/validate.js';
@@ -17,8 +19,8 @@ export interface Container {
   readonly id: ContainerId;
   readonly bundle: string;
   readonly spec: ValidSpec;
-  /** The path may hold the slot of the id. */
-  readonly cgroup: { readonly mount: string; readonly path: string } | null;
+  /** One per hierarchy; none when it shares the runtime's. The paths may hold the slot of the id. */
+  readonly cgroups: readonly CgroupPlace[];
   /** The scope that systemd made for it. */
   readonly unit: string | null;
 }
@@ -47,19 +49,24 @@ export function readRecord(runtime: Runtime, id: ContainerId): { bundle: string;
   }
 }
 
-/** The plan knows which cgroup create or systemd made; nobody has to compute it a second time. */
-function readPlanned(runtime: Runtime, id: ContainerId): Pick<Container, 'cgroup' | 'unit'> {
+/** The plan knows which cgroups create or systemd made; nobody has to compute them a second time. */
+function readPlanned(runtime: Runtime, id: ContainerId): Pick<Container, 'cgroups' | 'unit'> {
   const bytes = readStateFile(runtime.root, id, 'plan');
   try {
     const { setup, settle } = decodePlan(bytes).lists;
-    const made = [...setup, ...settle].flatMap((op) =>
-      op.op === 'CGROUP_CREATE' || op.op === 'CGROUP_ADOPT' ? [{ mount: op.mount, path: op.path }] : [],
-    );
     const units = settle.flatMap((op) => (op.op === 'SYSTEMD_START_UNIT' ? [op.unit] : []));
-    return { cgroup: made[0] ?? null, unit: units[0] ?? null };
+    return { cgroups: [...setup, ...settle].flatMap(placeOf), unit: units[0] ?? null };
   } catch (error) {
     throw corrupt(id, `plan: ${error instanceof Error ? error.message : String(error)}`, error);
   }
+}
+
+function placeOf(op: Op): CgroupPlace[] {
+  if (op.op === 'CGROUP_CREATE' || op.op === 'CGROUP_ADOPT')
+    return [{ hierarchy: 0, controllers: '', mount: op.mount, path: op.path }];
+  if (op.op !== 'CGROUP_CREATE_V1') return [];
+  const { hierarchy, controllers, mount, path } = op;
+  return [{ hierarchy, controllers, mount, path }];
 }
 
 /** Throws StateError for one that does not exist, TsrunError RECORD_CORRUPT for one that cannot be read. */

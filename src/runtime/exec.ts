@@ -52,8 +52,8 @@ type Wanted = Pick<ExecRequest, 'pidfdSocket'> & { readonly process: ValidProces
 
 function compile(runtime: Runtime, container: Container, document: SourceDocument, wanted: Wanted): Plan {
   const { process, pidfdSocket } = wanted;
-  const { spec, bundle, cgroup, unit } = container;
-  const target = { spec, bundle, cgroup, unit, pidfdSocket };
+  const { spec, bundle, cgroups, unit } = container;
+  const target = { spec, bundle, cgroups, unit, pidfdSocket };
   const compiled = withPositions(document, () =>
     compileExec(process, target, hostFacts(), { seccomp: compileWithLibseccomp }),
   );

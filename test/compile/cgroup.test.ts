@@ -22,7 +22,7 @@ function issues(linux: Linux, facts?: HostFacts): { code: string; path: string }
 }
 
 const pathOf = (cgroupsPath: string, own = '/system.slice/tsrun.service') =>
-  compile({ cgroupsPath }, hostFacts({ cgroup: { ...UNIFIED, own } })).cgroup?.path;
+  compile({ cgroupsPath }, hostFacts({ cgroup: { ...UNIFIED, own } })).places[0]?.path;
 
 t.test('compileCgroup places absolute paths below the mount and others beside the own cgroup', async (t) => {
   t.equal(pathOf('/kubepods/pod1/c1'), '/kubepods/pod1/c1');
@@ -35,9 +35,10 @@ t.test('compileCgroup places absolute paths below the mount and others beside th
 });
 
 t.test('compileCgroup makes, limits, kills and removes the same cgroup', async (t) => {
-  const { setup, teardown, cgroup } = compile({ cgroupsPath: '/c1', resources: { pids: { limit: 5n } } });
+  const { setup, settle, teardown, places } = compile({ cgroupsPath: '/c1', resources: { pids: { limit: 5n } } });
   const place = { mount: '/sys/fs/cgroup', path: '/c1' };
-  t.same(cgroup, place);
+  t.same(places, [{ hierarchy: 0, controllers: '', ...place }]);
+  t.same(settle, [], 'CLONE puts the process there');
   t.same(setup[0], {
     op: 'CGROUP_CREATE',
     ...place,
@@ -117,15 +118,12 @@ const rootless = hostFacts({ euid: 1000, cgroup: { ...UNIFIED, writable: false }
 t.test('compileCgroup goes without a cgroup, with a warning, when nothing needs one (NO_CGROUP)', async (t) => {
   for (const facts of [rootless, hostFacts({ cgroup: NO_CGROUP2 })]) {
     const compiled = compile({}, facts);
-    t.same({ ...compiled, warnings: [] }, { setup: [], settle: [], teardown: [], cgroup: null, warnings: [] });
+    t.same({ ...compiled, warnings: [] }, { setup: [], settle: [], teardown: [], places: [], warnings: [] });
     t.match(compiled.warnings, [{ code: 'NO_CGROUP', path: '/linux' }]);
   }
-  t.equal(
-    compile({ resources: { devices: [{ allow: false }] } }, rootless).cgroup,
-    null,
-    'no filter without privilege',
-  );
-  t.equal(compile({ cgroupsPath: '/c1' }, hostFacts({ cgroup: NO_CGROUP2 })).cgroup, null, 'a path is no limit');
+  const filtered = compile({ resources: { devices: [{ allow: false }] } }, rootless);
+  t.same(filtered.places, [], 'no filter without privilege');
+  t.same(compile({ cgroupsPath: '/c1' }, hostFacts({ cgroup: NO_CGROUP2 })).places, [], 'a path is no limit');
 });
 
 t.test('compileCgroup refuses what would be lost without a cgroup (CGROUP_UNAVAILABLE)', async (t) => {
@@ -145,7 +143,7 @@ t.test('compileCgroup refuses what would be lost without a cgroup (CGROUP_UNAVAI
 });
 
 t.test('compileCgroup trusts a delegated absolute path and lets an unprivileged filter fail', async (t) => {
-  const { cgroup, setup } = compile({ cgroupsPath: '/user.slice/delegated/c1' }, rootless);
-  t.equal(cgroup?.path, '/user.slice/delegated/c1');
+  const { places, setup } = compile({ cgroupsPath: '/user.slice/delegated/c1' }, rootless);
+  t.equal(places[0]?.path, '/user.slice/delegated/c1');
   t.match(setup.at(-1), { op: 'CGROUP_DEVICES', flags: BPF.IGNORE_ERRORS });
 });

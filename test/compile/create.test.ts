@@ -1,6 +1,6 @@
 // What compileCreate refuses and warns of, code by code. What it emits is in the golden plans.
 import t from 'tap';
-import { HYBRID, NO_CGROUP2 } from '../helpers/facts.js';
+import { NO_CGROUP2, UNIFIED } from '../helpers/facts.js';
 import { create, line, ops, refusals } from './compiling.js';
 
 const MAPS = {
@@ -97,7 +97,7 @@ t.test('compileCreate refuses more bind sources than the executor has slots for'
   const mounts = Array.from({ length: 512 }, (_, i) => ({ destination: `/m${i}`, source: '/s', options: ['bind'] }));
   t.same(
     refusals(() => create({ mounts, linux: MAPS })),
-    ['TOO_MANY_SOURCES /mounts/511'],
+    ['TOO_MANY_SOURCES /mounts/510'],
   );
   t.same(
     refusals(() => create({ mounts })),
@@ -153,7 +153,7 @@ t.test('compileCreate reports the issues of all areas at once', (t) => {
     linux: { resources: { memory: { limit: 1000000 } } },
   };
   t.same(
-    refusals(() => create(change, { facts: { cgroup: HYBRID } })),
+    refusals(() => create(change, { facts: { cgroup: { ...UNIFIED, controllers: ['pids'] } } })),
     [
       'CONTROLLER_UNAVAILABLE /linux/resources/memory/limit',
       'SCHEDULER_UNSUPPORTED /process/scheduler/policy',

@@ -34,8 +34,10 @@ function compileCase(name: string): Compiled {
   const spec = validateConfig(read(name, 'config.json')).value;
   if (existsSync(`${CASES}${name}/process.json`)) {
     const process = validateProcess(read(name, 'process.json')).value;
-    const cgroup = { mount: '/sys/fs/cgroup', path: `/system.slice/${SLOT.id}` };
-    const target = { spec, bundle: '/bundle', cgroup, unit: null };
+    const cgroup2 = { hierarchy: 0, controllers: '', mount: '/sys/fs/cgroup', path: `/system.slice/${SLOT.id}` };
+    const memory = { hierarchy: 1, controllers: 'memory', mount: '/sys/fs/cgroup/memory', path: `/${SLOT.id}` };
+    const cgroups = facts.cgroup.layout === 'unified' ? [cgroup2] : [memory];
+    const target = { spec, bundle: '/bundle', cgroups, unit: null };
     return compileExec(process, target, facts, countingServices);
   }
   const fixed = { bundle: '/bundle', record: '{"record": 1}\n' };

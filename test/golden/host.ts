@@ -1,9 +1,9 @@
 // The hosts of the golden cases: host.json names one and changes what the case is about.
 import type { CompileServices } from '../../src/compile/services.js';
 import type { HostFacts } from '../../src/host/facts.js';
-import { HYBRID, hostFacts, NO_CGROUP2, SYSTEMD, UNIFIED, USER_SYSTEMD } from '../helpers/facts.js';
+import { HYBRID, hostFacts, LEGACY, NO_CGROUP2, SYSTEMD, UNIFIED, USER_SYSTEMD } from '../helpers/facts.js';
 
-const CGROUPS = { unified: UNIFIED, hybrid: HYBRID, legacy: NO_CGROUP2 } as const;
+const CGROUPS = { unified: UNIFIED, hybrid: HYBRID, legacy: LEGACY, none: NO_CGROUP2 } as const;
 const MANAGERS = { system: SYSTEMD, user: USER_SYSTEMD, none: null } as const;
 
 /** {"cgroups": "hybrid", "capabilities": "0x3fdfeffff", "hardLimits": {"RLIMIT_NOFILE": "1024"}, …}: 64-bit numbers as text. */

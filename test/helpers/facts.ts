@@ -1,5 +1,5 @@
 // HostFacts for tests of the compiler: a pure cgroup v2 machine that has everything, to take things away from.
-import type { CgroupFacts, HostFacts, SeccompFacts, SystemdFacts } from '../../src/host/facts.js';
+import type { CgroupFacts, CgroupV1Facts, HostFacts, SeccompFacts, SystemdFacts } from '../../src/host/facts.js';
 
 /** Debian 12's, as root sees it. */
 export const SYSTEMD: SystemdFacts = {
@@ -27,9 +27,25 @@ export const UNIFIED: CgroupFacts = {
   own: '/system.slice/tsrun.service',
   writable: true,
   controllers: ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'rdma', 'misc'],
-  v1: {},
+  v1: [],
   hugepageSizes: ['1GB', '2MB'],
 };
+
+function v1(controllers: string, own = '/'): CgroupV1Facts {
+  return { controllers, mount: `/sys/fs/cgroup/${controllers.replace('name=', '')}`, own, writable: true };
+}
+
+const V1 = [
+  v1('cpu,cpuacct'),
+  v1('cpuset'),
+  v1('memory', '/user/session'),
+  v1('devices'),
+  v1('freezer'),
+  v1('blkio'),
+  v1('pids'),
+  v1('net_cls,net_prio'),
+  v1('name=systemd'),
+];
 
 /** As many machines are set up: the controllers are bound to v1, cgroup2 has but hugetlb. */
 export const HYBRID: CgroupFacts = {
@@ -38,17 +54,29 @@ export const HYBRID: CgroupFacts = {
   own: '/',
   writable: true,
   controllers: ['hugetlb'],
-  v1: { cpu: '/sys/fs/cgroup/cpu', memory: '/sys/fs/cgroup/memory', blkio: '/sys/fs/cgroup/blkio' },
+  v1: V1,
   hugepageSizes: ['1GB', '2MB'],
 };
 
-export const NO_CGROUP2: CgroupFacts = {
+/** cgroup v1 alone. */
+export const LEGACY: CgroupFacts = {
   layout: 'legacy',
   mount: null,
   own: '/',
   writable: false,
   controllers: [],
-  v1: { memory: '/sys/fs/cgroup/memory', devices: '/sys/fs/cgroup/devices' },
+  v1: [...V1, v1('hugetlb')],
+  hugepageSizes: ['2MB'],
+};
+
+/** Nothing is mounted, or nothing that this runtime may use. */
+export const NO_CGROUP2: CgroupFacts = {
+  layout: 'none',
+  mount: null,
+  own: '/',
+  writable: false,
+  controllers: [],
+  v1: [],
   hugepageSizes: ['2MB'],
 };
 

@@ -1,14 +1,14 @@
 import t from 'tap';
 import {
-  findCgroupMounts,
+  findCgroups,
   isInitialUidMap,
   parseCapabilities,
+  parseCgroupLines,
   parseHardLimits,
   parseHugepageSize,
   parseKernel,
   parseMountinfo,
   parseNamespaces,
-  parseOwnCgroup,
 } from '../../src/host/parse.js';
 
 const UNIFIED = `22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
@@ -28,24 +28,39 @@ const CONTAINER = `812 700 0:26 /system.slice/docker-abc.scope /sys/fs/cgroup ro
 813 700 0:99 / /mnt/with\\040space\\134 rw - tmpfs tmpfs rw
 `;
 
-t.test('findCgroupMounts tells unified, hybrid, legacy and none apart', async (t) => {
-  const find = (text: string) => findCgroupMounts(parseMountinfo(text));
-  t.match(find(UNIFIED), { layout: 'unified', mount: '/sys/fs/cgroup', root: '/', v1: {} });
+const OWN = `9:name=systemd:/user.slice
+4:memory:/process_api/2e2d
+2:cpu,cpuacct:/
+1:blkio:/not/mounted
+0::/user.slice/session-2.scope
+`;
+
+const find = (mounts: string, own = OWN) => findCgroups(parseMountinfo(mounts), parseCgroupLines(own));
+
+t.test('findCgroups tells unified, hybrid, legacy and none apart', async (t) => {
+  t.same(find(UNIFIED), { layout: 'unified', mount: '/sys/fs/cgroup', own: '/user.slice/session-2.scope', v1: [] });
   t.same(find(HYBRID), {
     layout: 'hybrid',
     mount: '/sys/fs/cgroup/unified',
-    root: '/',
-    v1: { cpu: '/sys/fs/cgroup/cpu,cpuacct', cpuacct: '/sys/fs/cgroup/cpu,cpuacct', memory: '/sys/fs/cgroup/memory' },
+    own: '/user.slice/session-2.scope',
+    v1: [
+      { controllers: 'cpu,cpuacct', mount: '/sys/fs/cgroup/cpu,cpuacct', own: '/' },
+      { controllers: 'memory', mount: '/sys/fs/cgroup/memory', own: '/process_api/2e2d' },
+      { controllers: 'name=systemd', mount: '/sys/fs/cgroup/systemd', own: '/user.slice' },
+    ],
   });
-  t.match(find(LEGACY), { layout: 'legacy', mount: null });
-  t.match(find('22 1 254:1 / / rw - ext4 /dev/vda1 rw\n'), { layout: 'none', mount: null, v1: {} });
-  t.match(find(CONTAINER), { layout: 'unified', root: '/system.slice/docker-abc.scope' });
+  t.match(find(LEGACY), { layout: 'legacy', mount: null, v1: [{ controllers: 'cpu,cpuacct' }] });
+  t.match(find('22 1 254:1 / / rw - ext4 /dev/vda1 rw\n'), { layout: 'none', mount: null, v1: [] });
 });
 
-t.test('findCgroupMounts prefers the cgroup2 at /sys/fs/cgroup to others', async (t) => {
+t.test('findCgroups prefers what is mounted at /sys/fs/cgroup to other places', async (t) => {
   const elsewhere = '50 22 0:26 / /mnt/cg rw - cgroup2 none rw\n';
-  t.equal(findCgroupMounts(parseMountinfo(elsewhere + UNIFIED)).mount, '/sys/fs/cgroup');
-  t.equal(findCgroupMounts(parseMountinfo(elsewhere)).mount, '/mnt/cg');
+  t.equal(find(elsewhere + UNIFIED).mount, '/sys/fs/cgroup');
+  t.equal(find(elsewhere).mount, '/mnt/cg');
+  const memory = '51 22 0:32 / /mnt/memory rw - cgroup none rw,memory\n';
+  t.match(find(memory + HYBRID).v1[0], { controllers: 'memory', mount: '/sys/fs/cgroup/memory' });
+  t.match(find(HYBRID + memory).v1[1], { controllers: 'memory', mount: '/sys/fs/cgroup/memory' });
+  t.match(find(memory).v1, [{ controllers: 'memory', mount: '/mnt/memory' }]);
 });
 
 t.test('parseMountinfo undoes the octal escapes of paths and skips what is no mount line', async (t) => {
@@ -53,17 +68,13 @@ t.test('parseMountinfo undoes the octal escapes of paths and skips what is no mo
   t.same(parseMountinfo('garbage\n\n1 2 3\n'), []);
 });
 
-t.test('parseOwnCgroup finds the v2 line and takes the root of the mount off', async (t) => {
-  t.equal(
-    parseOwnCgroup('0::/user.slice/user-1000.slice/session-2.scope\n'),
-    '/user.slice/user-1000.slice/session-2.scope',
-  );
-  t.equal(parseOwnCgroup('4:memory:/process_api/2e2d\n1:cpu:/\n0::/\n'), '/');
-  t.equal(parseOwnCgroup('0::/gone (deleted)\n'), '/gone');
-  t.equal(parseOwnCgroup('4:memory:/x\n'), '/', 'legacy: no v2 line');
-  t.equal(parseOwnCgroup('0::/docker/abc/inner\n', '/docker/abc'), '/inner');
-  t.equal(parseOwnCgroup('0::/docker/abc\n', '/docker/abc'), '/');
-  t.equal(parseOwnCgroup('0::/../other\n'), '/', 'outside the root of the cgroup namespace');
+t.test('findCgroups takes the root of the mount off the own cgroup', async (t) => {
+  const ownOf = (own: string, mounts = UNIFIED) => find(mounts, own).own;
+  t.equal(ownOf('0::/gone (deleted)\n'), '/gone');
+  t.equal(ownOf('4:memory:/x\n'), '/', 'no v2 line');
+  t.equal(ownOf('0::/system.slice/docker-abc.scope/inner\n', CONTAINER), '/inner');
+  t.equal(ownOf('0::/system.slice/docker-abc.scope\n', CONTAINER), '/');
+  t.equal(ownOf('0::/../other\n'), '/', 'outside the root of the cgroup namespace');
 });
 
 t.test('the other parsers of host/parse read what the kernel writes', async (t) => {

@@ -49,7 +49,10 @@ t.test('printPlan shows lists with who runs them, aligned, with the field each o
 });
 
 t.test('printPlan shows slots by name and quotes what is not one word', (t) => {
-  t.equal(opText({ op: 'CGROUP_REMOVE', mount: '/m', path: `/a/${SLOT.id}`, origin }), 'remove cgroup /a/<id>');
+  t.equal(
+    opText({ op: 'CGROUP_REMOVE', hierarchy: 0, mount: '/m', path: `/a/${SLOT.id}`, origin }),
+    'remove cgroup /a/<id>',
+  );
   t.equal(opText({ op: 'HOSTNAME', name: 'a\nb', origin }), 'set the host name "a\\nb"');
   t.equal(opText({ op: 'EXEC', args: ['sh', '-c', 'a "b"', ''], env: [], origin }), 'execute sh -c "a \\"b\\"" ""');
   t.end();

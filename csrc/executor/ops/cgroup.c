@@ -1,19 +1,17 @@
 /*
- * CGROUP_CREATE, CGROUP_WRITE, CGROUP_WRITE_EITHER, CGROUP_OPEN: the container's cgroup and its
- * limits. Documentation/admin-guide/cgroup-v2.rst.
+ * CGROUP_CREATE and CGROUP_CREATE_V1: the directories of the container's cgroups.
+ * Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/cgroups.rst and cgroup-v1/cpusets.rst.
  */
 #include "../cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../cleanup.h"
 #include "../io.h"
-#include "../procfs.h"
 
 #define TOKENS_MAX 512
 /* A delete beside us may remove a parent, empty for that moment, between our two steps into it. */
@@ -22,8 +20,10 @@
 struct walk {
 	struct context *ctx;
 	const char *path; /* normalised */
-	const char *controllers;
+	uint32_t hierarchy;
+	const char *controllers; /* cgroup2: to be enabled on the way down */
 	const char *wanted;
+	bool inherit_cpuset;
 	bool leaf_existed;
 };
 
@@ -113,7 +113,7 @@ static int enter(struct walk *walk, int parent, const char *name, const char *re
 	bool made = fd < 0 && errno == ENOENT;
 
 	if (made) {
-		cgroup_will_make(walk->ctx, rest);
+		cgroup_will_make(walk->ctx, walk->hierarchy, rest);
 		if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST)
 			return FAIL(reterr, "mkdirat");
 		fd = cgroup_open(parent, name);
@@ -129,6 +129,33 @@ static int enter(struct walk *walk, int parent, const char *name, const char *re
 	return fd;
 }
 
+/* v1: without CPUs and memory nodes nothing can join. Those of the parent, which has some: the root has all. */
+static int inherit_cpuset(int parent, int fd, struct failure *reterr)
+{
+	static const char *const FILES[] = { "cpuset.cpus", "cpuset.mems" };
+	char list[4096];
+
+	for (size_t i = 0; i < 2; i++) {
+		if (read_file_at(fd, FILES[i], list, sizeof(list)) < 0)
+			return FAIL(reterr, FILES[i]);
+		if (list[0] > ' ')
+			continue;
+		if (read_file_at(parent, FILES[i], list, sizeof(list)) < 0 || write_file_at(fd, FILES[i], list) < 0)
+			return FAIL(reterr, FILES[i]);
+	}
+	return 0;
+}
+
+/* What a directory of the path must be given before the walk goes on below it, or ends in it. */
+static int prepare(const struct walk *walk, int fd, size_t prefix, struct failure *reterr)
+{
+	if (walk->controllers == NULL)
+		return 0;
+	if (enable(walk, fd, prefix, true, reterr) < 0)
+		return -1;
+	return enable(walk, fd, prefix, false, reterr);
+}
+
 static int check_leaf(int fd, struct failure *reterr)
 {
 	char type[64];
@@ -137,6 +164,10 @@ static int check_leaf(int fd, struct failure *reterr)
 	if (cgroup_event(fd, "frozen")) {
 		errno = EBUSY;
 		return FAIL_AS(reterr, PROBLEM_BUSY, "cgroup.freeze");
+	}
+	if (read_file_at(fd, "freezer.state", type, sizeof(type)) > 0 && strcmp(type, "THAWED\n") != 0) {
+		errno = EBUSY;
+		return FAIL_AS(reterr, PROBLEM_BUSY, "freezer.state");
 	}
 	/* Below a threaded cgroup a new one is "domain invalid" and takes no process. */
 	if (read_file_at(fd, "cgroup.type", type, sizeof(type)) <= 0 || strcmp(type, "domain\n") == 0 ||
@@ -150,7 +181,7 @@ static int check_leaf(int fd, struct failure *reterr)
 
 static int check_unused(int fd, struct failure *reterr)
 {
-	if (!cgroup_event(fd, "populated"))
+	if (!cgroup_is_populated(fd))
 		return 0;
 	errno = EBUSY;
 	(void)FAIL_AS(reterr, PROBLEM_BUSY, "cgroup.procs");
@@ -176,47 +207,48 @@ static int make_path(struct walk *walk, int mount, struct failure *reterr)
 		}
 		memcpy(name, at, size);
 		name[size] = '\0';
-		if (enable(walk, fd, prefix, true, reterr) < 0 || enable(walk, fd, prefix, false, reterr) < 0)
+		if (prepare(walk, fd, prefix, reterr) < 0)
 			return -1;
 		at += size + (at[size] == '/' ? 1 : 0);
 		child = enter(walk, fd, name, at, reterr);
 		if (child < 0)
 			return -1;
+		if (walk->inherit_cpuset && inherit_cpuset(fd, child, reterr) < 0) {
+			close(child);
+			return -1;
+		}
 		close_fd(&fd);
 		fd = child;
 	}
 	return steal_fd(&fd);
 }
 
-int op_cgroup_create(struct context *ctx, const struct op_cgroup_create *op, struct failure *reterr)
+/* The leaf, opened; the path in walk is replaced by its normal form. */
+static int make(struct walk *walk, plan_str_t mount_point, plan_str_t text, struct failure *reterr)
 {
+	struct context *ctx = walk->ctx;
 	char path[PATH_MAX];
-	struct walk walk = {
-		.ctx = ctx,
-		.path = path,
-		.controllers = plan_str(&ctx->plan, op->controllers),
-		.wanted = plan_str(&ctx->plan, op->wanted),
-	};
 	cleanup_fd int mount = -1;
 	cleanup_fd int leaf = -1;
 
-	if (cgroup_path(ctx, plan_str(&ctx->plan, op->path), path, reterr) < 0)
+	if (cgroup_path(ctx, plan_str(&ctx->plan, text), path, reterr) < 0)
 		return -1;
-	mount = open(plan_str(&ctx->plan, op->mount), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	walk->path = path;
+	mount = open(plan_str(&ctx->plan, mount_point), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (mount < 0)
 		return FAIL(reterr, "open");
 	for (int i = 0; leaf < 0; i++) {
-		ctx->cgroup_dirs_made = 0;
-		leaf = make_path(&walk, mount, reterr);
+		cgroup_forget_made(ctx, walk->hierarchy);
+		leaf = make_path(walk, mount, reterr);
 		if (leaf < 0 && (i == RACE_TRIES || (reterr->error != ENOENT && reterr->error != ENODEV)))
 			return -1;
 	}
+	walk->path = NULL;
 	if (check_leaf(leaf, reterr) < 0)
 		return -1;
-	if (walk.leaf_existed && check_unused(leaf, reterr) < 0)
+	if (walk->leaf_existed && check_unused(leaf, reterr) < 0)
 		return -1;
-	ctx->cgroup_fd = steal_fd(&leaf);
-	return 0;
+	return steal_fd(&leaf);
 }
 
 int cgroup_enter_path(struct context *ctx, int mount, const char *path, const char *controllers, struct failure *reterr)
@@ -226,103 +258,29 @@ int cgroup_enter_path(struct context *ctx, int mount, const char *path, const ch
 	return make_path(&walk, mount, reterr);
 }
 
-/* A file of the cgroup and no path: "../x" would be another cgroup's (GHSA-5g49-rx9x-qfc6). */
-static int write_value(struct context *ctx, const char *file, const char *value)
+int op_cgroup_create(struct context *ctx, const struct op_cgroup_create *op, struct failure *reterr)
 {
-	if (file[0] == '\0' || strchr(file, '/') != NULL || strcmp(file, ".") == 0 || strcmp(file, "..") == 0) {
-		errno = EINVAL;
+	struct walk walk = {
+		.ctx = ctx,
+		.controllers = plan_str(&ctx->plan, op->controllers),
+		.wanted = plan_str(&ctx->plan, op->wanted),
+	};
+
+	ctx->cgroup_fd = make(&walk, op->mount, op->path, reterr);
+	return ctx->cgroup_fd < 0 ? -1 : 0;
+}
+
+int op_cgroup_create_v1(struct context *ctx, const struct op_cgroup_create_v1 *op, struct failure *reterr)
+{
+	int *fd = cgroup_fd_of(ctx, op->hierarchy, reterr);
+	struct walk walk = {
+		.ctx = ctx,
+		.hierarchy = op->hierarchy,
+		.inherit_cpuset = (op->flags & CGROUP_INHERIT_CPUSET) != 0,
+	};
+
+	if (fd == NULL)
 		return -1;
-	}
-	return write_file_at(ctx->cgroup_fd, file, value);
-}
-
-int op_cgroup_write(struct context *ctx, const struct op_cgroup_write *op, struct failure *reterr)
-{
-	if (write_value(ctx, plan_str(&ctx->plan, op->file), plan_str(&ctx->plan, op->value)) == 0)
-		return 0;
-	if (errno == ENOENT && (op->flags & WRITE_IGNORE_MISSING) != 0)
-		return 0;
-	return FAIL(reterr, "write");
-}
-
-int op_cgroup_write_either(struct context *ctx, const struct op_cgroup_write_either *op, struct failure *reterr)
-{
-	if (write_value(ctx, plan_str(&ctx->plan, op->file), plan_str(&ctx->plan, op->value)) == 0)
-		return 0;
-	if (errno != ENOENT)
-		return FAIL(reterr, "write");
-	if (write_value(ctx, plan_str(&ctx->plan, op->other_file), plan_str(&ctx->plan, op->other_value)) < 0)
-		return FAIL(reterr, "write");
-	return 0;
-}
-
-/* Init's pid as fdinfo of its pidfd tells it. 0 when it is dead. */
-static pid_t pid_of(struct context *ctx, int pidfd)
-{
-	char path[48];
-	char text[512];
-	const char *at;
-	cleanup_fd int fd = -1;
-	ssize_t length;
-	int pid;
-
-	(void)snprintf(path, sizeof(path), "self/fdinfo/%d", pidfd);
-	fd = procfs_openat(ctx->proc_fd, path, O_RDONLY);
-	length = fd < 0 ? -1 : read_upto(fd, text, sizeof(text) - 1);
-	if (length <= 0)
-		return 0;
-	text[length] = '\0';
-	at = strstr(text, "\nPid:");
-	pid = at == NULL ? 0 : atoi(at + strlen("\nPid:"));
-	return pid > 0 ? pid : 0;
-}
-
-/* The line "0::/path" of init's cgroup file, which counts from the root of the mount. */
-static int open_init_cgroup(struct context *ctx, int mount, struct failure *reterr)
-{
-	char path[48];
-	char text[PATH_MAX + 256];
-	cleanup_fd int fd = -1;
-	ssize_t length;
-	char *at;
-
-	(void)snprintf(path, sizeof(path), "%d/cgroup", pid_of(ctx, ctx->target_pidfd));
-	fd = procfs_openat(ctx->proc_fd, path, O_RDONLY);
-	if (fd < 0)
-		return FAIL(reterr, "openat2");
-	length = read_upto(fd, text, sizeof(text) - 1);
-	if (length <= 0)
-		return FAIL(reterr, "read");
-	text[length] = '\0';
-	at = strncmp(text, "0::/", 4) == 0 ? text : strstr(text, "\n0::/");
-	if (at == NULL) {
-		errno = ENOENT;
-		return FAIL(reterr, "cgroup");
-	}
-	at = strchr(at, '/') + 1;
-	at[strcspn(at, "\n")] = '\0';
-	ctx->cgroup_fd = cgroup_open(mount, *at == '\0' ? "." : at);
-	return ctx->cgroup_fd < 0 ? FAIL(reterr, "openat2") : 0;
-}
-
-int op_cgroup_open(struct context *ctx, const struct op_cgroup_open *op, struct failure *reterr)
-{
-	cleanup_fd int mount = -1;
-	char path[PATH_MAX];
-	char enabled[TOKENS_MAX];
-
-	if (cgroup_path(ctx, plan_str(&ctx->plan, op->path), path, reterr) < 0)
-		return -1;
-	mount = open(plan_str(&ctx->plan, op->mount), O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (mount < 0)
-		return FAIL(reterr, "open");
-	ctx->cgroup_fd = cgroup_open(mount, path);
-	if (ctx->cgroup_fd < 0 && errno != ENOENT)
-		return FAIL(reterr, "openat2");
-	/* A cgroup that passes controllers on takes no process (EBUSY): an init such as systemd moved itself below. */
-	if (ctx->cgroup_fd >= 0 &&
-		read_file_at(ctx->cgroup_fd, "cgroup.subtree_control", enabled, sizeof(enabled)) > 0 &&
-		enabled[0] > ' ')
-		close_fd(&ctx->cgroup_fd);
-	return ctx->cgroup_fd >= 0 ? 0 : open_init_cgroup(ctx, mount, reterr);
+	*fd = make(&walk, op->mount, op->path, reterr);
+	return *fd < 0 ? -1 : 0;
 }

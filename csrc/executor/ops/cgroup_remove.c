@@ -1,5 +1,5 @@
 /*
- * CGROUP_KILL and CGROUP_REMOVE. What is absent, or goes while we look, is success: a delete may be
+ * CGROUP_KILL, CGROUP_KILL_V1 and CGROUP_REMOVE. What is absent, or goes while we look, is success: a delete may be
  * the second one, and others clean up too (ENOENT and ENODEV).
  */
 #include "../cgroup.h"
@@ -12,6 +12,7 @@
 
 #include "../cleanup.h"
 #include "../directory.h"
+#include "../freezer.h"
 
 /* The kernel lets go of a dead process' cgroup a little after the process is reaped. */
 #define BUSY_PAUSE_NS (5 * 1000 * 1000)
@@ -29,6 +30,16 @@ static int open_cgroup(const char *mount, const char *path, int *ret_mount)
 	return *ret_mount < 0 ? -1 : cgroup_open(*ret_mount, path);
 }
 
+static int kill_all(const struct context *ctx, const struct freezer *freezer, struct failure *reterr)
+{
+	/* Since the container ended, another one may have been given the same path. */
+	if (cgroup_mark_of(ctx, freezer->fd) == MARK_OTHER || !cgroup_is_populated(freezer->fd))
+		return 0;
+	if (freezer_kill(freezer) < 0)
+		return FAIL(reterr, freezer->v1 ? "freezer.state" : "cgroup.kill");
+	return freezer_wait_empty(freezer, reterr);
+}
+
 int op_cgroup_kill(struct context *ctx, const struct op_cgroup_kill *op, struct failure *reterr)
 {
 	char path[PATH_MAX];
@@ -40,12 +51,21 @@ int op_cgroup_kill(struct context *ctx, const struct op_cgroup_kill *op, struct 
 	fd = open_cgroup(plan_str(&ctx->plan, op->mount), path, &mount);
 	if (fd < 0)
 		return is_gone(errno) ? 0 : FAIL(reterr, "openat2");
-	/* Since the container ended, another one may have been given the same path. */
-	if (cgroup_mark_of(ctx, fd) == MARK_OTHER || !cgroup_event(fd, "populated"))
-		return 0;
-	if (cgroup_kill(fd) < 0)
-		return FAIL(reterr, "cgroup.kill");
-	return cgroup_wait_empty(fd, reterr);
+	return kill_all(ctx, &(struct freezer){ .fd = fd }, reterr);
+}
+
+int op_cgroup_kill_v1(struct context *ctx, const struct op_cgroup_kill_v1 *op, struct failure *reterr)
+{
+	char path[PATH_MAX];
+	cleanup_fd int mount = -1;
+	cleanup_fd int fd = -1;
+
+	if (cgroup_path(ctx, plan_str(&ctx->plan, op->path), path, reterr) < 0)
+		return -1;
+	fd = open_cgroup(plan_str(&ctx->plan, op->mount), path, &mount);
+	if (fd < 0)
+		return is_gone(errno) ? 0 : FAIL(reterr, "openat2");
+	return kill_all(ctx, &(struct freezer){ .fd = fd, .v1 = true }, reterr);
 }
 
 static bool pause_and_retry(unsigned int *tries)
@@ -137,9 +157,12 @@ static int open_parent(int mount, const char *path, const char *name)
 /* It is ours alone, so what is still in it (after a create that was killed half way) may be killed. */
 static int empty_leaf(int fd, struct failure *reterr)
 {
+	const struct freezer freezer = { .fd = fd };
+
+	/* cgroup2 alone: in cgroup v1 the freezer's op has done it. */
 	if (!cgroup_event(fd, "populated"))
 		return 0;
-	return cgroup_kill(fd) < 0 ? FAIL(reterr, "cgroup.kill") : cgroup_wait_empty(fd, reterr);
+	return freezer_kill(&freezer) < 0 ? FAIL(reterr, "cgroup.kill") : freezer_wait_empty(&freezer, reterr);
 }
 
 static int remove_leaf(int mount, char *path, int fd, struct failure *reterr)
@@ -164,7 +187,7 @@ static int remove_leaf(int mount, char *path, int fd, struct failure *reterr)
 }
 
 /* Upwards as long as create made them and nobody else uses them. level: of path, counted from the leaf, which is 0. */
-static void remove_empty(const struct context *ctx, int mount, char *path, uint32_t level)
+static void remove_empty(const struct context *ctx, int mount, char *path, uint32_t level, uint32_t made)
 {
 	const char *name = NULL;
 
@@ -176,7 +199,7 @@ static void remove_empty(const struct context *ctx, int mount, char *path, uint3
 		name = split(path);
 		if (fd < 0)
 			continue;
-		if (mark != MARK_SHARED && (mark != MARK_NONE || level >= cgroup_made(ctx)))
+		if (mark != MARK_SHARED && (mark != MARK_NONE || level >= made))
 			return;
 		parent = open_parent(mount, path, name);
 		if (parent >= 0 && unlinkat(parent, name, AT_REMOVEDIR) < 0 && !is_gone(errno))
@@ -189,6 +212,7 @@ int op_cgroup_remove(struct context *ctx, const struct op_cgroup_remove *op, str
 	char path[PATH_MAX];
 	cleanup_fd int mount = -1;
 	cleanup_fd int fd = -1;
+	uint32_t made = cgroup_made(ctx, op->hierarchy);
 	enum cgroup_mark mark;
 
 	if (cgroup_path(ctx, plan_str(&ctx->plan, op->path), path, reterr) < 0)
@@ -198,14 +222,14 @@ int op_cgroup_remove(struct context *ctx, const struct op_cgroup_remove *op, str
 		return FAIL(reterr, "openat2");
 	mark = fd < 0 ? MARK_SHARED : cgroup_mark_of(ctx, fd);
 	/* One that was there before the container, or that is another's by now, stays. */
-	if (mark == MARK_OTHER || (mark == MARK_NONE && cgroup_made(ctx) == 0))
+	if (mark == MARK_OTHER || (mark == MARK_NONE && made == 0))
 		return 0;
 	if (mark == MARK_SHARED) {
-		remove_empty(ctx, mount, path, 0);
+		remove_empty(ctx, mount, path, 0, made);
 		return 0;
 	}
 	if (remove_leaf(mount, path, fd, reterr) < 0)
 		return -1;
-	remove_empty(ctx, mount, path, 1);
+	remove_empty(ctx, mount, path, 1, made);
 	return 0;
 }

@@ -156,21 +156,6 @@ int op_join_init(struct context *ctx, const struct op_join_init *op, struct fail
 	return (op->namespaces & CLONE_NEWUSER) != 0 ? become_root(reterr) : 0;
 }
 
-/* In the new process, which is in the container's cgroup already. */
-static void unshare_cgroup(struct context *ctx, const struct op_clone *op)
-{
-	struct failure failure = { 0 };
-
-	if ((op->namespaces & CLONE_NEWCGROUP) == 0 || unshare(CLONE_NEWCGROUP) == 0)
-		return;
-	(void)FAIL(&failure, "unshare");
-	failure.list = LIST_SPAWN;
-	failure.index = ctx->index;
-	failure.opcode = OP_CLONE;
-	channel_send_record(ctx, &failure);
-	_exit(1);
-}
-
 int op_clone(struct context *ctx, const struct op_clone *op, struct failure *reterr)
 {
 	bool staged = ctx->role == ROLE_STAGE;
@@ -182,8 +167,7 @@ int op_clone(struct context *ctx, const struct op_clone *op, struct failure *ret
 	if ((op->namespaces & CLONE_NEWUSER) != 0)
 		ctx->unshare_as_root = op->namespaces & CLONE_NEWIPC;
 	close_fd(&ctx->target_pidfd);
-	/* clone3(2) roots a cgroup namespace at the cgroup of the caller: the child makes its own. */
-	flags = op->namespaces & ~(CLONE_NEWCGROUP | ctx->unshare_as_root);
+	flags = op->namespaces & ~ctx->unshare_as_root;
 	/* With CLONE_PARENT the exit signal is the stage's own, and naming one is EINVAL. */
 	pid = fork_into_cgroup(ctx, flags | (staged ? CLONE_PARENT : 0), staged ? 0 : SIGCHLD, &pidfd);
 	if (pid < 0)
@@ -194,7 +178,6 @@ int op_clone(struct context *ctx, const struct op_clone *op, struct failure *ret
 		take_peer_end(ctx);
 		if (!staged)
 			drop_host_fds(ctx);
-		unshare_cgroup(ctx, op);
 		container_main(ctx);
 	}
 	if (staged) {

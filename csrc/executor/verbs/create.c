@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../cgroup.h"
 #include "../channel.h"
 #include "../cleanup.h"
 #include "../procfs.h"
@@ -113,13 +114,18 @@ static void reap_all(struct context *ctx)
  * Only what this create did is undone: a cgroup that was there before, maybe full of somebody else's
  * processes, is neither killed nor removed; poststop hooks run only if the first hooks may have.
  */
-static bool must_undo(const struct context *ctx, uint32_t opcode)
+static bool must_undo(struct context *ctx, const struct op *op)
 {
-	switch (opcode) {
+	const struct op_cgroup_remove *remove = (const void *)op;
+	const struct op_cgroup_kill_v1 *kill_v1 = (const void *)op;
+
+	switch (op->code) {
 	case OP_CGROUP_KILL:
 		return ctx->cgroup_fd >= 0;
+	case OP_CGROUP_KILL_V1:
+		return cgroup_is_held(ctx, kill_v1->hierarchy);
 	case OP_CGROUP_REMOVE:
-		return ctx->cgroup_dirs_made > 0 || ctx->cgroup_fd >= 0;
+		return cgroup_is_held(ctx, remove->hierarchy) || cgroup_made(ctx, remove->hierarchy) > 0;
 	case OP_SYSTEMD_CONNECT:
 	case OP_SYSTEMD_STOP_UNIT:
 		return ctx->unit_started;
@@ -135,7 +141,7 @@ static void undo(struct context *ctx)
 	uint32_t count = plan_header(&ctx->plan)->lists[LIST_TEARDOWN].count;
 
 	for (uint32_t i = 0; i < count; i++)
-		if (must_undo(ctx, plan_op(&ctx->plan, LIST_TEARDOWN, i)->code))
+		if (must_undo(ctx, plan_op(&ctx->plan, LIST_TEARDOWN, i)))
 			(void)run_op_as_warning(ctx, LIST_TEARDOWN, i);
 	if (ctx->root_made)
 		(void)rmdir(ctx->args->root);

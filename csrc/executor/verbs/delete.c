@@ -57,7 +57,8 @@ static int tear_down(struct context *ctx, struct failure *reterr)
 	for (uint32_t i = 0; i < count; i++) {
 		const struct op *op = plan_op(&ctx->plan, LIST_TEARDOWN, i);
 
-		if (!spawned && (op->code == OP_CGROUP_KILL || op->code == OP_SYSTEMD_STOP_UNIT))
+		if (!spawned && (op->code == OP_CGROUP_KILL || op->code == OP_CGROUP_KILL_V1 ||
+					op->code == OP_SYSTEMD_STOP_UNIT))
 			continue;
 		/* runtime.md: a poststop hook that fails is logged, and the remaining ones still run. */
 		if (op->code == OP_RUN_HOOK)

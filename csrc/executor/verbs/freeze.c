@@ -2,18 +2,19 @@
 #include <errno.h>
 #include <sys/file.h>
 
-#include "../cleanup.h"
 #include "../freezer.h"
 #include "../statedir.h"
 #include "../verbs.h"
 
 static int change(struct context *ctx, bool freeze, struct failure *reterr)
 {
-	cleanup_fd int cgroup = statedir_open_cgroup(ctx);
+	cleanup_freezer freezer = { .fd = -1 };
 
-	if (cgroup < 0)
-		return FAIL_AS(reterr, errno == ENOENT ? PROBLEM_NO_CGROUP : PROBLEM_SYSCALL, "openat2");
-	return freezer_set(cgroup, freeze, reterr);
+	if (freezer_open(ctx, &freezer, reterr) < 0)
+		return -1;
+	if (freezer.fd < 0)
+		return FAIL_AS(reterr, PROBLEM_NO_CGROUP, "openat2");
+	return freezer_set(&freezer, freeze, reterr);
 }
 
 int verb_pause(struct context *ctx, struct failure *reterr)

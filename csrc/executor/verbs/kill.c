@@ -12,6 +12,7 @@
 
 #include "../cgroup.h"
 #include "../cleanup.h"
+#include "../freezer.h"
 #include "../io.h"
 #include "../members.h"
 #include "../procfs.h"
@@ -34,7 +35,8 @@ static bool has_own_pid_namespace(const struct context *ctx)
 
 struct delivery {
 	const struct context *ctx;
-	char path[PATH_MAX]; /* of the cgroup, below the root of its hierarchy */
+	const char *controllers; /* of the hierarchy of the cgroup */
+	char path[PATH_MAX];	 /* of the cgroup, below the root of its hierarchy */
 };
 
 /* Is the process still in the cgroup, in this one or below? Its pid may be another's since the list was read. */
@@ -42,7 +44,7 @@ static bool is_member(const struct delivery *delivery, pid_t pid)
 {
 	size_t length = strlen(delivery->path);
 	char name[32];
-	char text[PATH_MAX + 256];
+	char text[CGROUP_LINES_MAX];
 	cleanup_fd int fd = -1;
 	const char *at;
 	ssize_t got;
@@ -53,9 +55,8 @@ static bool is_member(const struct delivery *delivery, pid_t pid)
 	if (got <= 0)
 		return false;
 	text[got] = '\0';
-	at = strncmp(text, "0::/", 4) == 0 ? text : strstr(text, "\n0::/");
-	at = at == NULL ? NULL : strchr(at, '/') + 1;
-	return at != NULL && strncmp(at, delivery->path, length) == 0 && strchr("/\n", at[length]) != NULL;
+	at = cgroup_line(text, delivery->controllers);
+	return at != NULL && strncmp(at, delivery->path, length) == 0 && (at[length] == '/' || at[length] == '\0');
 }
 
 static int deliver(pid_t pid, void *data)
@@ -71,27 +72,27 @@ static int deliver(pid_t pid, void *data)
 	return 0;
 }
 
-static int signal_cgroup(struct context *ctx, int cgroup, struct failure *reterr)
+static int signal_cgroup(struct context *ctx, const struct freezer *freezer, struct failure *reterr)
 {
-	struct delivery delivery = { .ctx = ctx };
+	struct delivery delivery = { .ctx = ctx, .controllers = freezer->controllers };
 
 	if (ctx->args->signal == SIGKILL)
-		return cgroup_kill(cgroup) < 0 ? FAIL(reterr, "cgroup.kill") : 0;
-	if (statedir_cgroup_path(ctx, delivery.path, reterr) < 0)
+		return freezer_kill(freezer) < 0 ? FAIL(reterr, "cgroup.kill") : 0;
+	if (cgroup_path(ctx, freezer->path, delivery.path, reterr) < 0)
 		return -1;
-	return members_visit(cgroup, deliver, &delivery) < 0 ? FAIL(reterr, "pidfd_send_signal") : 0;
+	return members_visit(freezer->fd, deliver, &delivery) < 0 ? FAIL(reterr, "pidfd_send_signal") : 0;
 }
 
 /* 1: there is no cgroup with processes of this container. */
 static int kill_all(struct context *ctx, struct failure *reterr)
 {
-	cleanup_fd int cgroup = statedir_open_cgroup(ctx);
+	cleanup_freezer freezer = { .fd = -1 };
 
-	if (cgroup < 0 && errno != ENOENT && errno != ENODEV)
-		return FAIL(reterr, "openat2");
-	if (cgroup < 0 || cgroup_mark_of(ctx, cgroup) == MARK_OTHER || !cgroup_event(cgroup, "populated"))
+	if (freezer_open(ctx, &freezer, reterr) < 0)
+		return -1;
+	if (freezer.fd < 0 || cgroup_mark_of(ctx, freezer.fd) == MARK_OTHER || !cgroup_is_populated(freezer.fd))
 		return 1;
-	return signal_cgroup(ctx, cgroup, reterr);
+	return signal_cgroup(ctx, &freezer, reterr);
 }
 
 int verb_kill(struct context *ctx, struct failure *reterr)

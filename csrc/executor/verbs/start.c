@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../cgroup.h"
 #include "../cleanup.h"
 #include "../io.h"
 #include "../relay.h"
@@ -46,10 +47,12 @@ static int wait_readable(struct context *ctx, int fifo, struct failure *reterr)
 	return fds[0].revents != 0 ? 1 : 0;
 }
 
-static int died(struct failure *reterr)
+static int died(const struct context *ctx, struct failure *reterr)
 {
+	bool for_memory = cgroup_was_oom_killed(ctx);
+
 	errno = 0;
-	return FAIL_AS(reterr, PROBLEM_INIT_DIED, "poll");
+	return FAIL_AS(reterr, for_memory ? PROBLEM_OOM_KILLED : PROBLEM_INIT_DIED, "poll");
 }
 
 /* What init writes until its execve(2) closes the fifo. Bytes read, or -1. */
@@ -81,11 +84,11 @@ static int judge(struct context *ctx, const char *bytes, size_t length, struct f
 
 	/* A start that was killed took the greeting; end of file says that the program runs, unless nobody lives. */
 	if (length == 0 && !statedir_init_is_alive(ctx))
-		return died(reterr);
+		return died(ctx, reterr);
 	if (length == greeting)
 		return 0;
 	if (length - greeting != sizeof(*reterr) || memcmp(bytes + greeting, &(uint32_t){ FAILURE_MAGIC }, 4) != 0)
-		return died(reterr);
+		return died(ctx, reterr);
 	memcpy(reterr, bytes + greeting, sizeof(*reterr));
 	return -1;
 }

@@ -6,7 +6,7 @@
  */
 import type { LinuxBlockIO, LinuxThrottleDevice } from '../../spec/types.gen.js';
 import type { JsonPointer } from '../../util/pointer.js';
-import { type Limits, needController, refuseOnV2, resource, setLimit } from './limits.js';
+import { CGROUP2, type Limits, needController, refuseOnV2, resource, setLimit } from './limits.js';
 
 const THROTTLES = [
   ['throttleReadBpsDevice', 'rbps'],
@@ -38,6 +38,7 @@ function setWeight(limits: Limits, origin: JsonPointer, device: string, weight =
   const otherValue = `${device}${spread}`;
   limits.ops.push({
     op: 'CGROUP_WRITE_EITHER',
+    hierarchy: CGROUP2,
     file: 'io.bfq.weight',
     value,
     otherFile: 'io.weight',

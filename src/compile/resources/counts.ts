@@ -1,16 +1,17 @@
 /**
- * linux.resources.pids, hugepageLimits, rdma and network: the controllers with a file or two each.
+ * linux.resources.pids and rdma, whose files are the same in cgroup v1 and v2, hugepageLimits and network.
  *
  * OCI runtime-spec, config-linux "PIDs", "Huge page limits", "RDMA", "Network"; cgroup-v2.rst. Pure.
  */
 import { WRITE } from '../../plan/op.gen.js';
 import type { LinuxHugepageLimit, LinuxNetwork, LinuxPids, LinuxRdma } from '../../spec/types.gen.js';
 import { refuse } from '../report.js';
-import { type Limits, refuseOnV2, resource, setLimit } from './limits.js';
+import { type Limits, refuseOnV2, resource, setLimit, setSameLimit } from './limits.js';
 
 /** 0 comes from engines that mean "not set", on hosts without the controller too. */
 export function compilePids(limits: Limits, { limit = 0n }: LinuxPids): void {
-  if (limit !== 0n) setLimit(limits, 'pids', resource('pids', 'limit'), 'pids.max', limit < 0n ? 'max' : String(limit));
+  if (limit === 0n) return;
+  setSameLimit(limits, 'pids', resource('pids', 'limit'), 'pids.max', limit < 0n ? 'max' : String(limit));
 }
 
 /**
@@ -32,7 +33,7 @@ export function compileHugepages(limits: Limits, hugepageLimits: readonly LinuxH
   }
 }
 
-function refusePageSize({ report, facts }: Limits, index: number, pageSize: string): void {
+export function refusePageSize({ report, facts }: Limits, index: number, pageSize: string): void {
   const hint = `sizes here: ${facts.hugepageSizes.join(', ') || 'none'}`;
   const path = resource('hugepageLimits', index, 'pageSize');
   refuse(report, 'HUGEPAGE_SIZE_UNKNOWN', path, 'this host has no huge pages of that size', { value: pageSize, hint });
@@ -42,7 +43,7 @@ export function compileRdma(limits: Limits, rdma: { readonly [device: string]: L
   for (const [device, { hcaHandles, hcaObjects }] of Object.entries(rdma)) {
     const handles = hcaHandles === undefined ? '' : ` hca_handle=${hcaHandles}`;
     const objects = hcaObjects === undefined ? '' : ` hca_object=${hcaObjects}`;
-    setLimit(limits, 'rdma', resource('rdma', device), 'rdma.max', device + handles + objects);
+    setSameLimit(limits, 'rdma', resource('rdma', device), 'rdma.max', device + handles + objects);
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * OCI runtime-spec, config-linux "CPU"; cgroup-v2.rst "CPU Interface Files". Pure.
  */
+import { WRITE } from '../../plan/op.gen.js';
 import type { LinuxCPU } from '../../spec/types.gen.js';
 import { type Limits, refuseOnV2, resource, setLimit } from './limits.js';
 
@@ -16,11 +17,15 @@ export function compileCpu(limits: Limits, cpu: LinuxCPU): void {
   refuseRealtime(limits, cpu);
   if (shares !== 0n) setLimit(limits, 'cpu', resource('cpu', 'shares'), 'cpu.weight', String(weightOfShares(shares)));
   if (idle !== 0n) setLimit(limits, 'cpu', resource('cpu', 'idle'), 'cpu.idle', String(idle));
+  // A smaller quota must not be below the burst that an existing cgroup has.
+  const setBurst = (flags: number) =>
+    setLimit(limits, 'cpu', resource('cpu', 'burst'), 'cpu.max.burst', String(burst), flags);
+  if (burst !== 0n && quota !== 0n) setBurst(WRITE.IGNORE_INVALID | WRITE.IGNORE_MISSING);
   if (quota !== 0n || period !== 0n) {
     const value = `${quota > 0n ? quota : 'max'} ${period === 0n ? DEFAULT_PERIOD : period}`;
     setLimit(limits, 'cpu', resource('cpu', quota === 0n ? 'period' : 'quota'), 'cpu.max', value);
   }
-  if (burst !== 0n) setLimit(limits, 'cpu', resource('cpu', 'burst'), 'cpu.max.burst', String(burst));
+  if (burst !== 0n) setBurst(0);
 }
 
 export function compileCpuset(limits: Limits, { cpus = '', mems = '' }: LinuxCPU): void {

@@ -10,10 +10,11 @@ import type { HostFacts, SystemdFacts } from '../../host/facts.js';
 import type { Op } from '../../plan/op.gen.js';
 import type { ValidSpec } from '../../spec/valid.js';
 import { asPointer, pointer } from '../../util/pointer.js';
-import { type CompiledCgroup, compileLimits, enable } from '../cgroup.js';
+import { type CompiledCgroup, enable } from '../cgroup.js';
 import { type Report, refuse, refuseSlots } from '../report.js';
 import { CGROUPS_PATH } from '../resources/cgroup-path.js';
-import { noLimits } from '../resources/limits.js';
+import { CGROUP2 } from '../resources/limits.js';
+import { compileResources } from '../resources/resources.js';
 import { annotatedProperties } from './annotations.js';
 import { deviceProperties } from './devices.js';
 import {
@@ -37,11 +38,11 @@ const ORIGIN = CGROUPS_PATH;
 export function compileSystemdCgroup(spec: ValidSpec, facts: HostFacts, id: string): CompiledCgroup {
   const { cgroupsPath = '', resources = {} } = spec.linux ?? {};
   const { systemd, cgroup } = facts;
-  const limits = noLimits({ ...cgroup, controllers: systemd?.controllers ?? cgroup.controllers });
+  const managed = { ...facts, cgroup: { ...cgroup, controllers: systemd?.controllers ?? cgroup.controllers } };
+  const limits = compileResources(resources, managed, { devices: true });
   const { report } = limits;
   const manager = findManager(report, facts);
   refuseSlots(report, CGROUPS_PATH, cgroupsPath);
-  compileLimits(limits, resources, facts);
   const annotated = annotatedProperties(report, spec);
   const unit = manager && placeUnit(report, cgroupsPath, id, manager);
   if (report.issues.length > 0 || manager === undefined || unit === undefined) throw new SpecError(report.issues);
@@ -66,9 +67,9 @@ export function compileSystemdCgroup(spec: ValidSpec, facts: HostFacts, id: stri
       { op: 'CGROUP_KILL', ...place, origin: ORIGIN },
       connect,
       { op: 'SYSTEMD_STOP_UNIT', unit: unit.name, ...place, ...stopMessages(unit.name), origin: ORIGIN },
-      { op: 'CGROUP_REMOVE', ...place, origin: ORIGIN },
+      { op: 'CGROUP_REMOVE', hierarchy: CGROUP2, ...place, origin: ORIGIN },
     ],
-    cgroup: place,
+    places: [{ hierarchy: CGROUP2, controllers: '', ...place }],
     warnings: report.warnings,
   };
 }
