@@ -54,6 +54,12 @@ enum status_value {
 
 enum write_value {
 	WRITE_IGNORE_MISSING = 1,
+	WRITE_IGNORE_INVALID = 2,
+};
+
+enum cgroup_value {
+	CGROUP_INHERIT_CPUSET = 1,
+	CGROUP_FREEZER = 2,
 };
 
 enum bpf_value {
@@ -260,6 +266,10 @@ enum opcode {
 	OP_OPEN_FS = 171,
 	OP_IDMAP_MOUNT = 172,
 	OP_SET_FILE_LABEL = 173,
+	OP_CGROUP_CREATE_V1 = 120,
+	OP_CGROUP_OPEN_V1 = 121,
+	OP_CGROUP_JOIN = 122,
+	OP_CGROUP_KILL_V1 = 123,
 	OP_LIMIT = 204,
 };
 
@@ -353,14 +363,16 @@ _Static_assert(sizeof(struct op_cgroup_create) <= PLAN_RECORD_SIZE, "record size
 struct op_cgroup_write {
 	uint32_t code;
 	plan_str_t origin;
+	uint32_t hierarchy;
 	plan_str_t file;
 	plan_str_t value;
 	uint32_t flags;
 };
 
-_Static_assert(__builtin_offsetof(struct op_cgroup_write, file) == 8, "layout");
-_Static_assert(__builtin_offsetof(struct op_cgroup_write, value) == 12, "layout");
-_Static_assert(__builtin_offsetof(struct op_cgroup_write, flags) == 16, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_write, hierarchy) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_write, file) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_write, value) == 16, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_write, flags) == 20, "layout");
 _Static_assert(sizeof(struct op_cgroup_write) <= PLAN_RECORD_SIZE, "record size");
 
 struct op_cgroup_devices {
@@ -377,16 +389,18 @@ _Static_assert(sizeof(struct op_cgroup_devices) <= PLAN_RECORD_SIZE, "record siz
 struct op_cgroup_write_either {
 	uint32_t code;
 	plan_str_t origin;
+	uint32_t hierarchy;
 	plan_str_t file;
 	plan_str_t value;
 	plan_str_t other_file;
 	plan_str_t other_value;
 };
 
-_Static_assert(__builtin_offsetof(struct op_cgroup_write_either, file) == 8, "layout");
-_Static_assert(__builtin_offsetof(struct op_cgroup_write_either, value) == 12, "layout");
-_Static_assert(__builtin_offsetof(struct op_cgroup_write_either, other_file) == 16, "layout");
-_Static_assert(__builtin_offsetof(struct op_cgroup_write_either, other_value) == 20, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_write_either, hierarchy) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_write_either, file) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_write_either, value) == 16, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_write_either, other_file) == 20, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_write_either, other_value) == 24, "layout");
 _Static_assert(sizeof(struct op_cgroup_write_either) <= PLAN_RECORD_SIZE, "record size");
 
 struct op_cgroup_open {
@@ -1230,12 +1244,14 @@ _Static_assert(sizeof(struct op_cgroup_kill) <= PLAN_RECORD_SIZE, "record size")
 struct op_cgroup_remove {
 	uint32_t code;
 	plan_str_t origin;
+	uint32_t hierarchy;
 	plan_str_t mount;
 	plan_str_t path;
 };
 
-_Static_assert(__builtin_offsetof(struct op_cgroup_remove, mount) == 8, "layout");
-_Static_assert(__builtin_offsetof(struct op_cgroup_remove, path) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_remove, hierarchy) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_remove, mount) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_remove, path) == 16, "layout");
 _Static_assert(sizeof(struct op_cgroup_remove) <= PLAN_RECORD_SIZE, "record size");
 
 struct op_state_remove {
@@ -1340,6 +1356,60 @@ _Static_assert(__builtin_offsetof(struct op_set_file_label, path) == 8, "layout"
 _Static_assert(__builtin_offsetof(struct op_set_file_label, label) == 12, "layout");
 _Static_assert(sizeof(struct op_set_file_label) <= PLAN_RECORD_SIZE, "record size");
 
+struct op_cgroup_create_v1 {
+	uint32_t code;
+	plan_str_t origin;
+	uint32_t hierarchy;
+	uint32_t flags;
+	plan_str_t controllers;
+	plan_str_t mount;
+	plan_str_t path;
+};
+
+_Static_assert(__builtin_offsetof(struct op_cgroup_create_v1, hierarchy) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_create_v1, flags) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_create_v1, controllers) == 16, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_create_v1, mount) == 20, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_create_v1, path) == 24, "layout");
+_Static_assert(sizeof(struct op_cgroup_create_v1) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_cgroup_open_v1 {
+	uint32_t code;
+	plan_str_t origin;
+	uint32_t hierarchy;
+	plan_str_t controllers;
+	plan_str_t mount;
+	plan_str_t path;
+};
+
+_Static_assert(__builtin_offsetof(struct op_cgroup_open_v1, hierarchy) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_open_v1, controllers) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_open_v1, mount) == 16, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_open_v1, path) == 20, "layout");
+_Static_assert(sizeof(struct op_cgroup_open_v1) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_cgroup_join {
+	uint32_t code;
+	plan_str_t origin;
+	uint32_t hierarchy;
+};
+
+_Static_assert(__builtin_offsetof(struct op_cgroup_join, hierarchy) == 8, "layout");
+_Static_assert(sizeof(struct op_cgroup_join) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_cgroup_kill_v1 {
+	uint32_t code;
+	plan_str_t origin;
+	uint32_t hierarchy;
+	plan_str_t mount;
+	plan_str_t path;
+};
+
+_Static_assert(__builtin_offsetof(struct op_cgroup_kill_v1, hierarchy) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_kill_v1, mount) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_kill_v1, path) == 16, "layout");
+_Static_assert(sizeof(struct op_cgroup_kill_v1) <= PLAN_RECORD_SIZE, "record size");
+
 enum field_kind {
 	FIELD_NUMBER,
 	FIELD_STR,
@@ -1368,9 +1438,9 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_OPEN_SOURCE] = { 1u << LIST_SETUP | 1u << LIST_INIT, 1, { { FIELD_STR, 16 } } },
 	[OP_CONSOLE_CONNECT] = { 1u << LIST_SETUP, 0, { { 0, 0 } } },
 	[OP_CGROUP_CREATE] = { 1u << LIST_SETUP, 4, { { FIELD_STR, 8 }, { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STR, 20 } } },
-	[OP_CGROUP_WRITE] = { 1u << LIST_SETUP | 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
+	[OP_CGROUP_WRITE] = { 1u << LIST_SETUP | 1u << LIST_SETTLE, 2, { { FIELD_STR, 12 }, { FIELD_STR, 16 } } },
 	[OP_CGROUP_DEVICES] = { 1u << LIST_SETUP | 1u << LIST_SETTLE, 1, { { FIELD_BLOB, 8 } } },
-	[OP_CGROUP_WRITE_EITHER] = { 1u << LIST_SETUP | 1u << LIST_SETTLE, 4, { { FIELD_STR, 8 }, { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STR, 20 } } },
+	[OP_CGROUP_WRITE_EITHER] = { 1u << LIST_SETUP | 1u << LIST_SETTLE, 4, { { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STR, 20 }, { FIELD_STR, 24 } } },
 	[OP_CGROUP_OPEN] = { 1u << LIST_SETUP, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_STAGE] = { 1u << LIST_SPAWN, 0, { { 0, 0 } } },
 	[OP_JOIN_NAMESPACE] = { 1u << LIST_SPAWN, 0, { { 0, 0 } } },
@@ -1446,7 +1516,7 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_UNSHARE_CGROUP] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
 	[OP_CGROUP_DELEGATE] = { 1u << LIST_SETUP | 1u << LIST_SETTLE, 0, { { 0, 0 } } },
 	[OP_CGROUP_KILL] = { 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
-	[OP_CGROUP_REMOVE] = { 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
+	[OP_CGROUP_REMOVE] = { 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 12 }, { FIELD_STR, 16 } } },
 	[OP_STATE_REMOVE] = { 1u << LIST_TEARDOWN, 0, { { 0, 0 } } },
 	[OP_ADOPT] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
 	[OP_RESTORED] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
@@ -1456,6 +1526,10 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_OPEN_FS] = { 1u << LIST_SETUP | 1u << LIST_INIT, 3, { { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STRV, 20 } } },
 	[OP_IDMAP_MOUNT] = { 1u << LIST_SETUP | 1u << LIST_INIT, 0, { { 0, 0 } } },
 	[OP_SET_FILE_LABEL] = { 1u << LIST_INIT, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
+	[OP_CGROUP_CREATE_V1] = { 1u << LIST_SETUP, 3, { { FIELD_STR, 16 }, { FIELD_STR, 20 }, { FIELD_STR, 24 } } },
+	[OP_CGROUP_OPEN_V1] = { 1u << LIST_SETUP, 3, { { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STR, 20 } } },
+	[OP_CGROUP_JOIN] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
+	[OP_CGROUP_KILL_V1] = { 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 12 }, { FIELD_STR, 16 } } },
 };
 
 /* X(NAME, name): one handler op_name() each. */
@@ -1555,6 +1629,10 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	X(OPEN_USERNS, open_userns) \
 	X(OPEN_FS, open_fs) \
 	X(IDMAP_MOUNT, idmap_mount) \
-	X(SET_FILE_LABEL, set_file_label)
+	X(SET_FILE_LABEL, set_file_label) \
+	X(CGROUP_CREATE_V1, cgroup_create_v1) \
+	X(CGROUP_OPEN_V1, cgroup_open_v1) \
+	X(CGROUP_JOIN, cgroup_join) \
+	X(CGROUP_KILL_V1, cgroup_kill_v1)
 
 #endif

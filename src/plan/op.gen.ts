@@ -48,6 +48,12 @@ export const STATUS = {
 
 export const WRITE = {
   IGNORE_MISSING: 1,
+  IGNORE_INVALID: 2,
+} as const;
+
+export const CGROUP = {
+  INHERIT_CPUSET: 1,
+  FREEZER: 2,
 } as const;
 
 export const BPF = {
@@ -207,9 +213,10 @@ export interface CgroupCreateOp {
   readonly origin: JsonPointer;
 }
 
-/** Write a value into a file of the cgroup. */
+/** Write a value into a file of the cgroup in this hierarchy (0: cgroup2, else the number CGROUP_CREATE_V1 or CGROUP_OPEN_V1 gave it). IGNORE_INVALID: EINVAL is let be, because a later write of the list clears the way. */
 export interface CgroupWriteOp {
   readonly op: 'CGROUP_WRITE';
+  readonly hierarchy: number;
   readonly file: string;
   readonly value: string;
   readonly flags: number;
@@ -227,6 +234,7 @@ export interface CgroupDevicesOp {
 /** Write a value into a file of the cgroup, or, where the cgroup has no such file, another value into otherFile. */
 export interface CgroupWriteEitherOp {
   readonly op: 'CGROUP_WRITE_EITHER';
+  readonly hierarchy: number;
   readonly file: string;
   readonly value: string;
   readonly otherFile: string;
@@ -263,7 +271,7 @@ export interface JoinInitOp {
   readonly origin: JsonPointer;
 }
 
-/** clone3(2) the container init with these CLONE_NEW* flags, in the cgroup (CLONE_INTO_CGROUP), as a child of the executor. CLONE_NEWCGROUP is left to an unshare(2) of the child: clone3 would root that namespace at the cgroup of the caller. With CLONE_NEWUSER, CLONE_NEWIPC is left to BECOME_ROOT. */
+/** clone3(2) the container init with these CLONE_NEW* flags, in the cgroup (CLONE_INTO_CGROUP), as a child of the executor. With CLONE_NEWUSER, CLONE_NEWIPC is left to BECOME_ROOT. */
 export interface CloneOp {
   readonly op: 'CLONE';
   readonly namespaces: bigint;
@@ -841,6 +849,7 @@ export interface CgroupKillOp {
 /** Remove the cgroup with its sub-cgroups, and the parents that create made if they are empty; absent is success. */
 export interface CgroupRemoveOp {
   readonly op: 'CGROUP_REMOVE';
+  readonly hierarchy: number;
   readonly mount: string;
   readonly path: string;
   readonly origin: JsonPointer;
@@ -916,6 +925,43 @@ export interface SetFileLabelOp {
   readonly op: 'SET_FILE_LABEL';
   readonly path: string;
   readonly label: string;
+  readonly origin: JsonPointer;
+}
+
+/** Make the container's cgroup in a hierarchy of cgroup v1, which from now on has this number (1..15). controllers: as /proc/PID/cgroup names the hierarchy. INHERIT_CPUSET: give each directory that has none the parent's CPUs and memory nodes, or no process can join. FREEZER: the one that freezes and kills the container, on a host without cgroup2. Refuses one that holds processes or is frozen. */
+export interface CgroupCreateV1Op {
+  readonly op: 'CGROUP_CREATE_V1';
+  readonly hierarchy: number;
+  readonly flags: number;
+  readonly controllers: string;
+  readonly mount: string;
+  readonly path: string;
+  readonly origin: JsonPointer;
+}
+
+/** exec: open the container's existing cgroup in a hierarchy of cgroup v1, or, if that is gone, the one init is in. */
+export interface CgroupOpenV1Op {
+  readonly op: 'CGROUP_OPEN_V1';
+  readonly hierarchy: number;
+  readonly controllers: string;
+  readonly mount: string;
+  readonly path: string;
+  readonly origin: JsonPointer;
+}
+
+/** Move the new process into the cgroup of this hierarchy of cgroup v1, for which CLONE has no flag. */
+export interface CgroupJoinOp {
+  readonly op: 'CGROUP_JOIN';
+  readonly hierarchy: number;
+  readonly origin: JsonPointer;
+}
+
+/** Kill what is left in the cgroup of the v1 freezer: freeze, SIGKILL each, thaw, until it is empty. */
+export interface CgroupKillV1Op {
+  readonly op: 'CGROUP_KILL_V1';
+  readonly hierarchy: number;
+  readonly mount: string;
+  readonly path: string;
   readonly origin: JsonPointer;
 }
 
@@ -1015,7 +1061,11 @@ export type Op =
   | OpenUsernsOp
   | OpenFsOp
   | IdmapMountOp
-  | SetFileLabelOp;
+  | SetFileLabelOp
+  | CgroupCreateV1Op
+  | CgroupOpenV1Op
+  | CgroupJoinOp
+  | CgroupKillV1Op;
 
 export type OpName = Op['op'];
 export type FieldType = 'u32' | 'i32' | 'u64' | 'i64' | 'str' | 'strv' | 'blob';
@@ -1090,9 +1140,10 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
     code: 9,
     lists: ['setup', 'settle'],
     fields: [
-      { name: 'file', type: 'str', offset: 8, slots: false },
-      { name: 'value', type: 'str', offset: 12, slots: false },
-      { name: 'flags', type: 'u32', offset: 16, slots: false },
+      { name: 'hierarchy', type: 'u32', offset: 8, slots: false },
+      { name: 'file', type: 'str', offset: 12, slots: false },
+      { name: 'value', type: 'str', offset: 16, slots: false },
+      { name: 'flags', type: 'u32', offset: 20, slots: false },
     ],
   },
   CGROUP_DEVICES: {
@@ -1107,10 +1158,11 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
     code: 11,
     lists: ['setup', 'settle'],
     fields: [
-      { name: 'file', type: 'str', offset: 8, slots: false },
-      { name: 'value', type: 'str', offset: 12, slots: false },
-      { name: 'otherFile', type: 'str', offset: 16, slots: false },
-      { name: 'otherValue', type: 'str', offset: 20, slots: false },
+      { name: 'hierarchy', type: 'u32', offset: 8, slots: false },
+      { name: 'file', type: 'str', offset: 12, slots: false },
+      { name: 'value', type: 'str', offset: 16, slots: false },
+      { name: 'otherFile', type: 'str', offset: 20, slots: false },
+      { name: 'otherValue', type: 'str', offset: 24, slots: false },
     ],
   },
   CGROUP_OPEN: {
@@ -1721,8 +1773,9 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
     code: 111,
     lists: ['teardown'],
     fields: [
-      { name: 'mount', type: 'str', offset: 8, slots: false },
-      { name: 'path', type: 'str', offset: 12, slots: true },
+      { name: 'hierarchy', type: 'u32', offset: 8, slots: false },
+      { name: 'mount', type: 'str', offset: 12, slots: false },
+      { name: 'path', type: 'str', offset: 16, slots: true },
     ],
   },
   STATE_REMOVE: {
@@ -1796,6 +1849,43 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
     fields: [
       { name: 'path', type: 'str', offset: 8, slots: false },
       { name: 'label', type: 'str', offset: 12, slots: false },
+    ],
+  },
+  CGROUP_CREATE_V1: {
+    code: 120,
+    lists: ['setup'],
+    fields: [
+      { name: 'hierarchy', type: 'u32', offset: 8, slots: false },
+      { name: 'flags', type: 'u32', offset: 12, slots: false },
+      { name: 'controllers', type: 'str', offset: 16, slots: false },
+      { name: 'mount', type: 'str', offset: 20, slots: false },
+      { name: 'path', type: 'str', offset: 24, slots: true },
+    ],
+  },
+  CGROUP_OPEN_V1: {
+    code: 121,
+    lists: ['setup'],
+    fields: [
+      { name: 'hierarchy', type: 'u32', offset: 8, slots: false },
+      { name: 'controllers', type: 'str', offset: 12, slots: false },
+      { name: 'mount', type: 'str', offset: 16, slots: false },
+      { name: 'path', type: 'str', offset: 20, slots: true },
+    ],
+  },
+  CGROUP_JOIN: {
+    code: 122,
+    lists: ['settle'],
+    fields: [
+      { name: 'hierarchy', type: 'u32', offset: 8, slots: false },
+    ],
+  },
+  CGROUP_KILL_V1: {
+    code: 123,
+    lists: ['teardown'],
+    fields: [
+      { name: 'hierarchy', type: 'u32', offset: 8, slots: false },
+      { name: 'mount', type: 'str', offset: 12, slots: false },
+      { name: 'path', type: 'str', offset: 16, slots: true },
     ],
   },
 };

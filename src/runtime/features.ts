@@ -31,7 +31,7 @@ const CGROUP_V2: Partial<CgroupFacts> = {
   own: '/',
   writable: true,
   controllers: ['cpu', 'memory', 'pids', 'rdma'],
-  v1: {},
+  v1: [],
 };
 
 /** The codes with which the compiler refuses a config that asks for these fields of linux, and of the top level. */
@@ -88,7 +88,9 @@ function cgroupFeatures(facts: HostFacts): NonNullable<LinuxFeatures['cgroup']> 
     inUserNamespace: false,
     cgroup: { ...facts.cgroup, ...cgroup },
   });
-  const v1 = Object.fromEntries(['pids', 'memory', 'devices'].map((name) => [name, `/sys/fs/cgroup/${name}`]));
+  const v1 = ['pids', 'memory', 'devices'].map((controllers) => {
+    return { controllers, mount: `/sys/fs/cgroup/${controllers}`, own: '/', writable: true };
+  });
   const legacy = on({ layout: 'legacy', mount: null, controllers: [], v1 });
   const pids = { resources: { pids: { limit: 10 } } };
   return {

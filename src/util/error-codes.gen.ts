@@ -113,6 +113,8 @@ export type SpecIssueCode =
   | 'SYSTEMD_PROPERTY_VALUE'
   | 'CONTROLLER_UNAVAILABLE'
   | 'NOT_ON_CGROUP_V2'
+  | 'NO_LEAF_WEIGHT'
+  | 'DEVICE_RULES_OVERLAP'
   | 'HUGEPAGE_SIZE_UNKNOWN'
   | 'MEMORY_FIELD_IGNORED'
   | 'UNIFIED_FILE'
@@ -284,8 +286,10 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"SYSTEMD_UNAVAILABLE","group":"host","fields":"`--systemd-cgroup`","meaning":"no systemd answers to this user, or the host is not on cgroup v2 alone","remedy":"leave the flag out"},
   {"code":"SYSTEMD_PROPERTY_NAME","group":"host","fields":"`annotations`","meaning":"org.systemd.property.NAME: a name has three letters or more and nothing else, and `Slice` and `PIDs` are decided by `linux.cgroupsPath`","remedy":"correct the name"},
   {"code":"SYSTEMD_PROPERTY_VALUE","group":"host","fields":"`annotations`","meaning":"org.systemd.property.NAME: the value is no GVariant text","example":"`org.systemd.property.TimeoutStopUSec`: `uint64 5000000`","remedy":"write it as the message says"},
-  {"code":"CONTROLLER_UNAVAILABLE","group":"host","fields":"`linux.resources`","meaning":"cgroup v2 does not have the controller","remedy":"free it from cgroup v1"},
+  {"code":"CONTROLLER_UNAVAILABLE","group":"host","fields":"`linux.resources`","meaning":"no hierarchy of the host has the controller; for `unified`: cgroup v2 does not have it","remedy":"look at `cgroup_disable=` of the kernel command line; for `unified`: free it from cgroup v1"},
   {"code":"NOT_ON_CGROUP_V2","group":"host","fields":"`linux.resources`","meaning":"cgroup v2 has no such limit","remedy":"remove it"},
+  {"code":"NO_LEAF_WEIGHT","group":"host","fields":"`linux.resources.blockIO`","meaning":"the scheduler that had leaf weights is gone from the kernel","remedy":"remove the field"},
+  {"code":"DEVICE_RULES_OVERLAP","group":"host","fields":"`linux.resources.devices`","meaning":"a rule takes a part out of what an earlier one names, which cgroup v1 cannot express","remedy":"name the devices one by one"},
   {"code":"HUGEPAGE_SIZE_UNKNOWN","group":"host","fields":"`linux.resources.hugepageLimits`","meaning":"the host has no pages of that size","remedy":"use a size of /sys/kernel/mm/hugepages"},
   {"code":"MEMORY_FIELD_IGNORED","group":"host","warning":true,"fields":"`linux.resources.memory`","meaning":"the kernel has no such limit any more","remedy":"remove it"},
   {"code":"UNIFIED_FILE","group":"host","fields":"`linux.resources.unified`","meaning":"the file moves processes, it is no limit","remedy":"remove it"},
