@@ -31,6 +31,10 @@ for group in "$@"; do
 		want strace strace
 		want ip iproute2
 		want criu criu
+		want zsh zsh
+		want fish fish
+		want man man-db
+		want groff groff-base
 		;;
 	engines)
 		want containerd containerd

@@ -118,6 +118,12 @@ function warmCache() {
   }
 }
 
+/** dist/man: tsrun.1 and a page of each command, from the tables of --help. */
+function manPages() {
+  rmSync(join(DIST, 'man'), { recursive: true, force: true });
+  capture(process.execPath, [join(DIST, 'tsrun.cjs'), 'help', '--man', join(DIST, 'man')]);
+}
+
 /** yargs asks at its start, and making the stream loads node:tty or node:net (5 ms). We print without it. */
 const NO_STDOUT = { 'process.stdout.columns': 'undefined' };
 
@@ -165,3 +171,4 @@ if (!options.has('--bundle-only')) {
   if (status !== 0) process.exit(status);
 }
 warmCache();
+manPages();

@@ -2,6 +2,7 @@
 import type { Command } from './command.js';
 import { check } from './commands/check.js';
 import { checkpoint } from './commands/checkpoint.js';
+import { completion } from './commands/completion.js';
 import { create } from './commands/create.js';
 import { remove } from './commands/delete.js';
 import { events } from './commands/events.js';
@@ -25,6 +26,7 @@ import { version } from './commands/version.js';
 export const COMMANDS: readonly Command[] = [
   check,
   checkpoint,
+  completion,
   create,
   remove,
   events,

@@ -1,5 +1,8 @@
 /** `tsrun help`: of a command what --help prints, of an error's code its cause and remedy (docs/errors.md). */
-import { UsageError } from '../../errors.js';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { TsrunError, UsageError } from '../../errors.js';
+import { describeSystemError } from '../../util/errno.js';
 import type { CodeEntry } from '../../util/error-codes.gen.js';
 import { quote } from '../../util/quote.js';
 import { didYouMean } from '../../util/suggest.js';
@@ -33,6 +36,21 @@ export async function printHelp(topic: string | undefined): Promise<number> {
   return 0;
 }
 
+async function writeManPages(directory: string): Promise<number> {
+  const [{ COMMANDS }, { manPages }, { VERSION }] = await Promise.all([
+    import('../commands.js'),
+    import('../man.js'),
+    import('../version.js'),
+  ]);
+  try {
+    mkdirSync(directory, { recursive: true });
+    for (const { file, text } of manPages(COMMANDS, VERSION)) writeFileSync(join(directory, file), text);
+  } catch (error) {
+    throw new TsrunError('IO', `--man: ${quote(directory)}: ${describeSystemError(error)}`, { cause: error });
+  }
+  return 0;
+}
+
 export const help = defineCommand({
   name: 'help',
   summary: 'explain a command or the code of an error',
@@ -43,6 +61,10 @@ export const help = defineCommand({
   ],
   examples: ['# tsrun help create', '# tsrun help NEEDS_NAMESPACE'],
   args: [0, 1],
-  options: HELP_OPTION,
-  run: ({ args }) => printHelp(args[0]),
+  options: {
+    man: { kind: 'text', help: 'write the manual pages of tsrun and its commands to this directory' },
+    ...HELP_OPTION,
+  },
+  run: ({ args, options, absolute }) =>
+    options.man === undefined ? printHelp(args[0]) : writeManPages(absolute(options.man)),
 });
