@@ -55,6 +55,8 @@ int args_parse(int argc, char **argv, struct args *ret_args)
 		{ "--id", TEXT, &args.id },
 		{ "--pid-file", TEXT, &args.pid_file },
 		{ "--console-socket", TEXT, &args.console_socket },
+		{ "--exit-file", TEXT, &args.exit_file },
+		{ "--keep", SWITCH, &args.keep },
 		{ "--notify-socket", TEXT, &args.notify_socket },
 		{ "--notify-fd", NUMBER, &args.notify_fd },
 		{ "--plan-fd", NUMBER, &args.plan_fd },

@@ -10,6 +10,7 @@ struct args {
 	const char *id;		    /* container id, one path component */
 	const char *pid_file;	    /* absolute, or NULL */
 	const char *console_socket; /* absolute, or NULL */
+	const char *exit_file;	    /* create: stay as init's monitor; supervise: write it too. Absolute, or NULL */
 	const char *notify_socket;  /* of the service manager: absolute, "@abstract", or NULL */
 	int plan_fd;
 	int status_fd; /* -1: no records wanted */
@@ -22,6 +23,7 @@ struct args {
 	pid_t pid;
 	char **reporter; /* supervise: what follows "--", the start of a command that deletes and says what went wrong
 			  */
+	bool keep; /* supervise: leave the container, with its exit record */
 	bool force;
 	bool all;	    /* kill: every process of the cgroup, and none left is no error */
 	bool ignore_paused; /* exec: the process may wait in a frozen cgroup */

@@ -17,6 +17,7 @@ void drop_host_fds(struct context *ctx)
 	close_fd(&ctx->state_fd);
 	close_fd(&ctx->proc_fd);
 	close_fd(&ctx->signal_fd);
+	close_fd(&ctx->monitor_fd);
 	close_fd(&ctx->init_pidfd);
 	for (unsigned int i = 0; i < HIERARCHIES; i++)
 		close_fd(&ctx->v1_fds[i]);

@@ -63,6 +63,7 @@ struct context {
 	int helper_pidfd; /* CRIU, while it restores what becomes init */
 	int signal_fd;	  /* signalfd of those that ask to stop: while it is open, create gives up and undoes */
 	int start_fd;	  /* exec.fifo, open for writing: from WAIT_START on failures go there */
+	int monitor_fd;	  /* the monitor's lock */
 	int slots[CONTEXT_SLOTS];
 	struct listener_page *listener; /* shared with init, NULL without LISTENER_PAGE: see ops/listener.c */
 
@@ -122,6 +123,9 @@ void report_warning(struct context *ctx, const struct failure *warning);
  * buffer without NUL, or -1 when it does not fit. status: enum status_value.
  */
 long expand_slots(const struct context *ctx, const char *text, uint32_t status, char *buffer, size_t size);
+
+/* RFC 3339 with nanoseconds, UTC. */
+void format_time(uint64_t ns, char *buffer, size_t size);
 
 /* The same into a mapping, which lasts as long as the process. The text, NUL-terminated, or NULL with *reterr written.
  */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "sys.h"
 
 int write_all(int fd, const void *bytes, size_t size)
 {
@@ -81,4 +82,22 @@ ssize_t read_file_at(int dirfd, const char *path, char *buffer, size_t size)
 	}
 	buffer[length] = '\0';
 	return length;
+}
+
+static unsigned int least(unsigned int from, const int *fds, size_t count)
+{
+	unsigned int found = ~0U;
+
+	for (size_t i = 0; i < count; i++)
+		if (fds[i] >= 0 && (unsigned int)fds[i] >= from && (unsigned int)fds[i] < found)
+			found = (unsigned int)fds[i];
+	return found;
+}
+
+void close_except(unsigned int from, const int *fds, size_t count)
+{
+	for (unsigned int next; (next = least(from, fds, count)) != ~0U; from = next + 1)
+		if (next > from)
+			(void)sys_close_range(from, next - 1, 0);
+	(void)sys_close_range(from, ~0U, 0);
 }

@@ -20,4 +20,7 @@ int write_file_at(int dirfd, const char *path, const char *text);
 /* Reads a small file below dirfd into buffer and terminates it. Length, or -1 with errno (EFBIG: too long). */
 ssize_t read_file_at(int dirfd, const char *path, char *buffer, size_t size);
 
+/* Closes every descriptor from this number on but these; -1 among them counts for nothing. */
+void close_except(unsigned int from, const int *fds, size_t count);
+
 #endif

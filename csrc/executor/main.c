@@ -16,6 +16,7 @@
 
 #include "cleanup.h"
 #include "io.h"
+#include "monitor.h"
 #include "sys.h"
 #include "verbs.h"
 
@@ -39,6 +40,7 @@ static const struct verb VERBS[] = {
 	{ "resume", verb_resume, false },
 	{ "state", verb_state, false },
 	{ "delete", verb_delete, false },
+	{ "wait", verb_wait, false },
 };
 
 static int sealed_memfd(struct failure *reterr)
@@ -77,16 +79,6 @@ static int run_from_sealed_copy(char **argv, struct failure *reterr)
 	return FAIL(reterr, "execveat");
 }
 
-static unsigned int least(unsigned int from, const int *fds, size_t count)
-{
-	unsigned int found = ~0U;
-
-	for (size_t i = 0; i < count; i++)
-		if (fds[i] >= 0 && (unsigned int)fds[i] >= from && (unsigned int)fds[i] < found)
-			found = (unsigned int)fds[i];
-	return found;
-}
-
 /*
  * Whatever the caller leaked in is closed: a directory of the host's would be in reach of a container that may ptrace
  * its init. What the command line names stays, and of that only the preserved descriptors survive an execve(2).
@@ -95,14 +87,10 @@ static void close_leaked(const struct args *args)
 {
 	const int known[] = { args->plan_fd, args->status_fd, args->console_fd, args->adopt_fd, args->notify_fd,
 		args->trace_fd };
-	const size_t count = sizeof(known) / sizeof(known[0]);
 	unsigned int from = 3 + (unsigned int)args->preserve_fds;
 
 	(void)sys_close_range(from, ~0U, CLOSE_RANGE_CLOEXEC);
-	for (unsigned int next; (next = least(from, known, count)) != ~0U; from = next + 1)
-		if (next > from)
-			(void)sys_close_range(from, next - 1, 0);
-	(void)sys_close_range(from, ~0U, 0);
+	close_except(from, known, sizeof(known) / sizeof(known[0]));
 }
 
 static void write_verdict(const struct context *ctx, int result, struct failure *verdict)
@@ -119,16 +107,23 @@ static int run_verb(const struct verb *verb, struct context *ctx, char **argv)
 {
 	static struct failure verdict;
 	int result = trace_open(ctx, &verdict);
+	int stub = -1;
 
 	trace_mark(ctx, TRACE_STARTED);
 	if (result == 0 && verb->sealed)
 		result = run_from_sealed_copy(argv, &verdict);
 	close_leaked(ctx->args);
 	trace_mark(ctx, TRACE_RUNNING);
+	if (result == 0 && ctx->args->exit_file != NULL) {
+		stub = monitor_fork(&verdict);
+		result = stub < 0 ? -1 : 0;
+	}
 	if (result == 0)
 		result = verb->run(ctx, &verdict);
 	trace_mark(ctx, TRACE_ENDED);
 	write_verdict(ctx, result, &verdict);
+	if (stub >= 0)
+		monitor_run(ctx, stub, result);
 	return result < 0 ? 1 : 0;
 }
 

@@ -154,6 +154,8 @@ enum problem_value {
 	PROBLEM_SYSTEMD_ERROR = 30,
 	PROBLEM_SYSTEMD_JOB = 31,
 	PROBLEM_SYSTEMD_UNIT_IN_USE = 32,
+	PROBLEM_EXIT_LOST = 43,
+	PROBLEM_SECCOMP_KILLED = 44,
 };
 
 /* Offset of a NUL-terminated string in the string area. */
@@ -247,6 +249,7 @@ enum opcode {
 	OP_SEND_LISTENER = 181,
 	OP_SEND_PIDFD = 182,
 	OP_NOTIFY_DIRECTORY = 183,
+	OP_EXIT_FILE = 184,
 	OP_SYSTEMD_CONNECT = 140,
 	OP_SYSTEMD_START_UNIT = 141,
 	OP_CGROUP_ADOPT = 142,
@@ -1114,6 +1117,15 @@ struct op_notify_directory {
 _Static_assert(__builtin_offsetof(struct op_notify_directory, slot) == 8, "layout");
 _Static_assert(sizeof(struct op_notify_directory) <= PLAN_RECORD_SIZE, "record size");
 
+struct op_exit_file {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t path;
+};
+
+_Static_assert(__builtin_offsetof(struct op_exit_file, path) == 8, "layout");
+_Static_assert(sizeof(struct op_exit_file) <= PLAN_RECORD_SIZE, "record size");
+
 struct op_systemd_connect {
 	uint32_t code;
 	plan_str_t origin;
@@ -1507,6 +1519,7 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_SEND_LISTENER] = { 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_SEND_PIDFD] = { 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_NOTIFY_DIRECTORY] = { 1u << LIST_SETUP, 0, { { 0, 0 } } },
+	[OP_EXIT_FILE] = { 1u << LIST_SETUP, 1, { { FIELD_STR, 8 } } },
 	[OP_SYSTEMD_CONNECT] = { 1u << LIST_SETUP | 1u << LIST_SETTLE | 1u << LIST_TEARDOWN, 5, { { FIELD_STRV, 8 }, { FIELD_STRV, 16 }, { FIELD_BLOB, 24 }, { FIELD_BLOB, 32 }, { FIELD_BLOB, 40 } } },
 	[OP_SYSTEMD_START_UNIT] = { 1u << LIST_SETTLE, 8, { { FIELD_STR, 8 }, { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_BLOB, 20 }, { FIELD_BLOB, 28 }, { FIELD_BLOB, 40 }, { FIELD_BLOB, 48 }, { FIELD_STRV, 56 } } },
 	[OP_CGROUP_ADOPT] = { 1u << LIST_SETTLE, 4, { { FIELD_STR, 8 }, { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STR, 20 } } },
@@ -1611,6 +1624,7 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	X(SEND_LISTENER, send_listener) \
 	X(SEND_PIDFD, send_pidfd) \
 	X(NOTIFY_DIRECTORY, notify_directory) \
+	X(EXIT_FILE, exit_file) \
 	X(SYSTEMD_CONNECT, systemd_connect) \
 	X(SYSTEMD_START_UNIT, systemd_start_unit) \
 	X(CGROUP_ADOPT, cgroup_adopt) \

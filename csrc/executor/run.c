@@ -30,6 +30,7 @@ void context_init(struct context *ctx, const struct args *args)
 	ctx->root_fd = ctx->state_fd = ctx->fifo_fd = ctx->cgroup_fd = ctx->console_fd = -1;
 	ctx->sync_fd = ctx->peer_fd = ctx->proc_fd = ctx->rootfs_fd = ctx->mask_fd = -1;
 	ctx->target_pidfd = ctx->init_pidfd = ctx->start_fd = ctx->signal_fd = ctx->helper_pidfd = -1;
+	ctx->monitor_fd = -1;
 	for (unsigned int i = 0; i < CONTEXT_SLOTS; i++)
 		ctx->slots[i] = -1;
 	for (unsigned int i = 0; i < HIERARCHIES; i++)
@@ -114,7 +115,7 @@ static const char *const STATUS_NAMES[] = {
  * RFC 3339 with nanoseconds, UTC, as the OCI state of other runtimes has it. By hand: strftime(3) would bring the
  * C library's time zones, and with them a sixth of this program. Years begin in March, so that a leap day is the last.
  */
-static void format_created(uint64_t ns, char *buffer, size_t size)
+void format_time(uint64_t ns, char *buffer, size_t size)
 {
 	unsigned int second = (unsigned int)(ns / 1000000000u % 86400);
 	unsigned int days = (unsigned int)(ns / 1000000000u / 86400) + 719468; /* since 1 March of the year 0 */
@@ -146,7 +147,7 @@ static const char *slot_value(const struct context *ctx, char slot, uint32_t sta
 		(void)snprintf(buffer, size, "%d", ctx->target_pid > 0 ? ctx->target_pid : pid);
 		return buffer;
 	case SLOT_CREATED:
-		format_created(ctx->created_ns, buffer, size);
+		format_time(ctx->created_ns, buffer, size);
 		return buffer;
 	default:
 		return "";

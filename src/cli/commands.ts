@@ -22,6 +22,7 @@ import { start } from './commands/start.js';
 import { state } from './commands/state.js';
 import { top } from './commands/top.js';
 import { version } from './commands/version.js';
+import { wait } from './commands/wait.js';
 
 export const COMMANDS: readonly Command[] = [
   check,
@@ -46,6 +47,7 @@ export const COMMANDS: readonly Command[] = [
   state,
   top,
   version,
+  wait,
 ];
 
 export function findCommand(name: string): Command | undefined {

@@ -78,6 +78,10 @@ export const CREATE_OPTIONS = {
   'console-socket': { kind: 'text', help: "AF_UNIX socket that receives the master of the container's terminal" },
   'pid-file': { kind: 'text', help: "file to write the container's pid to" },
   'pidfd-socket': { kind: 'text', help: "AF_UNIX socket that receives a pidfd of the container's first process" },
+  'exit-file': {
+    kind: 'text',
+    help: 'file to write as JSON how the container ended; detached, a small monitor process stays to do it',
+  },
   'no-pivot': { kind: 'flag', help: 'move the root file system instead of pivot_root, for hosts on a ramdisk' },
   'no-new-keyring': { kind: 'flag', help: "keep the caller's session keyring" },
   'preserve-fds': { kind: 'count', help: 'hand N descriptors from 3 on to the container' },

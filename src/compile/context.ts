@@ -23,6 +23,8 @@ export interface CreateOptions {
   readonly pidfdSocket?: string;
   /** The systemd cgroup driver, and the container's id, which the names of its units hold. */
   readonly systemd: { readonly id: string } | null;
+  /** Absolute path of the file that will say how init ended. */
+  readonly exitFile?: string;
   /** Text of state.json, may hold SLOT.id. */
   readonly record: string;
 }

@@ -27,7 +27,7 @@ import { compileMaskedPaths } from './masked-paths.js';
 import { compileMounts, type MountOps } from './mounts.js';
 import { checkNamespaces, enterCgroupNamespace, isNew, NAMESPACES, openNamespaces, spawn } from './namespaces.js';
 import { compileProcess } from './process.js';
-import { mountNotify, notifyDirectory, sendPidfd } from './protocols.js';
+import { exitFile, mountNotify, notifyDirectory, sendPidfd } from './protocols.js';
 import { compileReadonlyPaths } from './readonly-paths.js';
 import { collect } from './report.js';
 import { compileLimits, oomScoreAdj } from './rlimits.js';
@@ -100,6 +100,7 @@ function setup(c: Context, sources: readonly Op[], cgroup: readonly Op[]): Op[] 
     { op: 'STATE_PLAN', origin: ROOT_ORIGIN },
     { op: 'STATE_FILE', name: 'state.json', data: c.options.record, mode: 0o600, origin: ROOT_ORIGIN },
     ...notifyDirectory(c),
+    ...exitFile(c),
     { op: 'EXEC_FIFO', ...containerRoot(c), origin: ROOT_ORIGIN },
     ...cgroup,
   ];

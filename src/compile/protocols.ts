@@ -1,6 +1,6 @@
 /**
  * What callers beside the engine want of a container: a pidfd over --pidfd-socket, and the notify socket of a service
- * manager (NOTIFY_SOCKET). pidfd_open(2), sd_notify(3). Pure.
+ * manager (NOTIFY_SOCKET), an exit record. pidfd_open(2), sd_notify(3). Pure.
  */
 import type { Op } from '../plan/op.gen.js';
 import { MOUNT_ATTR } from '../util/kernel.js';
@@ -14,6 +14,10 @@ export function sendPidfd(path: string | undefined, text: 'standard' | 'setns'):
 
 export function notifyDirectory({ options }: Context): Op[] {
   return options.notifySocket === true ? [{ op: 'NOTIFY_DIRECTORY', slot: NOTIFY_SLOT, origin: ROOT_ORIGIN }] : [];
+}
+
+export function exitFile({ options: { exitFile: path } }: Context): Op[] {
+  return path === undefined ? [] : [{ op: 'EXIT_FILE', path, origin: ROOT_ORIGIN }];
 }
 
 /** After the mounts of the config, one of which may be /run. */

@@ -16,7 +16,7 @@ import { type FailureContext, toError, withoutVerdict } from './failure.js';
 import { preservedFds } from './fds.js';
 import type { Trace } from './trace.js';
 
-export type Verb = 'create' | 'exec' | 'start' | 'kill' | 'pause' | 'resume' | 'state' | 'delete';
+export type Verb = 'create' | 'exec' | 'start' | 'kill' | 'pause' | 'resume' | 'state' | 'delete' | 'wait';
 
 export interface Call {
   readonly verb: Verb;
@@ -178,10 +178,13 @@ export interface Supervision {
   readonly consoleFd?: number;
   /** Bound by start; the manager at socket is told when READY=1 comes. */
   readonly notify?: { readonly socket: string; readonly fd: number };
-  /** Delete this container when its program has ended. */
-  readonly remove?: {
+  /** Of `run`: deleted when its program has ended, unless it is kept, with a record of how it ended. */
+  readonly container?: {
     readonly root: string;
     readonly id: string;
+    readonly keep: boolean;
+    /** Absolute path of another record. */
+    readonly exitFile: string | undefined;
     /** The start of a `tsrun delete`, which runs poststop hooks and says what went wrong: the supervisor has no log. */
     readonly reporter: readonly string[];
   };
@@ -199,13 +202,16 @@ export function adoptOrphans(): void {
 
 /** Becomes the supervisor, so that nothing of Node stays in memory. Its exit status is the program's. */
 export function superviseInPlace(supervision: Supervision): never {
-  const { pid, consoleFd, notify, remove } = supervision;
+  const { pid, consoleFd, notify, container } = supervision;
   const argv = [EXECUTOR, 'supervise', '--pid', String(pid)];
   if (consoleFd !== undefined) argv.push('--console-fd', String(consoleFd));
   if (notify !== undefined) argv.push('--notify-socket', notify.socket, '--notify-fd', String(notify.fd));
   const signal = addon().caughtSignal();
   if (signal !== 0) argv.push('--signal', String(signal));
-  if (remove !== undefined) argv.push('--root', remove.root, '--id', remove.id, '--', ...remove.reporter);
+  if (container !== undefined) argv.push('--root', container.root, '--id', container.id);
+  if (container?.keep === true) argv.push('--keep');
+  if (container?.exitFile !== undefined) argv.push('--exit-file', container.exitFile);
+  if (container !== undefined) argv.push('--', ...container.reporter);
   const keep = [consoleFd, notify?.fd].filter((fd) => fd !== undefined);
   return addon().execve(executorPath(), argv, [], keep);
 }

@@ -247,6 +247,7 @@ const ENTRIES: readonly Entry[] = [
     hint: 'a terminal needs a devpts mount on /dev/pts in the config',
   },
   { ops: ['PID_FILE'], errnos: ['ENOENT'], hint: 'the directory of the pid file must exist' },
+  { ops: ['EXIT_FILE'], errnos: ['ENOENT'], hint: 'the directory of the exit file must exist' },
   {
     ops: ['SEND_LISTENER'],
     errnos: ['ENOENT', 'ECONNREFUSED'],

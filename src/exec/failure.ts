@@ -40,6 +40,7 @@ const FLAGS: { readonly [name in Op['op']]?: string } = {
   EXEC_FIFO: '--root',
   NOTIFY_DIRECTORY: '--root',
   PID_FILE: '--pid-file',
+  EXIT_FILE: '--exit-file',
   SEND_PIDFD: '--pidfd-socket',
   CONSOLE_CONNECT: '--console-socket',
 };

@@ -54,6 +54,7 @@ const PHRASES: Phrases = {
   OOM_SCORE_ADJ: (op) => `set oom_score_adj to ${op.value}`,
   RLIMIT: (op) => `set ${rlimitName(op.resource)} to ${op.soft}:${op.hard}`,
   PID_FILE: () => 'write the pid file',
+  EXIT_FILE: () => 'prepare the exit file',
   NOTIFY_DIRECTORY: () => 'make the directory of the notify socket',
   LISTENER_PAGE: () => 'share a page with the first process',
   SEND_LISTENER: (op) => `send the seccomp notify descriptor to the agent at ${q(op.path)}`,

@@ -126,6 +126,14 @@ const PROBLEMS: { readonly [P in Exclude<ProblemName, 'NONE' | 'SYSCALL'>]: Word
         : 'the processes of the cgroup did not stop within 10 s, so they go on',
     'a process waits in the kernel (state D), or a parent cgroup is frozen: see cgroup.freeze of the cgroups above',
   ),
+  EXIT_LOST: other(
+    (f) => `nobody knows how container ${quote(f.id)} ended: it did before anybody waited, and left no exit record`,
+    'wait while it runs, or give create or run --exit-file (run --keep leaves a record too)',
+  ),
+  SECCOMP_KILLED: other(
+    (f) => `${phrase(f, 'start the container')}: its first process was killed by its seccomp profile (SIGSYS)`,
+    'linux.seccomp must allow what the runtime itself still calls once the filter is loaded, execve at least',
+  ),
   INIT_DIED: other(
     (f) => `${phrase(f, 'start the container')}: its first process died unexpectedly`,
     'was it killed from outside, or by a seccomp filter that does not allow what the runtime itself needs?',

@@ -148,6 +148,8 @@ export const PROBLEM = {
   SYSTEMD_ERROR: 30,
   SYSTEMD_JOB: 31,
   SYSTEMD_UNIT_IN_USE: 32,
+  EXIT_LOST: 43,
+  SECCOMP_KILLED: 44,
 } as const;
 
 /** Make <root> (0700) and <root>/<id> (0711), take its lock, note the creation time. EEXIST: problem EXISTS. */
@@ -760,6 +762,13 @@ export interface NotifyDirectoryOp {
   readonly origin: JsonPointer;
 }
 
+/** Open the directory of this file: the monitor that create leaves behind writes there how init ended. */
+export interface ExitFileOp {
+  readonly op: 'EXIT_FILE';
+  readonly path: string;
+  readonly origin: JsonPointer;
+}
+
 /** Connect to systemd over the first of the sockets that answers: those of the manager itself, then those of a bus, which is greeted with three D-Bus messages: Hello, AddMatch for the end of jobs, Subscribe. */
 export interface SystemdConnectOp {
   readonly op: 'SYSTEMD_CONNECT';
@@ -1043,6 +1052,7 @@ export type Op =
   | SendListenerOp
   | SendPidfdOp
   | NotifyDirectoryOp
+  | ExitFileOp
   | SystemdConnectOp
   | SystemdStartUnitOp
   | CgroupAdoptOp
@@ -1681,6 +1691,13 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
     lists: ['setup'],
     fields: [
       { name: 'slot', type: 'u32', offset: 8, slots: false },
+    ],
+  },
+  EXIT_FILE: {
+    code: 184,
+    lists: ['setup'],
+    fields: [
+      { name: 'path', type: 'str', offset: 8, slots: false },
     ],
   },
   SYSTEMD_CONNECT: {

@@ -112,6 +112,7 @@ const STORIES: Stories = {
   STATE_CREATE: { phase: 'record', why: 'All that tsrun knows of the container is kept in this directory.' },
   STATE_PLAN: { phase: 'record', why: 'start and delete carry out the parts of the plan that are theirs.' },
   STATE_FILE: { phase: 'record', why: 'exec needs the config as it was, whatever becomes of the bundle.' },
+  EXIT_FILE: { phase: 'record', why: 'Only the parent of a process learns how it ended, so one has to stay.' },
   NOTIFY_DIRECTORY: {
     phase: 'record',
     why: 'The program says here that it is ready; whoever started the container as a service wants to know.',

@@ -142,6 +142,7 @@ const TEXTS: Texts = {
   RLIMIT: (op) =>
     `limit ${name.rlimitName(op.resource)} to ${name.rlimitValue(op.soft)}, hard ${name.rlimitValue(op.hard)}`,
   PID_FILE: () => 'write the pid file, if one is asked for',
+  EXIT_FILE: (op) => `stay as the parent of the container and write to ${show(op.path)} how it ended`,
   NOTIFY_DIRECTORY: (op) => `make the directory of the notify socket there, as source ${op.slot}`,
   LISTENER_PAGE: () => 'share a page with the new process, for the number of its notify descriptor',
   SEND_LISTENER: (op) => `send the seccomp notify descriptor to the agent at ${show(op.path)}`,

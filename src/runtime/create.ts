@@ -22,6 +22,8 @@ export interface CreateRequest {
   readonly consoleSocket: string | undefined;
   readonly pidFile: string | undefined;
   readonly pidfdSocket?: string | undefined;
+  /** A monitor stays as the container's parent and writes there how it ended; in the foreground the supervisor does. */
+  readonly exitFile?: string | undefined;
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
   readonly preserveFds: number;
@@ -32,6 +34,7 @@ export interface CompileChoices {
   readonly console?: Console;
   readonly activation?: Activation;
   readonly pidfdSocket?: string | undefined;
+  readonly exitFile?: string | undefined;
   readonly noPivot: boolean;
   readonly noNewKeyring: boolean;
   /** The container's id, which names its unit; null without --systemd-cgroup. */
@@ -58,6 +61,7 @@ export function compileBundle(runtime: Runtime, bundle: Bundle, choices: Compile
     systemd: choices.systemd,
     record,
     notifySocket: choices.activation?.notifySocket !== undefined,
+    ...(choices.exitFile === undefined ? {} : { exitFile: choices.exitFile }),
     ...(choices.pidfdSocket === undefined ? {} : { pidfdSocket: choices.pidfdSocket }),
   };
   const services = { seccomp: compileWithLibseccomp };
@@ -81,6 +85,8 @@ export interface Created {
   readonly console: Console;
 }
 
+const flag = (name: string, value: string | undefined) => (value === undefined ? [] : [name, value]);
+
 /** detach: nobody waits for the container here. Throws SpecError, StateError, ExecError, UsageError. */
 export function createContainer(runtime: Runtime, request: CreateRequest, detach: boolean): Created {
   const bundle = readBundle(runtime, request.bundle);
@@ -88,13 +94,14 @@ export function createContainer(runtime: Runtime, request: CreateRequest, detach
   const console = openConsole({ terminal, detach, socket: request.consoleSocket });
   const activation = runtime.activation?.() ?? NO_ACTIVATION;
   const systemd = request.systemdCgroup ? { id: request.id } : null;
-  const plan = compileBundle(runtime, bundle, { ...request, systemd, console, activation });
+  const exitFile = detach ? request.exitFile : undefined;
+  const plan = compileBundle(runtime, bundle, { ...request, systemd, console, activation, exitFile });
   const { pid } = runVerb(runtime, {
     verb: 'create',
     id: request.id,
     cwd: bundle.path,
     plan,
-    flags: [...console.flags, ...(request.pidFile === undefined ? [] : ['--pid-file', request.pidFile])],
+    flags: [...console.flags, ...flag('--pid-file', request.pidFile), ...flag('--exit-file', exitFile)],
     preserveFds: activation.listenFds + request.preserveFds,
     ...(console.send === undefined ? {} : { consoleFd: console.send }),
   });

@@ -48,7 +48,8 @@ export async function restoreContainer(runtime: Runtime, request: RestoreRequest
   const pid = await restore(runtime, request, { bundle, plan, options, flags, send });
   if (detach) return;
   const consoleFd = console.receive === undefined ? {} : { consoleFd: console.receive };
-  superviseInPlace({ pid, ...consoleFd, remove: { root: runtime.root, id, reporter: reporterOf(runtime) } });
+  const container = { root: runtime.root, id, keep: false, exitFile: undefined, reporter: reporterOf(runtime) };
+  superviseInPlace({ pid, ...consoleFd, container });
 }
 
 function compile(runtime: Runtime, bundle: Bundle, request: RestoreRequest): Compiled {

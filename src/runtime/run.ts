@@ -42,6 +42,6 @@ export function runContainer(runtime: Runtime, request: RunRequest): void {
     pid,
     ...(console.receive === undefined ? {} : { consoleFd: console.receive }),
     ...(notifySocket === undefined || notifyFd === undefined ? {} : { notify: { socket: notifySocket, fd: notifyFd } }),
-    ...(keep ? {} : { remove: { root: runtime.root, id, reporter: reporterOf(runtime) } }),
+    container: { root: runtime.root, id, keep, exitFile: request.exitFile, reporter: reporterOf(runtime) },
   });
 }

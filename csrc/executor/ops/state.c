@@ -12,11 +12,14 @@
 
 #include "../cleanup.h"
 #include "../directory.h"
+#include "../exitrecord.h"
 #include "../io.h"
 #include "../procfs.h"
 #include "../relay.h"
 #include "../statedir.h"
 #include "../sys.h"
+
+#define MONITOR_TRIES 500 /* of 10 ms */
 
 /* mkdir -p of an absolute path, 0700. *ret_made: the last component was missing. */
 static int make_root(const char *path, bool *ret_made, struct failure *reterr)
@@ -111,43 +114,27 @@ int op_record_init(struct context *ctx, const struct op_record_init *op, struct 
 	return statedir_write_runtime(ctx, reterr);
 }
 
-/* Beside the target and renamed over it: a reader sees no file or a whole one, and a symlink is replaced, not followed.
- */
 int op_pid_file(struct context *ctx, const struct op_pid_file *op, struct failure *reterr)
 {
-	const char *path = ctx->args->pid_file;
-	cleanup_fd int dir = -1;
-	cleanup_fd int fd = -1;
-	char parent[PATH_MAX];
-	char temporary[NAME_MAX + 32];
 	char text[16];
-	const char *name;
 
 	(void)op;
-	if (path == NULL)
+	if (ctx->args->pid_file == NULL)
 		return 0;
-	name = strrchr(path, '/');
-	if (name == NULL || name[1] == '\0' || strlen(name + 1) > NAME_MAX - 16 ||
-		(size_t)(name - path) >= sizeof(parent)) {
-		errno = ENAMETOOLONG;
-		return FAIL(reterr, "open");
-	}
-	memcpy(parent, path, (size_t)(name - path));
-	parent[name - path] = '\0';
-	name++;
-	dir = open(name - path == 1 ? "/" : parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return FAIL(reterr, "open");
-	(void)snprintf(temporary, sizeof(temporary), ".%s.%d", name, getpid());
-	fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return FAIL(reterr, "openat");
 	(void)snprintf(text, sizeof(text), "%d", ctx->init_pid);
-	if (write_all(fd, text, strlen(text)) == 0 && renameat(dir, temporary, dir, name) == 0)
-		return 0;
-	(void)FAIL(reterr, "write");
-	(void)unlinkat(dir, temporary, 0);
-	return -1;
+	return write_file_whole(ctx->args->pid_file, text) < 0 ? FAIL(reterr, "write") : 0;
+}
+
+/* The monitor of an init that has just ended may be writing its record into the directory. */
+static void await_monitor(struct context *ctx)
+{
+	const struct timespec pause = { .tv_nsec = 10 * 1000 * 1000 };
+	cleanup_fd int fd = -1;
+
+	close_fd(&ctx->monitor_fd);
+	fd = openat(ctx->state_fd, MONITOR_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	for (int i = 0; fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && i < MONITOR_TRIES; i++)
+		(void)nanosleep(&pause, NULL);
 }
 
 /* The directory with the notify socket, which the container sees read-only. */
@@ -180,6 +167,7 @@ static int remove_entries(int fd, struct failure *reterr)
 int op_state_remove(struct context *ctx, const struct op_state_remove *op, struct failure *reterr)
 {
 	(void)op;
+	await_monitor(ctx);
 	if (remove_entries(ctx->state_fd, reterr) < 0)
 		return -1;
 	if (unlinkat(ctx->root_fd, ctx->args->id, AT_REMOVEDIR) < 0 && errno != ENOENT)

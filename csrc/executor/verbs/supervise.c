@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../cleanup.h"
+#include "../monitor.h"
 #include "../relay.h"
 #include "../signals.h"
 #include "../statedir.h"
@@ -199,6 +200,21 @@ static int delete_after(struct context *ctx, int status, struct failure *reterr)
 	return -1;
 }
 
+/* For those who come later: wait, and the reader of --exit-file. */
+static void record(struct context *ctx, int status)
+{
+	struct failure ignored = { 0 };
+
+	if ((!ctx->args->keep && ctx->args->exit_file == NULL) || statedir_load(ctx, 0, &ignored) < 0)
+		return;
+	ctx->cgroup_fd = statedir_open_cgroup(ctx);
+	if (!ctx->args->keep)
+		close_fd(&ctx->state_fd);
+	monitor_record(ctx, status, ctx->args->exit_file);
+	close_fd(&ctx->cgroup_fd);
+	close_fd(&ctx->state_fd);
+}
+
 int verb_supervise(struct context *ctx, int *ret_exit, struct failure *reterr)
 {
 	struct supervisor supervisor = {
@@ -218,5 +234,6 @@ int verb_supervise(struct context *ctx, int *ret_exit, struct failure *reterr)
 	*ret_exit = WIFSIGNALED(supervisor.status) ? 128 + WTERMSIG(supervisor.status) : WEXITSTATUS(supervisor.status);
 	if (ctx->args->root == NULL || ctx->args->id == NULL)
 		return 0;
-	return delete_after(ctx, *ret_exit, reterr);
+	record(ctx, supervisor.status);
+	return ctx->args->keep ? 0 : delete_after(ctx, *ret_exit, reterr);
 }

@@ -14,6 +14,7 @@ export function createRequest({ options, args, globals, absolute }: Invocation<t
     consoleSocket: pathOf(options['console-socket']),
     pidFile: pathOf(options['pid-file']),
     pidfdSocket: pathOf(options['pidfd-socket']),
+    exitFile: pathOf(options['exit-file']),
     noPivot: options['no-pivot'],
     noNewKeyring: options['no-new-keyring'],
     preserveFds: options['preserve-fds'],
