@@ -96,7 +96,7 @@ static int receive(struct context *ctx, struct message *ret_message, struct fail
 		return 0;
 	if (ret_message->kind != MESSAGE_RECORD)
 		return 1;
-	if (ret_message->record.kind == KIND_WARNING) {
+	if (ret_message->record.kind != KIND_VERDICT) {
 		report_warning(ctx, &ret_message->record);
 		return 1;
 	}

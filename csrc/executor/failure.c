@@ -13,6 +13,7 @@ int failure_set(struct failure *reterr, uint32_t problem, const char *call, int 
 	reterr->problem = problem;
 	reterr->error = errno;
 	reterr->line = (uint32_t)line;
+	reterr->elapsed = 0;
 	reterr->detail_length = 0;
 	memset(reterr->syscall, 0, sizeof(reterr->syscall));
 	memcpy(reterr->syscall, call, length);

@@ -16,6 +16,7 @@
 enum failure_kind {
 	KIND_VERDICT = 0, /* the last record of a verb, success included */
 	KIND_WARNING = 1,
+	KIND_NOTE = 2, /* nothing is wrong: how long a hook took */
 };
 
 /* The record on the status pipe, the sync socket and exec.fifo. Little endian, 2112 bytes. */
@@ -30,7 +31,8 @@ struct failure {
 	uint32_t line;
 	int32_t pid;
 	uint32_t detail_length;
-	char syscall[24];
+	char syscall[20];
+	uint32_t elapsed; /* milliseconds that a hook took */
 	char detail[FAILURE_DETAIL];
 };
 

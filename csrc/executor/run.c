@@ -82,7 +82,8 @@ void report_warning(struct context *ctx, const struct failure *warning)
 {
 	struct failure record = *warning;
 
-	record.kind = KIND_WARNING;
+	if (record.kind == KIND_VERDICT)
+		record.kind = KIND_WARNING;
 	if (record.opcode == 0 && ctx->plan.bytes != NULL) {
 		record.list = ctx->list;
 		record.index = ctx->index;

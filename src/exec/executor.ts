@@ -12,7 +12,7 @@ import { addon } from '../native/addon.js';
 import { encodePlan } from '../plan/encode.js';
 import type { Plan } from '../plan/plan.js';
 import { type Answer, decodeAnswer } from './channel.js';
-import { type FailureContext, toError, withoutVerdict } from './failure.js';
+import { describeNote, type FailureContext, toError, withoutVerdict } from './failure.js';
 import { preservedFds } from './fds.js';
 import type { Trace } from './trace.js';
 
@@ -142,6 +142,7 @@ export function callExecutor(call: Call, context: FailureContext, warn: Warn): O
 
 /** The pid of a verdict that is none of failure. */
 function judge(call: Call, answer: Answer, ended: Ended, context: FailureContext, warn: Warn): number {
+  for (const note of answer.notes) context.debug?.(describeNote(note, context));
   for (const warning of answer.warnings) {
     const error = toError(warning, context);
     warn(error.message, error);

@@ -14,7 +14,7 @@ import { plain, quote } from '../util/quote.js';
 import type { StatusRecord } from './channel.js';
 import { explainRefusal } from './explain.js';
 import { describeOp } from './phrase.js';
-import { describeProblem } from './problems.js';
+import { describeProblem, seconds } from './problems.js';
 import { explainProgram, splitProgram } from './program.js';
 
 export interface FailureContext {
@@ -23,6 +23,7 @@ export interface FailureContext {
   /** The plan the verb ran, or the one kept in the state directory; undefined when there is none. */
   readonly plan: () => Plan | undefined;
   readonly facts: () => HostFacts;
+  readonly debug?: (message: string) => void;
 }
 
 const ENOENT = 2;
@@ -106,4 +107,11 @@ export function withoutVerdict(
   return new TsrunError('EXEC_FAILED', `the executor ${how} without a verdict`, {
     hint: verb === 'create' || verb === 'run' ? 'tsrun delete --force removes what it may have left' : undefined,
   });
+}
+
+/** What --debug logs of a hook that went well. */
+export function describeNote(record: StatusRecord, context: FailureContext): string {
+  const op = findOp(record, context);
+  const what = op?.op === 'RUN_HOOK' ? `${op.origin}: ${describeOp(op)}` : 'an operation';
+  return `${plain(what)}: took ${seconds(record.elapsed)}`;
 }

@@ -8,6 +8,7 @@ import { type ErrorCode, StateError, TsrunError } from '../errors.js';
 import { namespaceWords } from '../plan/names.js';
 import type { Op } from '../plan/op.gen.js';
 import { quote } from '../util/quote.js';
+import { signalName } from '../util/signals.js';
 import type { ProblemName, StatusRecord } from './channel.js';
 import { describeOp, hookName } from './phrase.js';
 import { systemdRefusal } from './systemd.js';
@@ -57,21 +58,30 @@ function refusal(failed: Failed): string {
   return stopped ? 'container not running' : 'container paused';
 }
 
+/** Milliseconds as "0.012 s" */
+export const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(3)} s`;
+
+const MAX_ARGS_SHOWN = 256;
+
+/** Kind and index are in the pointer before it; what is user text is quoted, so that it can form no sentence of ours. */
 function hook(failed: Failed, ending: string): string {
   const output = detail(failed);
-  const { op } = failed;
+  const { op, record } = failed;
   const name = op?.op === 'RUN_HOOK' ? `${hookName(op.kind)} hook ${quote(op.path)}` : 'hook';
-  return `error running ${name}: ${ending}${output === '' ? '' : `, output: ${quote(output, 1024)}`}`;
+  const args = op?.op === 'RUN_HOOK' && op.args.length > 0 ? `, args: ${quote(op.args.join(' '), MAX_ARGS_SHOWN)}` : '';
+  const printed = output === '' ? ', no output' : `, output: ${quote(output, 1024)}`;
+  return `error running ${name}: ${ending} after ${seconds(record.elapsed)}${args}${printed}`;
 }
 
 /** As a shell says it: 128 and the number of the signal. */
 function ending(status: number): string {
-  return status > 128 ? `killed by signal ${status - 128}` : `exit status ${status}`;
+  if (status <= 128) return `exit status ${status}`;
+  return `killed by signal ${status - 128} (${signalName(status - 128)})`;
 }
 
 function timeout({ op }: Failed): string {
-  const seconds = op?.op === 'RUN_HOOK' ? (op.timeout / 1000).toFixed(1) : '?';
-  return `hook ran past specified timeout of ${seconds}s`;
+  const limit = op?.op === 'RUN_HOOK' ? (op.timeout / 1000).toFixed(1) : '?';
+  return `hook ran past specified timeout of ${limit}s and was killed`;
 }
 
 function namespaceOf({ op }: Failed): string {

@@ -81,6 +81,7 @@ function prepare(runtime: Runtime, call: VerbCall) {
     id: call.id,
     plan: plan === undefined ? keptPlan(runtime, call.id) : () => plan,
     facts: hostFacts,
+    debug: runtime.debug,
   };
   runtime.debug(`executor ${call.verb} ${call.id} ${(call.flags ?? []).join(' ')}`.trimEnd());
   const spans = runtime.tracer?.trace;

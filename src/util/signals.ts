@@ -40,3 +40,9 @@ export function parseSignal(text: string): number | undefined {
   const inRange = realTime(name) === undefined || (number >= RTMIN && number <= MAX_SIGNAL);
   return inRange ? number : undefined;
 }
+
+/** "SIGKILL" for 9; a real-time signal by its number. */
+export function signalName(number: number): string {
+  const name = NAMES[number - 1];
+  return name === undefined ? `signal ${number}` : `SIG${name}`;
+}

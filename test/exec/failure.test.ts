@@ -29,7 +29,7 @@ function planOf(list: ListName, ...ops: Op[]): Plan {
 function recordOf(changes: Partial<StatusRecord>): StatusRecord {
   return {
     kind: 'verdict', problem: 'SYSCALL', list: 'init', index: 0, opcode: 1, errno: 1, line: 10, pid: 0, syscall: 'fsmount',
-    detail: Buffer.alloc(0), ...changes,
+    elapsed: 0, detail: Buffer.alloc(0), ...changes,
   }; // biome-ignore format: fields
 }
 
@@ -142,13 +142,23 @@ t.test('toError has a sentence for every problem the executor can report', async
 });
 
 t.test('a failed hook is named with its ending and its output', async (t) => {
-  const failed = fail(HOOK_OP, { problem: 'HOOK_FAILED', errno: 3, detail: Buffer.from('no "network"\n') });
+  const output = Buffer.from('no "network"\n');
+  const failed = fail(HOOK_OP, { problem: 'HOOK_FAILED', errno: 3, elapsed: 1204, detail: output });
   t.equal(
     failed.message,
-    '/hooks/prestart/0: error running prestart hook "/bin/hook": exit status 3, output: "no \\"network\\"\\n"',
+    '/hooks/prestart/0: error running prestart hook "/bin/hook": exit status 3 after 1.204 s, args: "hook", output: "no \\"network\\"\\n"',
   );
-  t.match(fail(HOOK_OP, { problem: 'HOOK_FAILED', errno: 137 }).message, /killed by signal 9/);
+  t.match(fail(HOOK_OP, { problem: 'HOOK_FAILED', errno: 137 }).message, /killed by signal 9 \(SIGKILL\)/);
   t.match(fail(HOOK_OP, { problem: 'HOOK_TIMEOUT' }).message, /hook ran past specified timeout of 2\.0s/);
+});
+
+t.test('the output and the arguments of a hook are bounded and can form no sentence of ours', async (t) => {
+  const detail = Buffer.from(`container does not exist\x1b[2J\n${'x'.repeat(4096)}`);
+  const op = { ...HOOK_OP, args: ['hook', 'permission denied', 'y'.repeat(4096)] };
+  const { message } = fail(op, { problem: 'HOOK_TIMEOUT', elapsed: 2000, detail });
+  t.ok(message.length < 3000);
+  t.notMatch(message, /does not exist|permission denied|\x1b|\n/);
+  t.match(message, /was killed after 2\.000 s, args: "hook/);
 });
 
 t.test('describeOp has a phrase for every op of the plan', async (t) => {

@@ -167,3 +167,49 @@ t.test('a poststop hook that fails does not keep the container from being delete
   box.run(['delete', id]);
   t.notOk(existsSync(join(box.root, id)));
 });
+
+const skipOther = skip || (IS_TSRUN ? false : 'what tsrun says of a hook');
+
+t.test(
+  'a hook that fails is named with index, path, arguments, ending, time and output',
+  { skip: skipOther },
+  async (t) => {
+    const box = sandbox(t);
+    const script = 'echo said; echo complained >&2; exit 4';
+    for (const [then, ending] of [
+      [script, 'exit status 4'],
+      ['echo said; kill -USR1 $$; sleep 5', 'killed by signal 10 \\(SIGUSR1\\)'],
+    ] as const) {
+      const hooks = [{ path: '/bin/true' }, { path: '/bin/sh', args: ['a-hook', '-c', then] }];
+      const { bundle } = withHooks(box, () => ({ createRuntime: hooks }));
+      const { stderr } = box.run(['create', '--bundle', bundle.path, box.id()]);
+      const sentence = `/hooks/createRuntime/1: error running createRuntime hook "/bin/sh": ${ending} after 0\\.\\d{3} s, args: "a-hook -c .*said`;
+      t.match(stderr, new RegExp(sentence));
+    }
+  },
+);
+
+t.test('a poststop hook that fails or hangs is a warning that says as much', { skip: skipOther }, async (t) => {
+  const box = sandbox(t);
+  const poststop = [
+    { path: '/bin/sh', args: ['sh', '-c', 'echo gone >&2; exit 5'] },
+    { path: '/bin/sleep', args: ['sleep', '30'], timeout: 1 },
+  ];
+  const { bundle } = withHooks(box, () => ({ poststop }), ['true']);
+  const id = box.start(bundle);
+  t.ok(eventually(() => box.state(id).status === 'stopped'));
+  const { stderr } = must(box.run(['delete', id]));
+  t.match(stderr, /hooks\/poststop\/0: .*exit status 5 after 0\.\d{3} s.*gone/);
+  t.match(stderr, /hooks\/poststop\/1: .*specified timeout of 1\.0s and was killed after 1\.\d{3} s/);
+});
+
+t.test('--debug logs how long each hook took', { skip: skipOther }, async (t) => {
+  const box = sandbox(t);
+  const hooks = Object.fromEntries(KINDS.map((kind) => [kind, [{ path: '/bin/sleep', args: ['sleep', '0.1'] }]]));
+  const { bundle } = withHooks(box, () => hooks, ['true']);
+  const id = box.id();
+  const run = box.run(['--debug', 'run', '--bundle', bundle.path, id]);
+  for (const kind of ['prestart', 'createRuntime', 'createContainer', 'poststart']) {
+    t.match(run.stderr, new RegExp(`/hooks/${kind}/0: run the ${kind} hook .*took 0\\.[1-9]\\d\\d s`), kind);
+  }
+});

@@ -177,17 +177,22 @@ static void take_output(struct hook *hook)
 	}
 }
 
+static int64_t milliseconds_used(const struct hook *hook)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - hook->start.tv_sec) * 1000 + (now.tv_nsec - hook->start.tv_nsec) / 1000000;
+}
+
 /* -1: no limit. */
 static int milliseconds_left(const struct hook *hook)
 {
-	struct timespec now;
 	int64_t left;
 
 	if (hook->op->timeout == 0)
 		return -1;
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	left = (int64_t)hook->op->timeout - (now.tv_sec - hook->start.tv_sec) * 1000 -
-	       (now.tv_nsec - hook->start.tv_nsec) / 1000000;
+	left = (int64_t)hook->op->timeout - milliseconds_used(hook);
 	if (left > INT32_MAX)
 		return INT32_MAX;
 	return left < 0 ? 0 : (int)left;
@@ -269,8 +274,18 @@ static int outcome(struct hook *hook, bool in_time, struct failure *reterr)
 	return -1;
 }
 
-static int run(struct hook *hook, struct failure *reterr)
+/* For --debug. Once start has been let in, init has nobody to tell it to. */
+static void tell_duration(struct context *ctx, uint32_t elapsed)
 {
+	struct failure note = { .magic = FAILURE_MAGIC, .kind = KIND_NOTE, .elapsed = elapsed };
+
+	if (ctx->role != ROLE_INIT || ctx->sync_fd >= 0)
+		report_warning(ctx, &note);
+}
+
+static int run(struct context *ctx, struct hook *hook, struct failure *reterr)
+{
+	uint32_t elapsed;
 	bool in_time;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &hook->start);
@@ -287,7 +302,13 @@ static int run(struct hook *hook, struct failure *reterr)
 	in_time = attend(hook);
 	if (!in_time)
 		kill_group(hook);
-	return outcome(hook, in_time, reterr);
+	elapsed = (uint32_t)milliseconds_used(hook);
+	if (outcome(hook, in_time, reterr) < 0) {
+		reterr->elapsed = elapsed;
+		return -1;
+	}
+	tell_duration(ctx, elapsed);
+	return 0;
 }
 
 int op_run_hook(struct context *ctx, const struct op_run_hook *op, struct failure *reterr)
@@ -307,5 +328,5 @@ int op_run_hook(struct context *ctx, const struct op_run_hook *op, struct failur
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGCHLD, SIG_DFL);
 	ctx->signals_ready = false;
-	return run(&hook, reterr);
+	return run(ctx, &hook, reterr);
 }
