@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cgroup.h"
@@ -56,10 +58,18 @@ void channel_send_record(struct context *ctx, const struct failure *record)
 /* The other side closed the socket without a word: it was killed. Was it for memory? */
 static int peer_died(struct context *ctx, struct failure *reterr)
 {
+	siginfo_t info = { 0 };
 	bool for_memory = cgroup_was_oom_killed(ctx);
 
 	errno = 0;
-	return FAIL_AS(reterr, for_memory ? PROBLEM_OOM_KILLED : PROBLEM_INIT_DIED, "recv");
+	if (for_memory)
+		return FAIL_AS(reterr, PROBLEM_OOM_KILLED, "recv");
+	/* Our own child; its end comes a moment after that of the socket. */
+	if (ctx->init_pidfd >= 0 && waitid(P_PIDFD, (id_t)ctx->init_pidfd, &info, WEXITED | WNOWAIT) == 0 &&
+		info.si_code != CLD_EXITED && info.si_status == SIGSYS)
+		return FAIL_AS(reterr, PROBLEM_SECCOMP_KILLED, "recv");
+	errno = 0;
+	return FAIL_AS(reterr, PROBLEM_INIT_DIED, "recv");
 }
 
 /* 1: there is something to receive, 0: not within the time; a signal that asks to stop is EINTR. */

@@ -1,11 +1,13 @@
 /* The container's init, from the clone to execve(2): see container.h. */
 #include "container.h"
 
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "channel.h"
 #include "cleanup.h"
+#include "exitrecord.h"
 #include "io.h"
 
 void drop_host_fds(struct context *ctx)
@@ -31,6 +33,8 @@ _Noreturn void container_main(struct context *ctx)
 
 	/* Mount points and device nodes get the modes the plan says; UMASK sets the program's. */
 	(void)umask(0);
+	/* Whoever finds it dead knows by this name that it never became the program. */
+	(void)prctl(PR_SET_NAME, INIT_NAME);
 	if (run_list(ctx, LIST_INIT, &failure) == 0)
 		_exit(0); /* a config without process: nothing to run */
 	if (ctx->start_fd >= 0)

@@ -15,7 +15,7 @@ import type { StatusRecord } from './channel.js';
 import { explainRefusal } from './explain.js';
 import { describeOp } from './phrase.js';
 import { describeProblem, seconds } from './problems.js';
-import { explainProgram, splitProgram } from './program.js';
+import { explainProgram, explainRefusedProgram, splitProgram } from './program.js';
 
 export interface FailureContext {
   readonly verb: string;
@@ -29,6 +29,7 @@ export interface FailureContext {
 const ENOENT = 2;
 const EACCES = 13;
 const ENOEXEC = 8;
+const ETXTBSY = 26;
 
 /** What the executor looked at when it refused a directory: the kernel says EACCES for it too. */
 const DIRECTORY = 'S_ISDIR';
@@ -76,8 +77,10 @@ function describeFailure(record: StatusRecord, op: Op | undefined): string {
 
 function hintFor(record: StatusRecord, op: Op | undefined, facts: () => HostFacts): string | undefined {
   const program = op?.op === 'EXEC' || op?.op === 'FIND_PROGRAM';
-  const fileFault = [ENOENT, EACCES, ENOEXEC].includes(record.errno);
+  const fileFault = [ENOENT, EACCES, ENOEXEC, ETXTBSY].includes(record.errno);
   if (op?.op === 'FIND_PROGRAM' && (record.errno === ENOENT || record.syscall === DIRECTORY)) return undefined;
+  const refused = op?.op === 'FIND_PROGRAM' ? explainRefusedProgram(record.syscall) : undefined;
+  if (refused !== undefined) return refused;
   if (program && fileFault) return explainProgram(splitProgram(record.detail), record.errno, facts().arch);
   const detail = record.detail.toString('utf8');
   return explainRefusal({ op, errno: record.errno, syscall: record.syscall, detail }, facts());

@@ -37,6 +37,7 @@ const PT_INTERP = 3;
 const ENOENT = 2;
 const ENOEXEC = 8;
 const EACCES = 13;
+const ETXTBSY = 26;
 
 export function splitProgram(detail: Buffer): Program {
   const end = detail.indexOf(0);
@@ -104,10 +105,29 @@ function explainFormat(head: Buffer, arch: string): string | undefined {
   return text ? 'the file is a text without a "#!" first line: add one, for example "#!/bin/sh"' : undefined;
 }
 
+/** The file itself was looked at before; for a script the kernel refuses its interpreter with the same errno. */
+function explainDenied(head: Buffer): string {
+  const interpreter = shebang(head)?.split(/[ \t\r]/, 1)[0];
+  if (interpreter === undefined || interpreter === '')
+    return 'the file has no execute permission for this user, or lies on a mount with noexec';
+  return `the script or its interpreter ${quote(interpreter)} has no execute permission for this user, or lies on a mount with noexec`;
+}
+
+/** What the executor looked at when it refused a program with EACCES (csrc/executor/ops/program.c). */
+const REFUSALS: { readonly [call: string]: string } = {
+  stat: "the container's user may not pass a directory on the way to the file: it needs execute permission for each",
+  ST_NOEXEC: 'the file lies on a mount with noexec: leave that option out of the mount, or put the program elsewhere',
+  S_IXUSR: 'the file has no execute permission for anybody: chmod +x it in the image',
+  faccessat: "the file's execute permission is not for the container's user (process.user) and its groups",
+};
+
+export const explainRefusedProgram = (call: string): string | undefined => REFUSALS[call];
+
 /** One hint for a failed execve, or undefined when the bytes do not tell. */
 export function explainProgram(program: Program, errno: number, arch: string): string | undefined {
   if (errno === ENOENT) return explainMissing(program.head);
   if (errno === ENOEXEC) return explainFormat(program.head, arch);
-  if (errno === EACCES) return 'the file has no execute permission for this user, or lies on a mount with noexec';
+  if (errno === ETXTBSY) return 'the file is open for writing: whoever writes it must close it before it can run';
+  if (errno === EACCES) return explainDenied(program.head);
   return undefined;
 }

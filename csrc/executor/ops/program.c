@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "../cleanup.h"
 #include "../context.h"
@@ -61,11 +62,29 @@ static int check_program(const char *path)
 	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? errno : 0;
 }
 
+/* The kernel says EACCES for all of these; who asks the record why sees the difference in the name of the call. */
+static const char *refusal(const char *path, int error)
+{
+	struct statvfs fs;
+	struct stat st;
+
+	if (error == EISDIR)
+		return "S_ISDIR";
+	if (error != EACCES)
+		return "execve";
+	if (stat(path, &st) < 0)
+		return "stat"; /* a directory on the way */
+	if (statvfs(path, &fs) == 0 && (fs.f_flag & ST_NOEXEC) != 0)
+		return "ST_NOEXEC";
+	return (st.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0 ? "S_IXUSR" : "faccessat";
+}
+
 static int not_found(const char *path, int error, struct failure *reterr)
 {
-	/* The kernel says EACCES for a directory too; who asks the record why sees the difference here. */
+	const char *call = refusal(path, error);
+
 	errno = error == EISDIR ? EACCES : error;
-	(void)FAIL(reterr, error == EISDIR ? "S_ISDIR" : "execve");
+	(void)FAIL(reterr, call);
 	failure_detail(reterr, path, strlen(path));
 	return -1;
 }

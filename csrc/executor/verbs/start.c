@@ -6,18 +6,24 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../cgroup.h"
 #include "../cleanup.h"
+#include "../exitrecord.h"
 #include "../io.h"
 #include "../relay.h"
 #include "../statedir.h"
 #include "../sys.h"
 #include "../verbs.h"
+
+#define NAME_TRIES    100
+#define NAME_PAUSE_MS 5
 
 static int require_status_created(struct context *ctx, struct failure *reterr)
 {
@@ -47,12 +53,25 @@ static int wait_readable(struct context *ctx, int fifo, struct failure *reterr)
 	return fds[0].revents != 0 ? 1 : 0;
 }
 
-static int died(const struct context *ctx, struct failure *reterr)
+/* Was it killed by its seccomp profile? before: only if that was before it became the program. */
+static bool seccomp_killed(struct context *ctx, bool before)
+{
+	bool executed;
+	int status;
+
+	return exit_status_of_init(ctx, &status, &executed) == 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS &&
+	       !(before && executed);
+}
+
+static int died(struct context *ctx, struct failure *reterr)
 {
 	bool for_memory = cgroup_was_oom_killed(ctx);
+	bool by_seccomp = seccomp_killed(ctx, false);
 
 	errno = 0;
-	return FAIL_AS(reterr, for_memory ? PROBLEM_OOM_KILLED : PROBLEM_INIT_DIED, "poll");
+	if (for_memory)
+		return FAIL_AS(reterr, PROBLEM_OOM_KILLED, "poll");
+	return FAIL_AS(reterr, by_seccomp ? PROBLEM_SECCOMP_KILLED : PROBLEM_INIT_DIED, "poll");
 }
 
 /* What init writes until its execve(2) closes the fifo. Bytes read, or -1. */
@@ -77,6 +96,27 @@ static ssize_t read_outcome(struct context *ctx, int fifo, char *buffer, size_t 
 	return ready < 0 ? -1 : (ssize_t)length;
 }
 
+/*
+ * Descriptors are closed a moment before execve(2) gives the process its new name, or before it is dead: which of the
+ * two is waited for. A program that has this name of its own accord is one that runs.
+ */
+static bool ended_as_init(struct context *ctx)
+{
+	struct pollfd ended = { .fd = ctx->init_pidfd, .events = POLLIN };
+	char path[32];
+	char text[512];
+
+	(void)snprintf(path, sizeof(path), "%d/stat", ctx->init_pid);
+	for (int i = 0; i < NAME_TRIES; i++) {
+		if (read_file_at(ctx->proc_fd, path, text, sizeof(text)) <= 0 ||
+			strstr(text, "(" INIT_NAME ")") == NULL)
+			return false;
+		if (poll(&ended, 1, NAME_PAUSE_MS) > 0)
+			return true;
+	}
+	return false;
+}
+
 /* "0", and a record if it failed later: none means that the program runs. */
 static int judge(struct context *ctx, const char *bytes, size_t length, struct failure *reterr)
 {
@@ -85,8 +125,9 @@ static int judge(struct context *ctx, const char *bytes, size_t length, struct f
 	/* A start that was killed took the greeting; end of file says that the program runs, unless nobody lives. */
 	if (length == 0 && !statedir_init_is_alive(ctx))
 		return died(ctx, reterr);
+	/* With no_new_privs the filter comes last, and execve(2) itself may be what it kills. */
 	if (length == greeting)
-		return 0;
+		return ended_as_init(ctx) && seccomp_killed(ctx, true) ? died(ctx, reterr) : 0;
 	if (length - greeting != sizeof(*reterr) || memcmp(bytes + greeting, &(uint32_t){ FAILURE_MAGIC }, 4) != 0)
 		return died(ctx, reterr);
 	memcpy(reterr, bytes + greeting, sizeof(*reterr));

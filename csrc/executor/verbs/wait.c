@@ -7,11 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,58 +19,6 @@
 #include "../procfs.h"
 #include "../statedir.h"
 #include "../verbs.h"
-
-/* linux/pidfd.h as of 6.15; the first version of the structure. */
-struct pidfd_info {
-	uint64_t mask;
-	uint64_t cgroupid;
-	uint32_t ids[11]; /* pid, tgid, ppid, real, effective, saved and file system ids */
-	int32_t exit_code;
-};
-
-_Static_assert(sizeof(struct pidfd_info) == 64, "PIDFD_INFO_SIZE_VER0");
-#define PIDFD_GET_INFO	_IOWR(0xFF, 11, struct pidfd_info)
-#define PIDFD_INFO_EXIT (UINT64_C(1) << 3)
-
-/* Field 52 of /proc/PID/stat, while that is the zombie of this process. */
-static int status_of_zombie(const struct context *ctx, int *ret_status)
-{
-	char path[32];
-	char text[2048];
-	const char *at;
-	uint64_t start;
-
-	(void)snprintf(path, sizeof(path), "%d/stat", ctx->init_pid);
-	if (read_file_at(ctx->proc_fd, path, text, sizeof(text)) <= 0)
-		return -1;
-	/* The name of the program may hold anything, but the last parenthesis is its end. */
-	at = strrchr(text, ')');
-	if (at == NULL || at[1] != ' ' || at[2] != 'Z')
-		return -1;
-	if (procfs_start_time(ctx->proc_fd, ctx->init_pid, &start) < 0 || start != ctx->init_start)
-		return -1;
-	at = strrchr(text, ' ');
-	*ret_status = atoi(at + 1);
-	return 0;
-}
-
-static int status_of_pidfd(int pidfd, int *ret_status)
-{
-	struct pidfd_info info = { .mask = PIDFD_INFO_EXIT };
-
-	if (pidfd < 0 || ioctl(pidfd, PIDFD_GET_INFO, &info) < 0 || (info.mask & PIDFD_INFO_EXIT) == 0)
-		return -1;
-	*ret_status = info.exit_code;
-	return 0;
-}
-
-/* Reaped between the two questions, the first one has an answer. */
-static int find_status(const struct context *ctx, int *ret_status)
-{
-	if (status_of_pidfd(ctx->init_pidfd, ret_status) == 0 || status_of_zombie(ctx, ret_status) == 0)
-		return 0;
-	return status_of_pidfd(ctx->init_pidfd, ret_status);
-}
 
 static int print(const char *text, size_t length, struct failure *reterr)
 {
@@ -99,6 +43,7 @@ int verb_wait(struct context *ctx, struct failure *reterr)
 {
 	struct pollfd ended = { .fd = -1, .events = POLLIN };
 	char text[EXIT_RECORD_SIZE];
+	bool executed;
 	bool oom;
 	int status;
 	int found;
@@ -114,7 +59,7 @@ int verb_wait(struct context *ctx, struct failure *reterr)
 			if (errno != EINTR)
 				return FAIL(reterr, "poll");
 	}
-	found = find_status(ctx, &status);
+	found = exit_status_of_init(ctx, &status, &executed);
 	/* After the status, which is gone with the zombie: the record knows more. */
 	if (print_record(ctx, reterr) == 0)
 		return 0;
