@@ -23,7 +23,7 @@ struct args {
 	pid_t pid;
 	char **reporter; /* supervise: what follows "--", the start of a command that deletes and says what went wrong
 			  */
-	bool keep; /* supervise: leave the container, with its exit record */
+	bool keep;	 /* supervise: leave the container, with its exit record */
 	bool force;
 	bool all;	    /* kill: every process of the cgroup, and none left is no error */
 	bool ignore_paused; /* exec: the process may wait in a frozen cgroup */
