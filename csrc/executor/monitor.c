@@ -9,10 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "cleanup.h"
 #include "exitrecord.h"
 #include "io.h"
-#include "oom.h"
 #include "statedir.h"
 
 _Noreturn static void wait_as_stub(int executor)
@@ -52,7 +52,7 @@ void monitor_record(struct context *ctx, int status, const char *exit_file)
 {
 	struct failure ignored = { 0 };
 	char text[EXIT_RECORD_SIZE];
-	bool oom = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && oom_kills(ctx->cgroup_fd) > 0;
+	bool oom = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && cgroup_was_oom_killed(ctx);
 	size_t length = exit_record(ctx->args->id, ctx->init_pid, status, oom, text);
 
 	/* The caller's file first: the directory may be deleted as soon as init has ended. */
@@ -76,6 +76,8 @@ static void settle_down(struct context *ctx)
 	for (int fd = 0; fd <= 2 && null >= 0; fd++)
 		(void)dup2(null, fd);
 	close_except(3, keep, sizeof(keep) / sizeof(keep[0]));
+	for (size_t i = 0; i < sizeof(ctx->v1_fds) / sizeof(ctx->v1_fds[0]); i++)
+		ctx->v1_fds[i] = -1;
 }
 
 _Noreturn void monitor_run(struct context *ctx, int stub, int result)

@@ -15,7 +15,7 @@ int monitor_fork(struct failure *reterr);
 /* After the verdict: lets the stub go, and when create has succeeded stays until init has ended. */
 _Noreturn void monitor_run(struct context *ctx, int stub, int result);
 
-/* The record of a container whose init has this status of waitpid(2); cgroup_fd is looked at for OOM kills. */
+/* The record of a container whose init has this status of waitpid(2); its cgroup is looked at for OOM kills. */
 void monitor_record(struct context *ctx, int status, const char *exit_file);
 
 #endif

@@ -207,11 +207,9 @@ static void record(struct context *ctx, int status)
 
 	if ((!ctx->args->keep && ctx->args->exit_file == NULL) || statedir_load(ctx, 0, &ignored) < 0)
 		return;
-	ctx->cgroup_fd = statedir_open_cgroup(ctx);
 	if (!ctx->args->keep)
 		close_fd(&ctx->state_fd);
 	monitor_record(ctx, status, ctx->args->exit_file);
-	close_fd(&ctx->cgroup_fd);
 	close_fd(&ctx->state_fd);
 }
 

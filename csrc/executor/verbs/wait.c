@@ -12,10 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../cgroup.h"
 #include "../cleanup.h"
 #include "../exitrecord.h"
 #include "../io.h"
-#include "../oom.h"
 #include "../procfs.h"
 #include "../statedir.h"
 #include "../verbs.h"
@@ -52,7 +52,6 @@ int verb_wait(struct context *ctx, struct failure *reterr)
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (statedir_load(ctx, 0, reterr) < 0 || procfs_open(&ctx->proc_fd, reterr) < 0)
 		return -1;
-	ctx->cgroup_fd = statedir_open_cgroup(ctx);
 	if (statedir_init_is_alive(ctx)) {
 		ended.fd = ctx->init_pidfd;
 		while (poll(&ended, 1, -1) < 0)
@@ -67,6 +66,6 @@ int verb_wait(struct context *ctx, struct failure *reterr)
 		errno = 0;
 		return FAIL_AS(reterr, PROBLEM_EXIT_LOST, "wait");
 	}
-	oom = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && oom_kills(ctx->cgroup_fd) > 0;
+	oom = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && cgroup_was_oom_killed(ctx);
 	return print(text, exit_record(ctx->args->id, ctx->init_pid, status, oom, text), reterr);
 }
