@@ -284,7 +284,7 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"CGROUP_UNAVAILABLE","group":"host","fields":"`linux.cgroupsPath`, `linux.resources`","meaning":"a limit is asked for where no cgroup can be made","remedy":"delegate a cgroup"},
   {"code":"CGROUP_MOUNT_UNAVAILABLE","group":"host","fields":"`mounts`","meaning":"the host has no cgroup v2 to mount","remedy":"mount it on the host"},
   {"code":"SYSTEMD_CGROUPS_PATH","group":"host","fields":"`linux.cgroupsPath`","meaning":"slice:prefix:name is for the systemd driver, and that driver takes nothing else","remedy":"add `--systemd-cgroup` or leave it out, or change the path"},
-  {"code":"SYSTEMD_UNIT_NAME","group":"host","fields":"`linux.cgroupsPath`","meaning":"a part of slice:prefix:name gives no name of a scope or slice that systemd takes","remedy":"use letters, digits and `: _ . - @ \\\\`"},
+  {"code":"SYSTEMD_UNIT_NAME","group":"host","fields":"`linux.cgroupsPath`","meaning":"a part of slice:prefix:name gives no name of a scope or slice that systemd takes","remedy":"use letters, digits and `: _ . - @ \\`"},
   {"code":"SYSTEMD_UNAVAILABLE","group":"host","fields":"`--systemd-cgroup`","meaning":"no systemd answers to this user, or the host is not on cgroup v2 alone","remedy":"leave the flag out"},
   {"code":"SYSTEMD_PROPERTY_NAME","group":"host","fields":"`annotations`","meaning":"org.systemd.property.NAME: a name has three letters or more and nothing else, and `Slice` and `PIDs` are decided by `linux.cgroupsPath`","remedy":"correct the name"},
   {"code":"SYSTEMD_PROPERTY_VALUE","group":"host","fields":"`annotations`","meaning":"org.systemd.property.NAME: the value is no GVariant text","example":"`org.systemd.property.TimeoutStopUSec`: `uint64 5000000`","remedy":"write it as the message says"},

