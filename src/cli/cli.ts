@@ -53,7 +53,10 @@ function readOpenFiles({ TSRUN_NOFILE: text }: Environment): number | undefined 
   throw new UsageError(`TSRUN_NOFILE: ${quote(text, 64)} is not a number of open files`, 'TSRUN_NOFILE');
 }
 
-function checkGlobals({ rootless }: GlobalValues): void {
+function checkGlobals({ rootless, criu }: GlobalValues): void {
+  if (criu !== undefined) {
+    throw new UsageError('--criu: the program is taken from PATH, as in runc since 1.4', '--criu', 'put criu on PATH');
+  }
   if (rootless === undefined || ['true', 'false', 'auto'].includes(rootless)) return;
   throw new UsageError(`--rootless: ${quote(rootless, 64)} is none of 'true', 'false', 'auto'`, '--rootless');
 }

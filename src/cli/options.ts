@@ -62,6 +62,7 @@ export const GLOBAL_OPTIONS = {
     help: "accepted for compatibility ('true', 'false' or 'auto'): what this user may do is found out",
     shownDefault: 'auto',
   },
+  criu: { kind: 'text', hidden: true, help: 'refused: criu is taken from PATH' },
   help: HELP,
   version: { kind: 'flag', short: 'v', help: 'print the version' },
 } as const satisfies OptionTable;

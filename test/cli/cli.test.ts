@@ -54,6 +54,7 @@ t.test('tsrun answers a wrong command line on stderr with status 1 and the usage
     [['--log-format', 'yaml', 'list'], /unknown log-format "yaml"/],
     [['list', '-f', 'x'], /--format: invalid format option "x"/],
     [['kill', 'c', 'SIGFOO'], /unknown signal "SIGFOO"/],
+    [['--criu', '/x/criu', 'list'], /--criu: the program is taken from PATH/],
     [['--root', '/', 'list'], /Option --root argument should not be set to \//],
   ];
   for (const [args, message] of cases) {
