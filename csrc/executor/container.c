@@ -23,6 +23,9 @@ void drop_host_fds(struct context *ctx)
 	close_fd(&ctx->init_pidfd);
 	for (unsigned int i = 0; i < HIERARCHIES; i++)
 		close_fd(&ctx->v1_fds[i]);
+	close_fd(&ctx->rdt_mount_fd);
+	close_fd(&ctx->rdt_fd);
+	close_fd(&ctx->rdt_monitor_fd);
 	close_fd(&status_fd);
 	close_fd(&plan_fd);
 }

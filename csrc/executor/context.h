@@ -28,16 +28,24 @@
 #include "plan.h"
 #include "trace.h"
 
-#define CONTEXT_SLOTS 512
-#define NO_SLOT	      0xffffffffu
-#define HIERARCHIES   16 /* cgroup2 is 0; more of v1 than the kernel has controllers and a named one or two */
-#define HOME_MAX      4096
-#define EXECUTOR_NAME "tsrun-executor" /* of the sealed memfd it runs from */
+#define CONTEXT_SLOTS	  512
+#define NO_SLOT		  0xffffffffu
+#define HIERARCHIES	  16 /* cgroup2 is 0; more of v1 than the kernel has controllers and a named one or two */
+#define MOVED_DEVICES_MAX 64 /* src/spec/rules/devices.ts refuses more */
+#define HOME_MAX	  4096
+#define EXECUTOR_NAME	  "tsrun-executor" /* of the sealed memfd it runs from */
 
 enum role {
 	ROLE_HOST,  /* E, and the verbs on a state directory */
 	ROLE_STAGE, /* S */
 	ROLE_INIT,  /* I */
+};
+
+/* A network device of the host's that is the container's now. */
+struct moved_device {
+	uint32_t index; /* there; 0: it has not left */
+	bool up;	/* it was */
+	char name[16];	/* here */
 };
 
 /* Every fd is -1 while it is not held; all are close-on-exec. */
@@ -60,10 +68,14 @@ struct context {
 	int mask_fd;		 /* the one read-only tmpfs that masks directories */
 	int target_pidfd;	 /* exec: the container's init */
 	int init_pidfd;
-	int helper_pidfd; /* CRIU, while it restores what becomes init */
-	int signal_fd;	  /* signalfd of those that ask to stop: while it is open, create gives up and undoes */
-	int start_fd;	  /* exec.fifo, open for writing: from WAIT_START on failures go there */
-	int monitor_fd;	  /* the monitor's lock */
+	int helper_pidfd;   /* CRIU, while it restores what becomes init */
+	int signal_fd;	    /* signalfd of those that ask to stop: while it is open, create gives up and undoes */
+	int start_fd;	    /* exec.fifo, open for writing: from WAIT_START on failures go there */
+	int rdt_mount_fd;   /* resctrl */
+	int rdt_fd;	    /* the container's class of service */
+	int rdt_monitor_fd; /* its monitoring group */
+	int network_fd;	    /* init's network namespace, once a device was moved there */
+	int monitor_fd;	    /* the monitor's lock */
 	int slots[CONTEXT_SLOTS];
 	struct listener_page *listener; /* shared with init, NULL without LISTENER_PAGE: see ops/listener.c */
 
@@ -79,6 +91,9 @@ struct context {
 	uint32_t index;
 	uint32_t deferred[8]; /* slots that JOIN_NAMESPACE tries again after the user namespace */
 	uint32_t deferred_count;
+	struct moved_device moved[MOVED_DEVICES_MAX];
+	uint32_t moved_count;
+	bool rdt_existed;   /* the class, or the group below it, was there before */
 	bool root_made;	    /* <root> itself was missing */
 	bool state_made;    /* STATE_CREATE succeeded: a failure must be undone */
 	bool unit_started;  /* systemd was asked for the unit */

@@ -102,6 +102,11 @@ enum chdir_value {
 	CHDIR_FIRST_TRY = 1,
 };
 
+enum rdt_value {
+	RDT_MUST_EXIST = 1,
+	RDT_REPLACE = 2,
+};
+
 enum setgroups_value {
 	SETGROUPS_UNTOUCHED = 0,
 	SETGROUPS_ALLOW = 1,
@@ -154,6 +159,8 @@ enum problem_value {
 	PROBLEM_SYSTEMD_ERROR = 30,
 	PROBLEM_SYSTEMD_JOB = 31,
 	PROBLEM_SYSTEMD_UNIT_IN_USE = 32,
+	PROBLEM_SAME_NAMESPACE = 35,
+	PROBLEM_RDT_DIFFERS = 36,
 	PROBLEM_EXIT_LOST = 43,
 	PROBLEM_SECCOMP_KILLED = 44,
 };
@@ -258,6 +265,13 @@ enum opcode {
 	OP_SYSTEMD_ATTACH = 145,
 	OP_UNSHARE_CGROUP = 146,
 	OP_CGROUP_DELEGATE = 147,
+	OP_RDT_GROUP = 163,
+	OP_RDT_SCHEMATA = 164,
+	OP_RDT_MONITOR = 165,
+	OP_RDT_JOIN = 166,
+	OP_RDT_REMOVE = 167,
+	OP_NET_DEVICE = 168,
+	OP_NET_DEVICES_BACK = 169,
 	OP_CGROUP_KILL = 110,
 	OP_CGROUP_REMOVE = 111,
 	OP_STATE_REMOVE = 112,
@@ -1242,6 +1256,79 @@ struct op_cgroup_delegate {
 _Static_assert(__builtin_offsetof(struct op_cgroup_delegate, uid) == 8, "layout");
 _Static_assert(sizeof(struct op_cgroup_delegate) <= PLAN_RECORD_SIZE, "record size");
 
+struct op_rdt_group {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t mount;
+	plan_str_t group;
+	uint32_t flags;
+};
+
+_Static_assert(__builtin_offsetof(struct op_rdt_group, mount) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_rdt_group, group) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_rdt_group, flags) == 16, "layout");
+_Static_assert(sizeof(struct op_rdt_group) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_rdt_schemata {
+	uint32_t code;
+	plan_str_t origin;
+	struct plan_strv lines;
+	uint32_t flags;
+};
+
+_Static_assert(__builtin_offsetof(struct op_rdt_schemata, lines) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_rdt_schemata, flags) == 16, "layout");
+_Static_assert(sizeof(struct op_rdt_schemata) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_rdt_monitor {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t name;
+	uint32_t flags;
+};
+
+_Static_assert(__builtin_offsetof(struct op_rdt_monitor, name) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_rdt_monitor, flags) == 12, "layout");
+_Static_assert(sizeof(struct op_rdt_monitor) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_rdt_join {
+	uint32_t code;
+	plan_str_t origin;
+};
+
+_Static_assert(sizeof(struct op_rdt_join) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_rdt_remove {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t mount;
+	plan_str_t group;
+	plan_str_t monitor;
+};
+
+_Static_assert(__builtin_offsetof(struct op_rdt_remove, mount) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_rdt_remove, group) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_rdt_remove, monitor) == 16, "layout");
+_Static_assert(sizeof(struct op_rdt_remove) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_net_device {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t name;
+	plan_str_t new_name;
+};
+
+_Static_assert(__builtin_offsetof(struct op_net_device, name) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_net_device, new_name) == 12, "layout");
+_Static_assert(sizeof(struct op_net_device) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_net_devices_back {
+	uint32_t code;
+	plan_str_t origin;
+};
+
+_Static_assert(sizeof(struct op_net_devices_back) <= PLAN_RECORD_SIZE, "record size");
+
 struct op_cgroup_kill {
 	uint32_t code;
 	plan_str_t origin;
@@ -1528,6 +1615,13 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_SYSTEMD_ATTACH] = { 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_BLOB, 12 } } },
 	[OP_UNSHARE_CGROUP] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
 	[OP_CGROUP_DELEGATE] = { 1u << LIST_SETUP | 1u << LIST_SETTLE, 0, { { 0, 0 } } },
+	[OP_RDT_GROUP] = { 1u << LIST_SETUP, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
+	[OP_RDT_SCHEMATA] = { 1u << LIST_SETUP, 1, { { FIELD_STRV, 8 } } },
+	[OP_RDT_MONITOR] = { 1u << LIST_SETUP, 1, { { FIELD_STR, 8 } } },
+	[OP_RDT_JOIN] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
+	[OP_RDT_REMOVE] = { 1u << LIST_TEARDOWN, 3, { { FIELD_STR, 8 }, { FIELD_STR, 12 }, { FIELD_STR, 16 } } },
+	[OP_NET_DEVICE] = { 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
+	[OP_NET_DEVICES_BACK] = { 1u << LIST_TEARDOWN, 0, { { 0, 0 } } },
 	[OP_CGROUP_KILL] = { 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_CGROUP_REMOVE] = { 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 12 }, { FIELD_STR, 16 } } },
 	[OP_STATE_REMOVE] = { 1u << LIST_TEARDOWN, 0, { { 0, 0 } } },
@@ -1633,6 +1727,13 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	X(SYSTEMD_ATTACH, systemd_attach) \
 	X(UNSHARE_CGROUP, unshare_cgroup) \
 	X(CGROUP_DELEGATE, cgroup_delegate) \
+	X(RDT_GROUP, rdt_group) \
+	X(RDT_SCHEMATA, rdt_schemata) \
+	X(RDT_MONITOR, rdt_monitor) \
+	X(RDT_JOIN, rdt_join) \
+	X(RDT_REMOVE, rdt_remove) \
+	X(NET_DEVICE, net_device) \
+	X(NET_DEVICES_BACK, net_devices_back) \
 	X(CGROUP_KILL, cgroup_kill) \
 	X(CGROUP_REMOVE, cgroup_remove) \
 	X(STATE_REMOVE, state_remove) \

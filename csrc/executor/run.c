@@ -31,6 +31,7 @@ void context_init(struct context *ctx, const struct args *args)
 	ctx->sync_fd = ctx->peer_fd = ctx->proc_fd = ctx->rootfs_fd = ctx->mask_fd = -1;
 	ctx->target_pidfd = ctx->init_pidfd = ctx->start_fd = ctx->signal_fd = ctx->helper_pidfd = -1;
 	ctx->monitor_fd = -1;
+	ctx->rdt_mount_fd = ctx->rdt_fd = ctx->rdt_monitor_fd = ctx->network_fd = -1;
 	for (unsigned int i = 0; i < CONTEXT_SLOTS; i++)
 		ctx->slots[i] = -1;
 	for (unsigned int i = 0; i < HIERARCHIES; i++)

@@ -15,6 +15,7 @@ import { type CgroupPlace, joinCgroups, openCgroups } from './cgroup.js';
 import { connectConsole, openConsole } from './console.js';
 import { type ProcessScope, ROOT_ORIGIN } from './context.js';
 import type { Compiled } from './index.js';
+import { joinIntelRdt, openIntelRdt } from './intel-rdt.js';
 import { joinKeyring } from './lsm.js';
 import { NAMESPACES, privateNamespaces, readNamespaces } from './namespaces.js';
 import { compileProcess } from './process.js';
@@ -65,6 +66,7 @@ export function compileExec(
       ...listenerPage(filter),
       ...(move.length > 0 ? [] : openCgroups(target.cgroups, ROOT_ORIGIN)),
       ...connectConsole(scope),
+      ...openIntelRdt(scope),
       ...initialAffinity(scope),
     ],
     spawn: spawnInto(scope),
@@ -72,6 +74,7 @@ export function compileExec(
       ...move,
       ...(move.length > 0 ? [] : joinCgroups(target.cgroups, ROOT_ORIGIN)),
       finalAffinity(scope),
+      ...joinIntelRdt(scope),
       ...oomScoreAdj(scope),
       { op: 'NOTIFY', phase: PHASE.MAPPED, origin: NAMESPACES } as const,
       ...compileLimits(scope),

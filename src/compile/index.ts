@@ -22,10 +22,12 @@ import { compileDevices, compileDevSymlinks } from './devices.js';
 import { compileHooks } from './hooks.js';
 import { compileHostname } from './hostname.js';
 import { compileIdMaps, containerRoot } from './id-maps.js';
+import { compileIntelRdt, joinIntelRdt, removeIntelRdt } from './intel-rdt.js';
 import { checkMountLabel, joinKeyring } from './lsm.js';
 import { compileMaskedPaths } from './masked-paths.js';
 import { compileMounts, type MountOps } from './mounts.js';
 import { checkNamespaces, enterCgroupNamespace, isNew, NAMESPACES, openNamespaces, spawn } from './namespaces.js';
+import { compileNetDevices, returnNetDevices } from './net-devices.js';
 import { compileProcess } from './process.js';
 import { exitFile, mountNotify, notifyDirectory, sendPidfd } from './protocols.js';
 import { compileReadonlyPaths } from './readonly-paths.js';
@@ -40,7 +42,6 @@ import { stateJson } from './state-json.js';
 import { compileSysctl } from './sysctl.js';
 import { compileSystemdCgroup } from './systemd/cgroup.js';
 import { compileTimeOffsets, enterTime, lateNamespaces, unshareTime } from './time.js';
-import { checkUnsupported } from './unsupported.js';
 
 export type { CreateOptions } from './context.js';
 
@@ -58,7 +59,6 @@ export function compileCreate(
 ): Compiled {
   const c = createContext(spec, facts, options, services);
   checkNamespaces(c);
-  checkUnsupported(c);
   checkMountLabel(c);
   const cgroup = collect(c.report, () => chooseDriver(spec, facts, options));
   const delegation = compileDelegation(c, cgroup?.places ?? []);
@@ -103,6 +103,7 @@ function setup(c: Context, sources: readonly Op[], cgroup: readonly Op[]): Op[] 
     ...exitFile(c),
     { op: 'EXEC_FIFO', ...containerRoot(c), origin: ROOT_ORIGIN },
     ...cgroup,
+    ...compileIntelRdt(c),
   ];
 }
 
@@ -111,6 +112,8 @@ function settle(c: Context, filter: Filter, cgroup: readonly Op[]): Op[] {
     { op: 'RECORD_INIT', origin: ROOT_ORIGIN },
     ...cgroup,
     resetAffinity,
+    ...joinIntelRdt(c),
+    ...compileNetDevices(c),
     ...compileTimeOffsets(c),
     ...compileIdMaps(c),
     ...oomScoreAdj(c),
@@ -155,7 +158,13 @@ function init(c: Context, rootfs: Op, mounts: MountOps, filter: Filter): Op[] {
 
 /** Only what create made: a joined namespace or a cgroup that was there stays. */
 function teardown(c: Context, cgroup: readonly Op[]): Op[] {
-  return [...cgroup, { op: 'STATE_REMOVE', origin: ROOT_ORIGIN }, ...compileHooks(c.spec, 'poststop')];
+  return [
+    ...returnNetDevices(c),
+    ...cgroup,
+    ...removeIntelRdt(c),
+    { op: 'STATE_REMOVE', origin: ROOT_ORIGIN },
+    ...compileHooks(c.spec, 'poststop'),
+  ];
 }
 
 /** The first steps of init, before it touches a mount. In somebody else's namespaces it could be traced: CVE-2016-9962. */

@@ -4,6 +4,7 @@
  * Pure.
  */
 import { MEMORY_POLICY_MODES, SCHEDULER_POLICIES } from '../util/linux-policies.js';
+import { quote } from '../util/quote.js';
 import { type Entry, lacks, type Refusal } from './hint.js';
 
 const CAP_SYS_NICE = 23n;
@@ -11,6 +12,9 @@ const CAP_SYS_NICE = 23n;
 const isDeadline = ({ op }: Refusal) => op?.op === 'SCHEDULER' && op.policy === SCHEDULER_POLICIES.SCHED_DEADLINE;
 const isRealtime = ({ op }: Refusal) =>
   op?.op === 'SCHEDULER' && [SCHEDULER_POLICIES.SCHED_FIFO, SCHEDULER_POLICIES.SCHED_RR].some((p) => p === op.policy);
+
+/** info/last_cmd_status of resctrl. */
+const kernelSays = ({ detail = '' }: Refusal) => `the kernel says: ${quote(detail)}`;
 
 /** The kernel that brought a mode, for one that this kernel may lack. */
 function sinceOf({ op }: Refusal): string {
@@ -20,6 +24,42 @@ function sinceOf({ op }: Refusal): string {
 }
 
 export const FIELD_HINTS: readonly Entry[] = [
+  {
+    ops: ['RDT_GROUP', 'RDT_SCHEMATA', 'RDT_MONITOR', 'RDT_JOIN'],
+    errnos: ['EINVAL', 'ENOSPC', 'EPERM', 'ENODEV', 'EOPNOTSUPP'],
+    when: ({ detail = '' }) => detail !== '',
+    hint: kernelSays,
+  },
+  {
+    ops: ['RDT_GROUP', 'RDT_MONITOR'],
+    errnos: ['ENOSPC'],
+    hint: 'the processor has no class or monitoring id left: remove a group that is no longer used',
+  },
+  {
+    ops: ['RDT_GROUP'],
+    errnos: ['ENOENT'],
+    hint: 'a class that is named without schemata must exist: make it first, or say what it gets',
+  },
+  {
+    ops: ['NET_DEVICE'],
+    errnos: ['ENODEV'],
+    hint: 'the host has no such network device (ip link), or it is in another network namespace',
+  },
+  {
+    ops: ['NET_DEVICE'],
+    errnos: ['EEXIST'],
+    hint: 'the container has a network device of that name already: give it another with "name"',
+  },
+  {
+    ops: ['NET_DEVICE'],
+    errnos: ['EINVAL', 'EOPNOTSUPP'],
+    hint: 'a device of this kind cannot leave its network namespace: lo, some tunnels, wireless devices whose phy must move instead',
+  },
+  {
+    ops: ['NET_DEVICE'],
+    errnos: ['EPERM'],
+    hint: 'moving a network device needs CAP_NET_ADMIN on both sides',
+  },
   {
     ops: ['TIME_OFFSETS'],
     errnos: ['ERANGE'],

@@ -194,6 +194,15 @@ const PROBLEMS: { readonly [P in Exclude<ProblemName, 'NONE' | 'SYSCALL'>]: Word
     (f) => `${phrase(f, 'mount')}: the filesystem must be mounted on ordinary directory`,
     'a symbolic link or a mount is in the way of the destination in the image',
   ),
+  SAME_NAMESPACE: other(
+    (f) =>
+      `${f.op === undefined ? 'move a network device' : describeOp(f.op)}: the container is in the network namespace of the host`,
+    'the namespace that linux.namespaces joins must be another one',
+  ),
+  RDT_DIFFERS: other(
+    (f) => `the class of service exists and its schemata are not ${quote(detail(f))}`,
+    'it may be in use by others, so it is not changed: choose another closID, leave the schemata out, or make them those of the class',
+  ),
   NOT_POPULATABLE: other(
     (f) => `${phrase(f, 'use the cgroup')}: processes cannot be put into it (a threaded or "domain invalid" cgroup)`,
     'choose another linux.cgroupsPath',

@@ -79,6 +79,8 @@ export interface HostFacts {
   readonly systemd: SystemdFacts | null;
   readonly seccomp: SeccompFacts;
   readonly lsm: { readonly apparmor: boolean; readonly selinux: boolean };
+  /** Intel RDT's file system: its mount point and the directories of info/ ("L3", "L3_MON", "MB"); null: not mounted. */
+  readonly resctrl: { readonly mount: string; readonly info: readonly string[] } | null;
   /** Mount API features beyond the floor of Linux 5.14. */
   readonly mountApi: { readonly idmap: boolean; readonly nosymfollow: boolean };
   /** Parsed limits the executor cannot exceed: the runtime's own hard rlimits, by RLIMIT_ name. */

@@ -39,6 +39,7 @@ export function probeHost(): HostFacts {
     systemd: probeSystemd(cgroup, process.env),
     seccomp: probeSeccomp(native),
     lsm: probeLsm(),
+    resctrl: probeResctrl(),
     mountApi: probeMountApi(native, kernel),
     hardLimits: parseHardLimits(readText('/proc/self/limits') ?? ''),
   };
@@ -65,6 +66,15 @@ function probeCgroup(): CgroupFacts {
     v1: v1.map((one) => ({ ...one, writable: isWritable(posix.join(one.mount, one.own)) || isWritable(one.mount) })),
     hugepageSizes: list('/sys/kernel/mm/hugepages').flatMap((name) => parseHugepageSize(name) ?? []),
   };
+}
+
+function probeResctrl(): HostFacts['resctrl'] {
+  const mount = parseMountinfo(readText('/proc/self/mountinfo') ?? '').findLast(
+    ({ type }) => type === 'resctrl',
+  )?.point;
+  return mount === undefined
+    ? null
+    : { mount, info: list(`${mount}/info`).filter((name) => name !== 'last_cmd_status') };
 }
 
 const FLAG_LOG = 2;

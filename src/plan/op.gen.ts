@@ -96,6 +96,11 @@ export const CHDIR = {
   FIRST_TRY: 1,
 } as const;
 
+export const RDT = {
+  MUST_EXIST: 1,
+  REPLACE: 2,
+} as const;
+
 export const SETGROUPS = {
   UNTOUCHED: 0,
   ALLOW: 1,
@@ -148,6 +153,8 @@ export const PROBLEM = {
   SYSTEMD_ERROR: 30,
   SYSTEMD_JOB: 31,
   SYSTEMD_UNIT_IN_USE: 32,
+  SAME_NAMESPACE: 35,
+  RDT_DIFFERS: 36,
   EXIT_LOST: 43,
   SECCOMP_KILLED: 44,
 } as const;
@@ -847,6 +854,60 @@ export interface CgroupDelegateOp {
   readonly origin: JsonPointer;
 }
 
+/** Open the directory of this class of service below the resctrl mount (empty: the root class), making it if it is missing, unless MUST_EXIST; note in the state directory that it was made. */
+export interface RdtGroupOp {
+  readonly op: 'RDT_GROUP';
+  readonly mount: string;
+  readonly group: string;
+  readonly flags: number;
+  readonly origin: JsonPointer;
+}
+
+/** Write these texts, one a write, to the schemata file of the class that RDT_GROUP made or, with REPLACE, opened; compare them with the file of one that was there. */
+export interface RdtSchemataOp {
+  readonly op: 'RDT_SCHEMATA';
+  readonly lines: readonly string[];
+  readonly flags: number;
+  readonly origin: JsonPointer;
+}
+
+/** Open or make a monitoring group of the class, as RDT_GROUP does. */
+export interface RdtMonitorOp {
+  readonly op: 'RDT_MONITOR';
+  readonly name: string;
+  readonly flags: number;
+  readonly origin: JsonPointer;
+}
+
+/** Write init's pid to the tasks file of the class and of the monitoring group. */
+export interface RdtJoinOp {
+  readonly op: 'RDT_JOIN';
+  readonly origin: JsonPointer;
+}
+
+/** Remove the class and the monitoring group if the state directory notes that create made them. */
+export interface RdtRemoveOp {
+  readonly op: 'RDT_REMOVE';
+  readonly mount: string;
+  readonly group: string;
+  readonly monitor: string;
+  readonly origin: JsonPointer;
+}
+
+/** Move a network device from the executor's network namespace to init's under this name (a template such as eth%d too), set it up and give it back its permanent global addresses. EEXIST: the name is taken there. */
+export interface NetDeviceOp {
+  readonly op: 'NET_DEVICE';
+  readonly name: string;
+  readonly newName: string;
+  readonly origin: JsonPointer;
+}
+
+/** Only when create fails: move back what NET_DEVICE moved. */
+export interface NetDevicesBackOp {
+  readonly op: 'NET_DEVICES_BACK';
+  readonly origin: JsonPointer;
+}
+
 /** Kill what is left in the cgroup (cgroup.kill) and wait until it is empty. */
 export interface CgroupKillOp {
   readonly op: 'CGROUP_KILL';
@@ -1061,6 +1122,13 @@ export type Op =
   | SystemdAttachOp
   | UnshareCgroupOp
   | CgroupDelegateOp
+  | RdtGroupOp
+  | RdtSchemataOp
+  | RdtMonitorOp
+  | RdtJoinOp
+  | RdtRemoveOp
+  | NetDeviceOp
+  | NetDevicesBackOp
   | CgroupKillOp
   | CgroupRemoveOp
   | StateRemoveOp
@@ -1776,6 +1844,60 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
     lists: ['setup', 'settle'],
     fields: [
       { name: 'uid', type: 'u32', offset: 8, slots: false },
+    ],
+  },
+  RDT_GROUP: {
+    code: 163,
+    lists: ['setup'],
+    fields: [
+      { name: 'mount', type: 'str', offset: 8, slots: false },
+      { name: 'group', type: 'str', offset: 12, slots: true },
+      { name: 'flags', type: 'u32', offset: 16, slots: false },
+    ],
+  },
+  RDT_SCHEMATA: {
+    code: 164,
+    lists: ['setup'],
+    fields: [
+      { name: 'lines', type: 'strv', offset: 8, slots: false },
+      { name: 'flags', type: 'u32', offset: 16, slots: false },
+    ],
+  },
+  RDT_MONITOR: {
+    code: 165,
+    lists: ['setup'],
+    fields: [
+      { name: 'name', type: 'str', offset: 8, slots: true },
+      { name: 'flags', type: 'u32', offset: 12, slots: false },
+    ],
+  },
+  RDT_JOIN: {
+    code: 166,
+    lists: ['settle'],
+    fields: [
+    ],
+  },
+  RDT_REMOVE: {
+    code: 167,
+    lists: ['teardown'],
+    fields: [
+      { name: 'mount', type: 'str', offset: 8, slots: false },
+      { name: 'group', type: 'str', offset: 12, slots: true },
+      { name: 'monitor', type: 'str', offset: 16, slots: true },
+    ],
+  },
+  NET_DEVICE: {
+    code: 168,
+    lists: ['settle'],
+    fields: [
+      { name: 'name', type: 'str', offset: 8, slots: false },
+      { name: 'newName', type: 'str', offset: 12, slots: false },
+    ],
+  },
+  NET_DEVICES_BACK: {
+    code: 169,
+    lists: ['teardown'],
+    fields: [
     ],
   },
   CGROUP_KILL: {

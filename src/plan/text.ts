@@ -8,7 +8,21 @@ import { IO_PRIORITY_CLASSES, PERSONALITY_DOMAINS, SCHEDULER_POLICIES } from '..
 import { maskText } from '../util/number-list.js';
 import * as name from './names.js';
 import type { MountBindOp, MountFsOp, Op, OpenFsOp, OpenSourceOp, OpName, RunHookOp, SchedulerOp } from './op.gen.js';
-import { ATTR, CHDIR, CONSOLE, DEVICE, HOOK, LINK, MOUNT, PHASE, SETGROUPS, SOURCE, STATUS, USER } from './op.gen.js';
+import {
+  ATTR,
+  CHDIR,
+  CONSOLE,
+  DEVICE,
+  HOOK,
+  LINK,
+  MOUNT,
+  PHASE,
+  RDT,
+  SETGROUPS,
+  SOURCE,
+  STATUS,
+  USER,
+} from './op.gen.js';
 import { CGROUP_TEXTS } from './text-cgroup.js';
 import { bit, list, notes, show, when } from './words.js';
 
@@ -229,6 +243,17 @@ const TEXTS: Texts = {
   IO_PRIORITY: (op) => `set I/O priority ${keyOf(IO_PRIORITY_CLASSES, op.ioClass)} ${op.priority}`,
   PERSONALITY: (op) => `set personality ${keyOf(PERSONALITY_DOMAINS, op.persona)}`,
   MEMORY_POLICY: (op) => `set memory policy ${name.memoryPolicyWords(op.mode)}${notes(nodes(op.nodes))}`,
+  RDT_GROUP: (op) =>
+    `${bit(op.flags, RDT.MUST_EXIST) ? 'open' : 'open or make'} class of service ${op.group === '' ? '/' : show(op.group)} in ${show(op.mount)}`,
+  RDT_SCHEMATA: (op) =>
+    `${bit(op.flags, RDT.REPLACE) ? 'change its schemata to' : 'give it these schemata, or compare them:'} ${op.lines.map(mapLines).join(', ')}`,
+  RDT_MONITOR: (op) =>
+    `${bit(op.flags, RDT.MUST_EXIST) ? 'open' : 'open or make'} its monitoring group ${show(op.name)}`,
+  RDT_JOIN: () => 'put the process into the class of service',
+  RDT_REMOVE: (op) => `remove what create made in ${show(op.mount)}`,
+  NET_DEVICE: (op) =>
+    `move network device ${show(op.name)} in${op.newName === op.name ? '' : ` as ${show(op.newName)}`}`,
+  NET_DEVICES_BACK: () => 'if create fails, move network devices back',
   STATE_REMOVE: () => 'remove the state directory',
   ADOPT: () => 'take over the process that CRIU restores',
   RESTORED: () => 'wait until CRIU has restored all processes',

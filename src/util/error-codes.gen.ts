@@ -91,6 +91,8 @@ export type SpecIssueCode =
   | 'CAPABILITY_NOT_GRANTED'
   | 'RLIMIT_ABOVE_HOST'
   | 'SCHEDULER_UNSUPPORTED'
+  | 'RDT_UNAVAILABLE'
+  | 'NET_DEVICES_ROOTLESS'
   | 'GROUPS_NOT_ALLOWED'
   | 'ID_NOT_MAPPED'
   | 'NAMESPACE_UNSUPPORTED'
@@ -188,6 +190,8 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"NOT_PROCFS","group":"problem","meaning":"/proc is not a procfs","remedy":"unmount what is mounted over /proc"},
   {"code":"NOT_REAL_DIRECTORY","group":"problem","meaning":"the destination of a proc or sysfs mount is a symbolic link or something else but a directory","remedy":"mend the image: such a link is a way out of the container"},
   {"code":"NOT_POPULATABLE","group":"problem","meaning":"no process can be put into the cgroup: it is threaded or `domain invalid`","remedy":"choose another `linux.cgroupsPath`"},
+  {"code":"SAME_NAMESPACE","group":"problem","meaning":"a network device was to be moved into the network namespace that it is in","remedy":"let the container have or join another network namespace"},
+  {"code":"RDT_DIFFERS","group":"problem","meaning":"the resctrl class that `linux.intelRdt.closID` names exists with other schemata","remedy":"choose another `closID`, leave the schemata out, or make them those of the class"},
   {"code":"OOM_KILLED","group":"problem","meaning":"the first process was killed because of its memory limit","remedy":"raise `linux.resources.memory.limit`"},
   {"code":"SYSTEMD_ERROR","group":"problem","meaning":"systemd refused a call; the message has its words","remedy":"`journalctl` may say more"},
   {"code":"SYSTEMD_JOB","group":"problem","meaning":"systemd took the call, but its job failed","remedy":"`journalctl` has the reason"},
@@ -268,6 +272,8 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"CAPABILITY_NOT_GRANTED","group":"host","warning":true,"fields":"`process.capabilities`","meaning":"the runtime does not have it to give","remedy":"run tsrun with it"},
   {"code":"RLIMIT_ABOVE_HOST","group":"host","fields":"`process.rlimits`","meaning":"above the runtime's own hard limit, without CAP_SYS_RESOURCE","remedy":"lower it"},
   {"code":"SCHEDULER_UNSUPPORTED","group":"host","fields":"`process.scheduler`","meaning":"SCHED_ISO, which no kernel has, or a SCHED_FLAG_UTIL_CLAMP_* flag, for whose value the spec has no field","remedy":"remove it"},
+  {"code":"RDT_UNAVAILABLE","group":"host","fields":"`linux.intelRdt`","meaning":"resctrl is not mounted, the processor lacks what the field needs, or update changes a container without `intelRdt`","remedy":"mount resctrl, or remove the field"},
+  {"code":"NET_DEVICES_ROOTLESS","group":"host","fields":"`linux.netDevices`","meaning":"only the host's root can move its network devices","remedy":"run tsrun as root on the host, or remove the field"},
   {"code":"GROUPS_NOT_ALLOWED","group":"host","fields":"`process.user.additionalGids`","meaning":"setgroups(2) is closed in this user namespace","remedy":"leave it empty"},
   {"code":"ID_NOT_MAPPED","group":"host","fields":"`process.user` and others","meaning":"the id is not in the user namespace's mappings","remedy":"add it to them"},
   {"code":"NAMESPACE_UNSUPPORTED","group":"host","fields":"`linux.namespaces`","meaning":"the kernel has no such namespace","remedy":"remove the namespace, or use a kernel that has it"},

@@ -107,6 +107,7 @@ export function hostFacts(change: Partial<HostFacts> = {}): HostFacts {
     systemd: SYSTEMD,
     seccomp: SECCOMP,
     lsm: { apparmor: false, selinux: false },
+    resctrl: { mount: '/sys/fs/resctrl', info: ['L3', 'L3_MON', 'MB'] },
     mountApi: { idmap: true, nosymfollow: true },
     hardLimits: { RLIMIT_NOFILE: 1_048_576n },
     ...change,

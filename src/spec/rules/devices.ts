@@ -53,14 +53,24 @@ function devicesOnce(devices: readonly LinuxDevice[], on: Site<Config>): void {
 const isInterface = (name: string) =>
   Buffer.byteLength(name) <= 15 && /^[^/:\s\u0000-\u001f]+$/u.test(name) && name !== '.' && name !== '..';
 
+/** dev_alloc_name() in net/core/dev.c: one %d stands for a number, any other % is refused. */
+const isTemplate = (name: string) => /^[^%]*%d[^%]*$/.test(name);
+
+/** MOVED_DEVICES_MAX of csrc/executor/context.h. */
+const MOST_DEVICES = 64;
+
 function netDevices(devices: { readonly [host: string]: LinuxNetDevice }, on: Site<Config>): void {
   const taken = new Set<string>();
+  if (Object.keys(devices).length > MOST_DEVICES)
+    on.error('TOO_MANY', '', `has too many entries (max ${MOST_DEVICES})`);
   for (const [host, { name = '' }] of Object.entries(devices)) {
     const at = append(asPointer(''), host);
     const message = 'invalid network device name (want 1..15 bytes without "/", ":" and spaces)';
     if (!isInterface(host)) on.error('BAD_NAME', at, message, { value: undefined });
     if (name !== '' && !isInterface(name)) on.error('BAD_NAME', `${at}/name`, message);
     const inside = name === '' ? host : name;
+    if (inside.includes('%') && !isTemplate(inside))
+      on.error('BAD_NAME', name === '' ? at : `${at}/name`, 'may have one "%d", and no other "%"', { value: inside });
     // A template such as eth%d gets a free number from the kernel.
     if (taken.has(inside) && !inside.includes('%d'))
       on.error('DUPLICATE', at, 'has the same name in the container as another device', { value: inside });
