@@ -50,7 +50,7 @@ static void barrier(int manager)
 
 static void tell(const char *path, const char *ready, size_t length, pid_t pid)
 {
-	cleanup_fd int manager = unix_connect(SOCK_DGRAM, path);
+	cleanup_fd int manager = unix_connect(SOCK_DGRAM, path, -1);
 	char text[32];
 
 	if (manager < 0)

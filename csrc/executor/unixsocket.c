@@ -4,14 +4,41 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include "cleanup.h"
 
+/*
+ * connect(2) to a stream socket whose queue is full waits for its owner to accept(2): in short turns, so that a signal
+ * that asks to stop, which is blocked and shows in signal_fd, is seen.
+ */
+static int connect_or_stop(int fd, const struct sockaddr_un *address, size_t size, int signal_fd)
+{
+	const struct timeval turn = { .tv_usec = 100000 };
+	const struct timeval for_ever = { 0 };
+	struct pollfd stop = { .fd = signal_fd, .events = POLLIN };
+	int result;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &turn, sizeof(turn)) < 0)
+		return -1;
+	do {
+		result = connect(fd, (const struct sockaddr *)address, (socklen_t)size);
+		if (result < 0 && errno != EAGAIN)
+			return -1;
+		if (result < 0 && poll(&stop, 1, 0) > 0) {
+			errno = EINTR;
+			return -1;
+		}
+	} while (result < 0);
+	return setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &for_ever, sizeof(for_ever));
+}
+
 /* connect(2) below the directory of the path, because sun_path takes only 107 bytes. */
-static int connect_in_directory(int fd, const char *path)
+static int connect_in_directory(int fd, const char *path, int signal_fd)
 {
 	cleanup_fd int back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	cleanup_fd int directory = -1;
@@ -30,12 +57,12 @@ static int connect_in_directory(int fd, const char *path)
 	directory = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (back < 0 || directory < 0 || fchdir(directory) < 0)
 		return -1;
-	result = connect(fd, (const struct sockaddr *)&address, sizeof(address));
+	result = connect_or_stop(fd, &address, sizeof(address), signal_fd);
 	return fchdir(back) < 0 ? -1 : result;
 }
 
 /* No NUL at the end: every byte counts in an abstract name. */
-static int connect_abstract(int fd, const char *name)
+static int connect_abstract(int fd, const char *name, int signal_fd)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	size_t length = strlen(name);
@@ -45,8 +72,7 @@ static int connect_abstract(int fd, const char *name)
 		return -1;
 	}
 	memcpy(address.sun_path + 1, name + 1, length - 1);
-	return connect(
-		fd, (const struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
+	return connect_or_stop(fd, &address, offsetof(struct sockaddr_un, sun_path) + length, signal_fd);
 }
 
 int unix_bind(int socket_fd, int directory_fd, const char *name)
@@ -63,7 +89,7 @@ int unix_bind(int socket_fd, int directory_fd, const char *name)
 	return fchdir(back) < 0 ? -1 : result;
 }
 
-int unix_connect(int type, const char *path)
+int unix_connect(int type, const char *path, int signal_fd)
 {
 	cleanup_fd int fd = -1;
 
@@ -72,7 +98,9 @@ int unix_connect(int type, const char *path)
 		return -1;
 	}
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-	if (fd < 0 || (path[0] == '@' ? connect_abstract(fd, path) : connect_in_directory(fd, path)) < 0)
+	if (fd < 0)
+		return -1;
+	if ((path[0] == '@' ? connect_abstract(fd, path, signal_fd) : connect_in_directory(fd, path, signal_fd)) < 0)
 		return -1;
 	return steal_fd(&fd);
 }

@@ -6,9 +6,10 @@
 
 /*
  * A close-on-exec socket of this type connected to an absolute path of any length, or to an abstract name written with
- * '@', or -1 with errno.
+ * '@', or -1 with errno: EINTR when signal_fd, a signalfd or -1, has a signal while the socket's owner keeps us
+ * waiting.
  */
-int unix_connect(int type, const char *path);
+int unix_connect(int type, const char *path, int signal_fd);
 
 /* Binds to a name in a directory, in place of what is there. 0, or -1 with errno. */
 int unix_bind(int socket_fd, int directory_fd, const char *name);

@@ -37,6 +37,8 @@ export interface ExecTarget {
   readonly cgroups: readonly CgroupPlace[];
   /** The scope that systemd made for it. */
   readonly unit: string | null;
+  /** Whether its first process joined a session keyring of its own. */
+  readonly ownKeyring: boolean;
 }
 
 /** Throws SpecError; its paths are those of the process document. */
@@ -84,7 +86,7 @@ export function compileExec(
       ...sendPidfd(target.pidfdSocket, 'setns'),
       { op: 'PID_FILE', origin: ROOT_ORIGIN } as const,
     ],
-    init: [...enter(scope), ...compileProcess(scope, filter, [])],
+    init: [...enter(scope, target.ownKeyring), ...compileProcess(scope, filter, [])],
   };
   if (scope.report.issues.length > 0) throw new SpecError(scope.report.issues, 'process.json');
   return { plan: { stateJson: '', lists }, warnings: scope.report.warnings };
@@ -118,7 +120,7 @@ function spawnInto({ namespaces }: ProcessScope): Op[] {
 }
 
 /** From the first moment among processes that might trace it (CVE-2016-9962) to a session and stdio of its own. */
-function enter(scope: ProcessScope): Op[] {
+function enter(scope: ProcessScope, ownKeyring: boolean): Op[] {
   const { process, namespaces } = scope;
   const needsProc = process.terminal === true || (process.apparmorProfile ?? '') + (process.selinuxLabel ?? '') !== '';
   return [
@@ -127,7 +129,7 @@ function enter(scope: ProcessScope): Op[] {
     ...(namespaces.has('user') ? [{ op: 'BECOME_ROOT', origin: NAMESPACES } as const] : []),
     { op: 'NEW_SESSION', origin: ROOT_ORIGIN },
     ...(needsProc ? [{ op: 'PRIVATE_PROC', origin: ROOT_ORIGIN } as const] : []),
-    joinKeyring(scope),
+    ...(ownKeyring ? [joinKeyring(scope)] : []),
     ...openConsole(scope, false),
     { op: 'STDIO_OWNER', uid: process.user.uid, origin: append(ROOT_ORIGIN, 'user', 'uid') },
   ];

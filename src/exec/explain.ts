@@ -16,6 +16,7 @@ export type { Refusal } from './hint.js';
 
 const CAP_SYS_ADMIN = 21n;
 const CAP_SYS_RESOURCE = 24n;
+const isNewEnough = ({ kernel: [major, minor] }: HostFacts) => major > 5 || (major === 5 && minor >= 14);
 const field = (refusal: Refusal, name: 'type' | 'source' | 'dest' | 'path' | 'file'): string => {
   const value = refusal.op === undefined ? undefined : (refusal.op as Op & { readonly [key: string]: unknown })[name];
   return typeof value === 'string' ? quoteName(value) : 'it';
@@ -31,7 +32,16 @@ const kernelMessages = ({ detail = '' }: Refusal): string =>
     .map((line) => line.replace(/^[ewi] /, ''))
     .join('; ');
 
+const FILTERED =
+  'a seccomp filter around tsrun refuses it: update or loosen the container engine or service that tsrun runs in';
+
 const ENTRIES: readonly Entry[] = [
+  {
+    errnos: ['EPERM', 'ENOSYS'],
+    // No file system says EPERM to it; RECORD_INIT is what uses it first where there is no cgroup.
+    when: ({ op, syscall }, facts) => isNewEnough(facts) && (syscall === 'openat2' || op?.op === 'RECORD_INIT'),
+    hint: `this kernel has openat2: ${FILTERED}`,
+  },
   ...FIELD_HINTS,
   {
     ops: ['STATE_CREATE', 'STATE_FILE', 'STATE_PLAN', 'EXEC_FIFO'],
@@ -271,6 +281,11 @@ const ENTRIES: readonly Entry[] = [
   },
   { ops: ['FIND_PROGRAM'], errnos: ['ELOOP'], hint: 'symbolic links in the path run in a circle' },
   { errnos: ['ELOOP'], hint: 'a symbolic link is in the way, or links run in a circle' },
+  {
+    errnos: ['ENOSYS'],
+    when: (_, facts) => isNewEnough(facts),
+    hint: ({ syscall }) => `this kernel has ${quoteName(syscall)}: ${FILTERED}`,
+  },
   { errnos: ['ENOSYS'], hint: (_, facts) => `tsrun needs Linux 5.14 or later, this is ${facts.kernel.join('.')}` },
   { errnos: ['ENOMEM'], hint: 'the machine, or the memory limit of a cgroup, has no memory left' },
 ];

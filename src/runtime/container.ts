@@ -23,6 +23,8 @@ export interface Container {
   readonly cgroups: readonly CgroupPlace[];
   /** The scope that systemd made for it. */
   readonly unit: string | null;
+  /** Whether its first process joined a session keyring of its own: not with --no-new-keyring. */
+  readonly ownKeyring: boolean;
 }
 
 /** The config inside state.json as a document of its own, with the positions in state.json. */
@@ -50,12 +52,13 @@ export function readRecord(runtime: Runtime, id: ContainerId): { bundle: string;
 }
 
 /** The plan knows which cgroups create or systemd made; nobody has to compute them a second time. */
-function readPlanned(runtime: Runtime, id: ContainerId): Pick<Container, 'cgroups' | 'unit'> {
+function readPlanned(runtime: Runtime, id: ContainerId): Pick<Container, 'cgroups' | 'unit' | 'ownKeyring'> {
   const bytes = readStateFile(runtime.root, id, 'plan');
   try {
-    const { setup, settle } = decodePlan(bytes).lists;
+    const { setup, settle, init } = decodePlan(bytes).lists;
     const units = settle.flatMap((op) => (op.op === 'SYSTEMD_START_UNIT' ? [op.unit] : []));
-    return { cgroups: [...setup, ...settle].flatMap(placeOf), unit: units[0] ?? null };
+    const ownKeyring = init.some(({ op }) => op === 'SESSION_KEYRING');
+    return { cgroups: [...setup, ...settle].flatMap(placeOf), unit: units[0] ?? null, ownKeyring };
   } catch (error) {
     throw corrupt(id, `plan: ${error instanceof Error ? error.message : String(error)}`, error);
   }

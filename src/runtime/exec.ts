@@ -52,8 +52,7 @@ type Wanted = Pick<ExecRequest, 'pidfdSocket'> & { readonly process: ValidProces
 
 function compile(runtime: Runtime, container: Container, document: SourceDocument, wanted: Wanted): Plan {
   const { process, pidfdSocket } = wanted;
-  const { spec, bundle, cgroups, unit } = container;
-  const target = { spec, bundle, cgroups, unit, pidfdSocket };
+  const target = { ...container, pidfdSocket };
   const compiled = withPositions(document, () =>
     compileExec(process, target, hostFacts(), { seccomp: compileWithLibseccomp }),
   );

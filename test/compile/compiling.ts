@@ -41,7 +41,7 @@ export function exec(
 ): Compiled {
   const spec = validateConfig(read(config(container))).value;
   const document = read({ user: { uid: 0, gid: 0 }, args: ['id'], cwd: '/', ...process });
-  const target = { spec, bundle: '/bundle', cgroups: [], unit };
+  const target = { spec, bundle: '/bundle', cgroups: [], unit, ownKeyring: true };
   const valid = validateProcess(document).value;
   return compileExec(valid, target, hostFacts(facts), countingServices);
 }

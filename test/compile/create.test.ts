@@ -1,6 +1,9 @@
 // What compileCreate refuses and warns of, code by code. What it emits is in the golden plans.
 import t from 'tap';
-import { NO_CGROUP2, UNIFIED } from '../helpers/facts.js';
+import type { ProcessScope } from '../../src/compile/context.js';
+import { updateIntelRdt } from '../../src/compile/intel-rdt.js';
+import type { HostFacts } from '../../src/host/facts.js';
+import { hostFacts, NO_CGROUP2, UNIFIED } from '../helpers/facts.js';
 import { create, line, ops, refusals } from './compiling.js';
 
 const MAPS = {
@@ -53,6 +56,40 @@ t.test('compileCreate refuses groups where setgroups is closed', (t) => {
   t.end();
 });
 
+t.test('compileIntelRdt refuses what the host has not', (t) => {
+  const intelRdt = { l3CacheSchema: 'L3:0=f', memBwSchema: 'MB:0=20', enableMonitoring: true };
+  const found = (resctrl: HostFacts['resctrl']) =>
+    refusals(() => create({ linux: { intelRdt } }, { facts: { resctrl } }));
+  t.same(found(null), ['RDT_UNAVAILABLE /linux/intelRdt']);
+  t.same(found({ mount: '/r', info: ['L3'] }), [
+    'RDT_UNAVAILABLE /linux/intelRdt/memBwSchema',
+    'RDT_UNAVAILABLE /linux/intelRdt/enableMonitoring',
+  ]);
+  t.same(found({ mount: '/r', info: ['L3CODE', 'L3DATA', 'L3_MON', 'MB'] }), []);
+  t.end();
+});
+
+t.test('updateIntelRdt replaces the schemata of a container that has some', (t) => {
+  const report = { issues: [], warnings: [] };
+  const scope = (linux: object) => ({ spec: { linux }, facts: hostFacts(), report }) as unknown as ProcessScope;
+  t.match(updateIntelRdt(scope({ intelRdt: { closID: 'gold' } }), { memBwSchema: 'MB:0=20' }), [
+    { op: 'RDT_GROUP', group: 'gold', flags: 1 },
+    { op: 'RDT_SCHEMATA', lines: ['MB:0=20\n'], flags: 2 },
+  ]);
+  t.same(report.issues, []);
+  t.same(updateIntelRdt(scope({}), { memBwSchema: 'MB:0=20' }), []);
+  t.match(report.issues, [{ code: 'RDT_UNAVAILABLE', path: '/linux/intelRdt' }]);
+  t.end();
+});
+
+t.test('compileNetDevices refuses a runtime that is not the root of the host', (t) => {
+  const linux = { namespaces: [{ type: 'mount' }, { type: 'network' }], netDevices: { eth0: {} } };
+  const found = (facts: object) => refusals(() => create({ linux }, { facts }));
+  t.same(found({ euid: 1000 }), ['NET_DEVICES_ROOTLESS /linux/netDevices']);
+  t.same(found({ inUserNamespace: true }), ['NET_DEVICES_ROOTLESS /linux/netDevices']);
+  t.end();
+});
+
 t.test('compileScheduler refuses what no kernel and no field of the spec can give', (t) => {
   const scheduler = { policy: 'SCHED_ISO', flags: ['SCHED_FLAG_RESET_ON_FORK', 'SCHED_FLAG_UTIL_CLAMP_MIN'] };
   t.same(
@@ -62,17 +99,11 @@ t.test('compileScheduler refuses what no kernel and no field of the spec can giv
   t.end();
 });
 
-t.test('compileCreate refuses by name what is not there yet', (t) => {
-  const notYet = (change: object, path: string) =>
-    t.same(
-      refusals(() => create(change)),
-      [`NOT_YET_SUPPORTED ${path}`],
-    );
-  const namespaces = [{ type: 'mount' }, { type: 'network' }];
-  notYet({ linux: { namespaces, netDevices: { eth0: {} } } }, '/linux/netDevices');
-  notYet({ linux: { intelRdt: { closID: 'one' } } }, '/linux/intelRdt');
-  const affinity = create({ process: { execCPUAffinity: { initial: '0' } } });
-  t.ok(affinity, 'execCPUAffinity is about exec and passes');
+t.test('compileCreate leaves execCPUAffinity to exec', (t) => {
+  t.same(
+    ops(create({ process: { execCPUAffinity: { final: '0' } } }), 'CPU_AFFINITY').map(({ cpus }) => cpus.length),
+    [0],
+  );
   t.end();
 });
 

@@ -37,7 +37,7 @@ function compileCase(name: string): Compiled {
     const cgroup2 = { hierarchy: 0, controllers: '', mount: '/sys/fs/cgroup', path: `/system.slice/${SLOT.id}` };
     const memory = { hierarchy: 1, controllers: 'memory', mount: '/sys/fs/cgroup/memory', path: `/${SLOT.id}` };
     const cgroups = facts.cgroup.layout === 'unified' ? [cgroup2] : [memory];
-    const target = { spec, bundle: '/bundle', cgroups, unit: null };
+    const target = { spec, bundle: '/bundle', cgroups, unit: null, ownKeyring: true };
     return compileExec(process, target, facts, countingServices);
   }
   const fixed = { bundle: '/bundle', record: '{"record": 1}\n' };

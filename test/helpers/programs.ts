@@ -10,7 +10,7 @@ import { needCommand, type Skip } from './host.js';
 
 const SOURCES = fileURLToPath(new URL('programs', import.meta.url));
 
-export type ProgramName = 'agent' | 'sdnotify' | 'syscall' | 'probe' | 'swap' | 'churn' | 'evil.so';
+export type ProgramName = 'agent' | 'sdnotify' | 'syscall' | 'probe' | 'swap' | 'churn' | 'deny' | 'evil.so';
 
 export function needCompiler(): Skip {
   return needCommand('gcc');

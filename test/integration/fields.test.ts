@@ -1,9 +1,11 @@
 // What the smaller fields of a config do, read back inside by the container's own programs: clocks, scheduling,
-// affinity, personality, memory policy.
-import { readFileSync } from 'node:fs';
+// affinity, personality, memory policy, keyrings; and what stands in the way of a create: a full console socket, a filter.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { TestConfig } from '../helpers/config.js';
 import { needCommand, type Skip, skipUnless } from '../helpers/host.js';
+import { needCompiler, program } from '../helpers/programs.js';
 import {
   type Bundle,
   IS_TSRUN,
@@ -230,3 +232,104 @@ t.test('memoryPolicy is that of the program and of an exec', { skip }, async (t)
   t.equal(refused.status, 1);
   t.match(refused.stderr, /\/linux\/memoryPolicy: .*EINVAL[\s\S]*hint: the nodes must/);
 });
+
+t.test('mqueue is mounted in a user namespace, and belongs to its root', { skip }, async (t) => {
+  const box = sandbox(t);
+  const script =
+    'grep " /dev/mqueue .* mqueue " /proc/self/mountinfo && stat -c "%u %a" /dev/mqueue && touch /dev/mqueue/q';
+  const lines = output(t, box, script, addUserNamespace).trim().split('\n');
+  t.equal(lines[1], '0 1777');
+});
+
+/** The names of the keyrings that a process can see. */
+const KEYRING = [
+  'sh',
+  '-c',
+  'while read key flags uses expiry perm uid gid type name rest; do [ "$type" = keyring ] && echo "$name"; done </proc/keys; :',
+];
+
+t.test(
+  'exec joins a session keyring of its own unless create was told not to',
+  { skip: skip || needKeys() },
+  async (t) => {
+    const box = sandbox(t);
+    const open = (config: TestConfig) => {
+      config['linux'].maskedPaths = [];
+    };
+    const names = (flags: readonly string[]) => {
+      const [id, bundle] = [box.id(), box.bundle(undefined, open)];
+      must(box.run(['create', ...flags, '--bundle', bundle.path, id]));
+      must(box.run(['start', id]));
+      const held = must(box.run(['exec', id, ...KEYRING])).stdout;
+      return held.includes(`_ses.${id}`);
+    };
+    t.equal(names([]), true);
+    t.equal(names(['--no-new-keyring']), false);
+  },
+);
+
+function needKeys(): Skip {
+  return existsSync('/proc/keys') ? false : 'the kernel has no keyrings';
+}
+
+const FULL = `
+import os, socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+server.listen(0)
+waiting = socket.socket(socket.AF_UNIX)
+waiting.connect(sys.argv[1])
+os.execvp(sys.argv[2], sys.argv[2:])
+`;
+
+t.test(
+  'create that waits for a full console socket ends at SIGTERM and leaves nothing',
+  { skip: skip || needCommand('python3') },
+  async (t) => {
+    const box = sandbox(t);
+    const bundle = box.bundle(undefined, (config) => {
+      config['process'].terminal = true;
+    });
+    const socket = join(box.directory, 'full');
+    const create = [
+      RUNTIME,
+      '--root',
+      box.root,
+      'create',
+      '--console-socket',
+      socket,
+      '--bundle',
+      bundle.path,
+      box.id(),
+    ];
+    // The descriptors of the listening socket must last: python hands them on to timeout(1).
+    const script = FULL.replace(
+      'os.execvp',
+      'os.set_inheritable(server.fileno(), True); os.set_inheritable(waiting.fileno(), True); os.execvp',
+    );
+    const args = ['-c', script, socket, 'timeout', '--kill-after=15', '3', ...create];
+    const result = runProgram('python3', args, box.directory, { timeout: 60_000 });
+    t.equal(result.status, 124, 'ended by SIGTERM, not SIGKILL');
+    t.same(existsSync(box.root) ? readdirSync(box.root) : [], []);
+  },
+);
+
+const OPENAT2 = '437';
+
+t.test(
+  'a seccomp filter around tsrun that refuses openat2 is named, whatever errno it gives',
+  { skip: skip || needCompiler() },
+  async (t) => {
+    const box = sandbox(t);
+    const bundle = box.bundle(['true']);
+    const under = (errno: string) => {
+      const args = [OPENAT2, errno, RUNTIME, '--root', box.root, 'run', '--bundle', bundle.path, box.id()];
+      return runProgram(program('deny'), args, box.directory);
+    };
+    for (const errno of ['1', '38']) {
+      const refused = under(errno);
+      t.equal(refused.status, 1);
+      t.match(refused.stderr, /hint: this kernel has openat2: a seccomp filter around tsrun refuses it/);
+    }
+  },
+);

@@ -80,7 +80,7 @@ int op_send_listener(struct context *ctx, const struct op_send_listener *op, str
 	listener = sys_pidfd_getfd(ctx->init_pidfd, page->offered - 1);
 	if (listener < 0)
 		return FAIL(reterr, "pidfd_getfd");
-	agent = unix_connect(SOCK_STREAM, plan_str(&ctx->plan, op->path));
+	agent = unix_connect(SOCK_STREAM, plan_str(&ctx->plan, op->path), ctx->signal_fd);
 	if (agent < 0)
 		return FAIL(reterr, "connect");
 	if (unix_send_fd(agent, listener, message, strlen(message)) < 0)

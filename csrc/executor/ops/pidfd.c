@@ -8,7 +8,7 @@
 
 int op_send_pidfd(struct context *ctx, const struct op_send_pidfd *op, struct failure *reterr)
 {
-	cleanup_fd int receiver = unix_connect(SOCK_STREAM, plan_str(&ctx->plan, op->path));
+	cleanup_fd int receiver = unix_connect(SOCK_STREAM, plan_str(&ctx->plan, op->path), ctx->signal_fd);
 	const char *text = plan_str(&ctx->plan, op->text);
 
 	if (receiver < 0)

@@ -42,7 +42,7 @@ int op_console_connect(struct context *ctx, const struct op_console_connect *op,
 		errno = EINVAL;
 		return FAIL_AS(reterr, PROBLEM_USAGE, "connect");
 	}
-	fd = unix_connect(SOCK_STREAM, path);
+	fd = unix_connect(SOCK_STREAM, path, ctx->signal_fd);
 	if (fd < 0)
 		return FAIL(reterr, "connect");
 	ctx->console_fd = steal_fd(&fd);

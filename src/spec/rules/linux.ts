@@ -63,10 +63,15 @@ function memoryPolicyFlags({ mode, nodes = '', flags = [] }: LinuxMemoryPolicy, 
   }
 }
 
+/** Directories that resctrl has of its own. */
+const RESCTRL_NAMES: readonly string[] = ['info', 'mon_data', 'mon_groups'];
+
 function closId({ closID }: LinuxIntelRdt, on: Site<Config>): void {
   if (closID === undefined || closID === '/') return;
   if (closID === '' || closID === '.' || closID === '..' || closID.includes('/') || Buffer.byteLength(closID) > 255) {
     on.error('BAD_NAME', '/closID', 'invalid intelRdt.closID (want a directory name, or "/")');
+  } else if (RESCTRL_NAMES.includes(closID)) {
+    on.error('BAD_NAME', '/closID', 'invalid intelRdt.closID: resctrl itself has a directory of this name');
   }
 }
 
