@@ -1,9 +1,9 @@
 // tsrun under containerd (io.containerd.runc.v2, the binary replaced), driven by ctr.
 import { spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { IMAGE, imageArchive, must, type Place, place, RUNTIME } from '../helpers/engine.js';
+import { IMAGE, imageArchive, must, needLimits, type Place, place, RUNTIME } from '../helpers/engine.js';
 import { needCommand, skipUnless } from '../helpers/host.js';
 import { eventually, needRuntime, type Result, type RunOptions } from '../helpers/runtime.js';
 
@@ -44,6 +44,19 @@ address = "${socket}.ttrpc"
 
 t.test('containerd runs containers with it', { skip }, async (t) => {
   const c = containerd(t);
+
+  await t.test('--memory-limit and --cpus', { skip: needLimits() }, async (t) => {
+    must(c.start(['--detach', '--memory-limit', '67108864', '--cpus', '0.5'], 'limited', ['sleep', '1000']));
+    const read = (v1: string, v2: string) => {
+      const file = ['/sys/fs/cgroup/memory', '/sys/fs/cgroup/cpu'].some(existsSync) ? v1 : v2;
+      return readFileSync(join('/sys/fs/cgroup', file), 'utf8').trim();
+    };
+    t.equal(read('memory/default/limited/memory.limit_in_bytes', 'default/limited/memory.max'), '67108864');
+    t.match(read('cpu/default/limited/cpu.cfs_quota_us', 'default/limited/cpu.max'), /^50000( 100000)?$/);
+    must(c.ctr(['task', 'kill', '--signal', 'SIGKILL', 'limited']));
+    t.ok(eventually(() => c.ctr(['task', 'rm', 'limited']).status === 0));
+    must(c.ctr(['container', 'rm', 'limited']));
+  });
 
   await t.test('run: output, exit status', async (t) => {
     t.same(

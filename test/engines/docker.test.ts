@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { IMAGE, imageArchive, must, type Place, place, RUNTIME } from '../helpers/engine.js';
+import { IMAGE, imageArchive, must, needLimits, type Place, place, READ_LIMITS, RUNTIME } from '../helpers/engine.js';
 import { needCommand, type Skip, skipUnless } from '../helpers/host.js';
 import { eventually, needRuntime, type Result, type RunOptions } from '../helpers/runtime.js';
 
@@ -51,6 +51,11 @@ t.test('dockerd runs containers with it', { skip }, async (t) => {
 
   await t.test('it is the runtime', async (t) => {
     t.equal(must(d.docker(['info', '--format', '{{.DefaultRuntime}}'])).stdout, 'tested\n');
+  });
+
+  await t.test('--memory --pids-limit --cpus', { skip: needLimits() }, async (t) => {
+    const limited = run(['--rm', '--memory', '64m', '--pids-limit', '100', '--cpus', '0.5'], ['sh', '-c', READ_LIMITS]);
+    t.equal(must(limited).stdout, 'memory 67108864\npids 100\ncpu 50000 100000\n', d.log());
   });
 
   await t.test('run: output, input, exit status', async (t) => {

@@ -2,19 +2,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { IMAGE, imageArchive, must, place, RUNTIME } from '../helpers/engine.js';
+import { IMAGE, imageArchive, must, needLimits, place, READ_LIMITS, RUNTIME } from '../helpers/engine.js';
 import { needCommand, skipUnless } from '../helpers/host.js';
 import { eventually, needRuntime, type RunOptions } from '../helpers/runtime.js';
 
 const skip = skipUnless(needRuntime(), needCommand('podman'), needCommand('conmon'));
 
-/**
- * Podman's defaults raise RLIMIT_NOFILE and set a pids limit, which need CAP_SYS_RESOURCE and a pids controller;
- * what is tested here needs neither. The infra container of a pod takes them from nowhere but the configuration.
- */
+/** Podman's default raises RLIMIT_NOFILE, which needs CAP_SYS_RESOURCE. A pod's infra container takes it from here alone. */
 const CONTAINERS_CONF = `[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]
-pids_limit = -1
 `;
 const CREATE = ['--network', 'none'];
 
@@ -43,6 +39,12 @@ t.test('podman runs containers with it', { skip }, async (t) => {
       stderr: 'err\n',
     });
     t.equal(run(['--rm', '--interactive'], ['cat'], { input: 'through\n' }).stdout, 'through\n');
+  });
+
+  await t.test('its default pids limit, and --memory --pids-limit --cpus', { skip: needLimits() }, async (t) => {
+    t.match(run(['--rm'], ['sh', '-c', READ_LIMITS]).stdout, /^pids 2048$/m);
+    const limited = run(['--rm', '--memory', '64m', '--pids-limit', '100', '--cpus', '0.5'], ['sh', '-c', READ_LIMITS]);
+    t.equal(must(limited).stdout, 'memory 67108864\npids 100\ncpu 50000 100000\n');
   });
 
   await t.test('run of what is missing is 127, of what is not executable 126', async (t) => {

@@ -16,11 +16,29 @@ import {
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Test } from 'tap';
+import type { Skip } from './host.js';
 import { findLeaks } from './leaks.js';
 import { sharedRootfs } from './rootfs.js';
 import { eventually, must, type Result, RUNTIME, type RunOptions, runProgram } from './runtime.js';
 
 export const IMAGE = 'localhost/tsrun-test:latest';
+
+/** In the container: "memory 67108864", "pids 100", "cpu 50000 100000", of either version of cgroups. */
+export const READ_LIMITS = `cd /sys/fs/cgroup
+echo memory $(cat memory/memory.limit_in_bytes || cat memory.max)
+echo pids $(cat pids/pids.max || cat pids.max)
+echo cpu $(cat cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us || cat cpu.max)`;
+
+/** A cgroup2 without the controllers, and nothing else, has no limits to read. */
+export function needLimits(): Skip {
+  const found = existsSync('/sys/fs/cgroup/pids/cgroup.procs') || hasPids('/sys/fs/cgroup');
+  return found ? false : 'no hierarchy of this machine has a pids controller';
+}
+
+function hasPids(mount: string): boolean {
+  const file = `${mount}/cgroup.controllers`;
+  return existsSync(file) && readFileSync(file, 'utf8').split(/\s/).includes('pids');
+}
 
 export interface Place {
   readonly directory: string;

@@ -206,6 +206,17 @@ t.test('list shows every container of this root, as table, ids and JSON', { skip
   for (const id of ids) t.match(table, id);
 });
 
+/** In every hierarchy, of cgroup2 at both places where it may be mounted. */
+function cgroupsOf(pid: number): string[] {
+  const lines = readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n');
+  return lines.flatMap((line) => {
+    const [, controllers = '', path = ''] = /^\d+:(?:name=)?([^:]*):(.*)$/.exec(line) ?? [];
+    const mounts =
+      controllers === '' ? ['/sys/fs/cgroup/unified', '/sys/fs/cgroup'] : [`/sys/fs/cgroup/${controllers}`];
+    return mounts.map((mount) => mount + path);
+  });
+}
+
 t.test(
   'a corrupt record is an error for that container and for no other',
   { skip: skip || (IS_TSRUN ? false : 'about tsrun’s records') },
@@ -214,7 +225,7 @@ t.test(
     for (const file of ['plan', 'runtime', 'state.json']) {
       const [good, bad] = [box.start(box.bundle()), box.start(box.bundle())];
       const pid = box.state(bad).pid;
-      const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'utf8').match(/^0::(.*)$/m)?.[1] ?? '';
+      const cgroups = cgroupsOf(pid);
       writeFileSync(join(box.root, bad, file), '{ "cut');
       if (file !== 'state.json') t.match(box.run(['state', bad]).stderr, new RegExp(bad), file);
       t.match(box.run(['list']).stdout, good, file);
@@ -226,8 +237,8 @@ t.test(
         );
       else process.kill(pid, 'SIGKILL'); // who it was is what was lost
       // So is where its cgroup was.
-      for (const mount of ['/sys/fs/cgroup/unified', '/sys/fs/cgroup']) {
-        if (file !== 'state.json' && existsSync(mount + cgroup)) t.ok(eventually(() => removes(mount + cgroup)));
+      for (const cgroup of cgroups) {
+        if (file !== 'state.json' && existsSync(cgroup)) t.ok(eventually(() => removes(cgroup)));
       }
     }
   },
