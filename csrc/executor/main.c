@@ -38,6 +38,7 @@ static const struct verb VERBS[] = {
 	{ "kill", verb_kill, false },
 	{ "pause", verb_pause, false },
 	{ "resume", verb_resume, false },
+	{ "update", verb_update, false },
 	{ "state", verb_state, false },
 	{ "delete", verb_delete, false },
 	{ "wait", verb_wait, false },

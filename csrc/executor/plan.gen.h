@@ -285,6 +285,7 @@ enum opcode {
 	OP_SET_FILE_LABEL = 173,
 	OP_CGROUP_CREATE_V1 = 120,
 	OP_CGROUP_OPEN_V1 = 121,
+	OP_CGROUP_ENTER = 130,
 	OP_CGROUP_JOIN = 122,
 	OP_CGROUP_KILL_V1 = 123,
 	OP_LIMIT = 204,
@@ -1487,6 +1488,21 @@ _Static_assert(__builtin_offsetof(struct op_cgroup_open_v1, mount) == 16, "layou
 _Static_assert(__builtin_offsetof(struct op_cgroup_open_v1, path) == 20, "layout");
 _Static_assert(sizeof(struct op_cgroup_open_v1) <= PLAN_RECORD_SIZE, "record size");
 
+struct op_cgroup_enter {
+	uint32_t code;
+	plan_str_t origin;
+	uint32_t hierarchy;
+	plan_str_t mount;
+	plan_str_t path;
+	plan_str_t sub;
+};
+
+_Static_assert(__builtin_offsetof(struct op_cgroup_enter, hierarchy) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_enter, mount) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_enter, path) == 16, "layout");
+_Static_assert(__builtin_offsetof(struct op_cgroup_enter, sub) == 20, "layout");
+_Static_assert(sizeof(struct op_cgroup_enter) <= PLAN_RECORD_SIZE, "record size");
+
 struct op_cgroup_join {
 	uint32_t code;
 	plan_str_t origin;
@@ -1537,9 +1553,9 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_OPEN_SOURCE] = { 1u << LIST_SETUP | 1u << LIST_INIT, 1, { { FIELD_STR, 16 } } },
 	[OP_CONSOLE_CONNECT] = { 1u << LIST_SETUP, 0, { { 0, 0 } } },
 	[OP_CGROUP_CREATE] = { 1u << LIST_SETUP, 4, { { FIELD_STR, 8 }, { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STR, 20 } } },
-	[OP_CGROUP_WRITE] = { 1u << LIST_SETUP | 1u << LIST_SETTLE, 2, { { FIELD_STR, 12 }, { FIELD_STR, 16 } } },
-	[OP_CGROUP_DEVICES] = { 1u << LIST_SETUP | 1u << LIST_SETTLE, 1, { { FIELD_BLOB, 8 } } },
-	[OP_CGROUP_WRITE_EITHER] = { 1u << LIST_SETUP | 1u << LIST_SETTLE, 4, { { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STR, 20 }, { FIELD_STR, 24 } } },
+	[OP_CGROUP_WRITE] = { 1u << LIST_SETUP | 1u << LIST_SETTLE | 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 12 }, { FIELD_STR, 16 } } },
+	[OP_CGROUP_DEVICES] = { 1u << LIST_SETUP | 1u << LIST_SETTLE | 1u << LIST_TEARDOWN, 1, { { FIELD_BLOB, 8 } } },
+	[OP_CGROUP_WRITE_EITHER] = { 1u << LIST_SETUP | 1u << LIST_SETTLE | 1u << LIST_TEARDOWN, 4, { { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STR, 20 }, { FIELD_STR, 24 } } },
 	[OP_CGROUP_OPEN] = { 1u << LIST_SETUP, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_STAGE] = { 1u << LIST_SPAWN, 0, { { 0, 0 } } },
 	[OP_JOIN_NAMESPACE] = { 1u << LIST_SPAWN, 0, { { 0, 0 } } },
@@ -1635,6 +1651,7 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_SET_FILE_LABEL] = { 1u << LIST_INIT, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_CGROUP_CREATE_V1] = { 1u << LIST_SETUP, 3, { { FIELD_STR, 16 }, { FIELD_STR, 20 }, { FIELD_STR, 24 } } },
 	[OP_CGROUP_OPEN_V1] = { 1u << LIST_SETUP, 3, { { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STR, 20 } } },
+	[OP_CGROUP_ENTER] = { 1u << LIST_SETUP, 3, { { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STR, 20 } } },
 	[OP_CGROUP_JOIN] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
 	[OP_CGROUP_KILL_V1] = { 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 12 }, { FIELD_STR, 16 } } },
 };
@@ -1747,6 +1764,7 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	X(SET_FILE_LABEL, set_file_label) \
 	X(CGROUP_CREATE_V1, cgroup_create_v1) \
 	X(CGROUP_OPEN_V1, cgroup_open_v1) \
+	X(CGROUP_ENTER, cgroup_enter) \
 	X(CGROUP_JOIN, cgroup_join) \
 	X(CGROUP_KILL_V1, cgroup_kill_v1)
 

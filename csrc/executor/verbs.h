@@ -10,6 +10,7 @@ int verb_start(struct context *ctx, struct failure *reterr);
 int verb_kill(struct context *ctx, struct failure *reterr);
 int verb_pause(struct context *ctx, struct failure *reterr);
 int verb_resume(struct context *ctx, struct failure *reterr);
+int verb_update(struct context *ctx, struct failure *reterr);
 int verb_state(struct context *ctx, struct failure *reterr);
 int verb_delete(struct context *ctx, struct failure *reterr);
 int verb_wait(struct context *ctx, struct failure *reterr);

@@ -21,6 +21,7 @@ import { spec } from './commands/spec.js';
 import { start } from './commands/start.js';
 import { state } from './commands/state.js';
 import { top } from './commands/top.js';
+import { update } from './commands/update.js';
 import { version } from './commands/version.js';
 import { wait } from './commands/wait.js';
 
@@ -46,6 +47,7 @@ export const COMMANDS: readonly Command[] = [
   start,
   state,
   top,
+  update,
   version,
   wait,
 ];

@@ -10,7 +10,7 @@ import { type Op, PHASE } from '../plan/op.gen.js';
 import { NO_OPS } from '../plan/plan.js';
 import type { Process } from '../spec/types.gen.js';
 import type { ValidProcess, ValidSpec } from '../spec/valid.js';
-import { append } from '../util/pointer.js';
+import { append, asPointer } from '../util/pointer.js';
 import { type CgroupPlace, joinCgroups, openCgroups } from './cgroup.js';
 import { connectConsole, openConsole } from './console.js';
 import { type ProcessScope, ROOT_ORIGIN } from './context.js';
@@ -26,6 +26,9 @@ import { compileFilter, listenerPage, sendListener } from './seccomp-listener.js
 import type { CompileServices } from './services.js';
 import { joinUnit } from './systemd/cgroup.js';
 
+/** The option that asked for it. */
+const SUB_CGROUP = asPointer('--cgroup');
+
 export interface ExecTarget {
   /** The container's, from its record. */
   readonly spec: ValidSpec;
@@ -39,6 +42,8 @@ export interface ExecTarget {
   readonly unit: string | null;
   /** Whether its first process joined a session keyring of its own. */
   readonly ownKeyring: boolean;
+  /** exec --cgroup: for a hierarchy the path below the container's cgroup; the cgroup itself where it has none. */
+  readonly subCgroups?: ReadonlyMap<number, string> | undefined;
 }
 
 /** Throws SpecError; its paths are those of the process document. */
@@ -61,12 +66,12 @@ export function compileExec(
   const tell = sendListener(scope, filter, target.bundle, true);
   // With no_new_privs the filter is loaded after READY.
   const late = scope.process.noNewPrivileges === true;
-  const move = joinUnit(target.unit, facts);
+  const move = target.subCgroups === undefined ? joinUnit(target.unit, facts) : [];
   const lists = {
     ...NO_OPS,
     setup: [
       ...listenerPage(filter),
-      ...(move.length > 0 ? [] : openCgroups(target.cgroups, ROOT_ORIGIN)),
+      ...(move.length > 0 ? [] : enterCgroups(target)),
       ...connectConsole(scope),
       ...openIntelRdt(scope),
       ...initialAffinity(scope),
@@ -90,6 +95,13 @@ export function compileExec(
   };
   if (scope.report.issues.length > 0) throw new SpecError(scope.report.issues, 'process.json');
   return { plan: { stateJson: '', lists }, warnings: scope.report.warnings };
+}
+
+function enterCgroups({ cgroups, subCgroups }: ExecTarget): Op[] {
+  if (subCgroups === undefined) return openCgroups(cgroups, ROOT_ORIGIN);
+  return cgroups.map(({ hierarchy, mount, path }): Op => {
+    return { op: 'CGROUP_ENTER', hierarchy, mount, path, sub: subCgroups.get(hierarchy) ?? '', origin: SUB_CGROUP };
+  });
 }
 
 /** What the process does not say about its confinement is that of the container. */

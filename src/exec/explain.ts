@@ -107,11 +107,7 @@ const ENTRIES: readonly Entry[] = [
     errnos: ['EACCES'],
     hint: 'lowering oom_score_adj needs CAP_SYS_RESOURCE: ask for at least the current value',
   },
-  {
-    ops: ['CLONE', 'STAGE'],
-    errnos: ['ENOSPC'],
-    hint: 'a limit in /proc/sys/user/max_*_namespaces is reached',
-  },
+  { ops: ['CLONE', 'STAGE'], errnos: ['ENOSPC'], hint: 'a limit in /proc/sys/user/max_*_namespaces is reached' },
   {
     ops: ['CLONE', 'STAGE'],
     errnos: ['EPERM'],

@@ -32,6 +32,7 @@ const PHRASES: Phrases = {
   CGROUP_CREATE: (op) => `make the cgroup ${q(op.path)} below ${q(op.mount)}`,
   CGROUP_WRITE: (op) => `write ${q(op.value)} to ${q(op.file)} of the cgroup`,
   CGROUP_WRITE_EITHER: (op) => `write ${q(op.value)} to ${q(op.file)} of the cgroup`,
+  CGROUP_ENTER: (op) => `open the cgroup ${q(op.sub === '' ? op.path : `${op.path}/${op.sub}`)} below ${q(op.mount)}`,
   CGROUP_OPEN: (op) => `open the cgroup ${q(op.path)} below ${q(op.mount)}`,
   CGROUP_CREATE_V1: (op) => `make the cgroup ${q(op.path)} below ${q(op.mount)}`,
   CGROUP_OPEN_V1: (op) => `open the cgroup ${q(op.path)} below ${q(op.mount)}`,

@@ -1019,6 +1019,16 @@ export interface CgroupOpenV1Op {
   readonly origin: JsonPointer;
 }
 
+/** Open the container's existing cgroup in this hierarchy (0: cgroup2), or the one at sub below it, and no other: to change its limits, and for exec --cgroup. */
+export interface CgroupEnterOp {
+  readonly op: 'CGROUP_ENTER';
+  readonly hierarchy: number;
+  readonly mount: string;
+  readonly path: string;
+  readonly sub: string;
+  readonly origin: JsonPointer;
+}
+
 /** Move the new process into the cgroup of this hierarchy of cgroup v1, for which CLONE has no flag. */
 export interface CgroupJoinOp {
   readonly op: 'CGROUP_JOIN';
@@ -1142,6 +1152,7 @@ export type Op =
   | SetFileLabelOp
   | CgroupCreateV1Op
   | CgroupOpenV1Op
+  | CgroupEnterOp
   | CgroupJoinOp
   | CgroupKillV1Op;
 
@@ -1216,7 +1227,7 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
   },
   CGROUP_WRITE: {
     code: 9,
-    lists: ['setup', 'settle'],
+    lists: ['setup', 'settle', 'teardown'],
     fields: [
       { name: 'hierarchy', type: 'u32', offset: 8, slots: false },
       { name: 'file', type: 'str', offset: 12, slots: false },
@@ -1226,7 +1237,7 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
   },
   CGROUP_DEVICES: {
     code: 10,
-    lists: ['setup', 'settle'],
+    lists: ['setup', 'settle', 'teardown'],
     fields: [
       { name: 'program', type: 'blob', offset: 8, slots: false },
       { name: 'flags', type: 'u32', offset: 16, slots: false },
@@ -1234,7 +1245,7 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
   },
   CGROUP_WRITE_EITHER: {
     code: 11,
-    lists: ['setup', 'settle'],
+    lists: ['setup', 'settle', 'teardown'],
     fields: [
       { name: 'hierarchy', type: 'u32', offset: 8, slots: false },
       { name: 'file', type: 'str', offset: 12, slots: false },
@@ -2009,6 +2020,16 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
       { name: 'controllers', type: 'str', offset: 12, slots: false },
       { name: 'mount', type: 'str', offset: 16, slots: false },
       { name: 'path', type: 'str', offset: 20, slots: true },
+    ],
+  },
+  CGROUP_ENTER: {
+    code: 130,
+    lists: ['setup'],
+    fields: [
+      { name: 'hierarchy', type: 'u32', offset: 8, slots: false },
+      { name: 'mount', type: 'str', offset: 12, slots: false },
+      { name: 'path', type: 'str', offset: 16, slots: true },
+      { name: 'sub', type: 'str', offset: 20, slots: false },
     ],
   },
   CGROUP_JOIN: {

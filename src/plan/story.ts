@@ -144,6 +144,7 @@ const STORIES: Stories = {
     why: 'This host still binds controllers to hierarchies of cgroup v1: the container gets a group in each of them.',
   },
   CGROUP_OPEN_V1: { phase: 'cgroup', why: 'In cgroup v1 each hierarchy has a group of the container.' },
+  CGROUP_ENTER: { phase: 'cgroup', why: 'The new process lives under the limits of this cgroup.' },
   CGROUP_OPEN: { phase: 'cgroup', why: 'The new process lives under the limits of the container.' },
   STAGE: {
     phase: 'clone',

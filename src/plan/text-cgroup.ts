@@ -26,6 +26,8 @@ export const CGROUP_TEXTS: Texts = {
   CGROUP_WRITE_EITHER: (op) =>
     `write ${show(op.value)} to ${show(op.file)} of the cgroup, or else ${show(op.otherValue)} to ${show(op.otherFile)}`,
   CGROUP_DEVICES: (op) => `attach a device filter to the cgroup (${op.program.length / 8} instructions)`,
+  CGROUP_ENTER: (op) =>
+    `open cgroup ${show(op.path)} ${show(op.sub)} below ${show(op.mount)} (hierarchy ${op.hierarchy})`,
   CGROUP_OPEN: (op) => `open cgroup ${show(op.path)} below ${show(op.mount)}`,
   SYSTEMD_CONNECT: (op) => `connect to systemd: ${list([...op.direct, ...op.bus])}`,
   SYSTEMD_START_UNIT: (op) => `have systemd start ${show(op.unit)}${notes(properties(op.start))}`,

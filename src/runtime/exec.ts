@@ -15,6 +15,7 @@ import { formatIssue } from '../util/issue.js';
 import { warnOf, withPositions } from './bundle.js';
 import { openConsole, sized } from './console.js';
 import { type Container, readContainer } from './container.js';
+import { readSubCgroups } from './exec-cgroup.js';
 import { changeProcess, type ProcessChanges } from './exec-process.js';
 import { hostFacts, type Runtime, runVerb } from './runtime.js';
 import { traced } from './trace.js';
@@ -27,6 +28,7 @@ export interface ExecRequest {
   readonly process: string | ProcessChanges;
   readonly detach: boolean;
   readonly ignorePaused: boolean;
+  readonly cgroup: readonly string[];
   readonly consoleSocket: string | undefined;
   readonly pidFile: string | undefined;
   readonly pidfdSocket: string | undefined;
@@ -48,11 +50,11 @@ function readProcess(runtime: Runtime, document: SourceDocument): ValidProcess {
   return value;
 }
 
-type Wanted = Pick<ExecRequest, 'pidfdSocket'> & { readonly process: ValidProcess };
+type Wanted = Pick<ExecRequest, 'pidfdSocket' | 'cgroup'> & { readonly process: ValidProcess };
 
 function compile(runtime: Runtime, container: Container, document: SourceDocument, wanted: Wanted): Plan {
-  const { process, pidfdSocket } = wanted;
-  const target = { ...container, pidfdSocket };
+  const { process, pidfdSocket, cgroup } = wanted;
+  const target = { ...container, pidfdSocket, subCgroups: readSubCgroups(cgroup, container.cgroups) };
   const compiled = withPositions(document, () =>
     compileExec(process, target, hostFacts(), { seccomp: compileWithLibseccomp }),
   );
@@ -68,7 +70,7 @@ export function execInContainer(runtime: Runtime, request: ExecRequest): void {
   const process = readProcess(runtime, document);
   const console = openConsole({ terminal: process.terminal === true, detach, socket: request.consoleSocket });
   const plan = traced(runtime, 'compile', () =>
-    compile(runtime, container, document, { process: sized(process, console), pidfdSocket: request.pidfdSocket }),
+    compile(runtime, container, document, { ...request, process: sized(process, console) }),
   );
   if (!detach) adoptOrphans();
   const { pid } = runVerb(runtime, {

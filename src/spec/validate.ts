@@ -7,6 +7,7 @@
 import { SpecError } from '../errors.js';
 import { asPointer } from '../util/pointer.js';
 import { type Issues, noIssues, placed } from './issues.js';
+import { mergeResources } from './merge.js';
 import type { SourceDocument } from './read.js';
 import { type Rule, runRules } from './rule.js';
 import { configRules } from './rules/config.js';
@@ -49,10 +50,15 @@ export function validateProcess(document: SourceDocument): Validated<ValidProces
   return verdict<ValidProcess>(checked);
 }
 
-/** The resources object alone: the file of update --resources. Throws SpecError with all issues. */
-export function validateResources(document: SourceDocument): Validated<ValidResources> {
+/**
+ * The resources object alone: what update is asked for. Limits that depend on each other are judged together with those
+ * the container has. Throws SpecError with all issues.
+ */
+export function validateResources(document: SourceDocument, current: LinuxResources = {}): Validated<ValidResources> {
   const checked = check(document, 'LinuxResources', resourcesSchema);
-  checked.rules(resourcesRules, fields<LinuxResources>(document.value), '');
+  const named = fields<LinuxResources>(document.value);
+  const sound = checked.issues.errors.length === 0;
+  checked.rules(resourcesRules, sound ? mergeResources(current, named) : named, '');
   return verdict<ValidResources>(checked);
 }
 

@@ -113,6 +113,7 @@ export type SpecIssueCode =
   | 'SYSTEMD_UNAVAILABLE'
   | 'SYSTEMD_PROPERTY_NAME'
   | 'SYSTEMD_PROPERTY_VALUE'
+  | 'BELOW_USAGE'
   | 'CONTROLLER_UNAVAILABLE'
   | 'NOT_ON_CGROUP_V2'
   | 'NO_LEAF_WEIGHT'
@@ -294,6 +295,7 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"SYSTEMD_UNAVAILABLE","group":"host","fields":"`--systemd-cgroup`","meaning":"no systemd answers to this user, or the host is not on cgroup v2 alone","remedy":"leave the flag out"},
   {"code":"SYSTEMD_PROPERTY_NAME","group":"host","fields":"`annotations`","meaning":"org.systemd.property.NAME: a name has three letters or more and nothing else, and `Slice` and `PIDs` are decided by `linux.cgroupsPath`","remedy":"correct the name"},
   {"code":"SYSTEMD_PROPERTY_VALUE","group":"host","fields":"`annotations`","meaning":"org.systemd.property.NAME: the value is no GVariant text","example":"`org.systemd.property.TimeoutStopUSec`: `uint64 5000000`","remedy":"write it as the message says"},
+  {"code":"BELOW_USAGE","group":"host","fields":"`linux.resources.memory`","meaning":"update: the limit is at or below what is used, and `checkBeforeUpdate` refuses such a one","remedy":"ask for more"},
   {"code":"CONTROLLER_UNAVAILABLE","group":"host","fields":"`linux.resources`","meaning":"no hierarchy of the host has the controller; for `unified`: cgroup v2 does not have it","remedy":"look at `cgroup_disable=` of the kernel command line; for `unified`: free it from cgroup v1"},
   {"code":"NOT_ON_CGROUP_V2","group":"host","fields":"`linux.resources`","meaning":"cgroup v2 has no such limit","remedy":"remove it"},
   {"code":"NO_LEAF_WEIGHT","group":"host","fields":"`linux.resources.blockIO`","meaning":"the scheduler that had leaf weights is gone from the kernel","remedy":"remove the field"},

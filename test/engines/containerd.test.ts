@@ -95,6 +95,19 @@ t.test('containerd runs containers with it', { skip }, async (t) => {
     must(c.ctr(['task', 'delete', 'ps']));
   });
 
+  await t.test('pause, resume, metrics', async (t) => {
+    must(c.start(['--detach'], 'held', ['sleep', '1000']));
+    must(c.ctr(['task', 'pause', 'held']));
+    t.match(c.ctr(['task', 'list']).stdout, /held +\d+ +PAUSED/);
+    must(c.ctr(['task', 'resume', 'held']));
+    t.match(c.ctr(['task', 'list']).stdout, /held +\d+ +RUNNING/);
+    t.match(must(c.ctr(['task', 'metrics', 'held'])).stdout, /held/);
+    must(c.ctr(['task', 'kill', '--all', '--signal', 'SIGKILL', 'held']));
+    t.ok(eventually(() => /held +\d+ +STOPPED/.test(c.ctr(['task', 'list']).stdout)));
+    must(c.ctr(['task', 'delete', 'held']));
+    must(c.ctr(['container', 'delete', 'held']));
+  });
+
   await t.test('a terminal', async (t) => {
     const command = `ctr --address ${c.socket} run --rm --tty --runc-binary ${RUNTIME} --snapshotter native ${IMAGE} tty sh -c 'test -t 0 && echo is-tty'`;
     t.match(c.run('script', ['-qec', command, '/dev/null']).stdout, /is-tty/);

@@ -128,6 +128,21 @@ t.test('dockerd runs containers with it', { skip }, async (t) => {
     must(d.docker(['rm', '--force', 'idle', 'shell']));
   });
 
+  await t.test('pause, unpause, top, stats, update', async (t) => {
+    must(run(['--detach', '--name', 'held', '--memory', '64m'], ['sleep', '1000']));
+    must(d.docker(['pause', 'held']));
+    t.equal(inspect(d, 'held', '{{.State.Status}}'), 'paused');
+    t.not(d.docker(['exec', 'held', 'true']).status, 0, 'nothing runs in there meanwhile');
+    must(d.docker(['unpause', 'held']));
+    t.equal(inspect(d, 'held', '{{.State.Status}}'), 'running');
+    t.match(must(d.docker(['top', 'held'])).stdout, /sleep 1000/);
+    const stats = must(d.docker(['stats', '--no-stream', '--format', '{{.MemUsage}} {{.PIDs}}', 'held'])).stdout;
+    t.match(stats, /\/ 64MiB 1\n/);
+    must(d.docker(['update', '--memory', '96m', '--memory-swap', '128m', '--pids-limit', '50', 'held']));
+    t.match(must(d.docker(['stats', '--no-stream', '--format', '{{.MemUsage}}', 'held'])).stdout, /\/ 96MiB\n/);
+    must(d.docker(['rm', '--force', 'held']));
+  });
+
   await t.test('a restart policy starts it again', async (t) => {
     must(run(['--detach', '--name', 'again', '--restart', 'on-failure:2'], ['sh', '-c', 'exit 4']));
     t.ok(eventually(() => inspect(d, 'again', '{{.RestartCount}} {{.State.Status}}') === '2 exited', 20_000));

@@ -75,6 +75,19 @@ t.test('podman runs containers with it', { skip }, async (t) => {
     t.not(podman(['inspect', 'life']).status, 0);
   });
 
+  await t.test('pause, unpause, top, stats', async (t) => {
+    must(run(['--detach', '--name', 'held'], ['sleep', '1000']));
+    const status = () => podman(['inspect', '--format', '{{.State.Status}}', 'held']).stdout.trim();
+    must(podman(['pause', 'held']));
+    t.equal(status(), 'paused');
+    must(podman(['unpause', 'held']));
+    t.equal(status(), 'running');
+    t.match(must(podman(['top', 'held'])).stdout, /sleep 1000/);
+    const stats = podman(['stats', '--no-stream', '--format', '{{.Name}} {{.PIDS}}', 'held']);
+    t.match(stats.stdout + stats.stderr, /held \d+|cgroup/);
+    must(podman(['rm', '--force', '--time', '0', 'held']));
+  });
+
   await t.test('a terminal', async (t) => {
     const words = ['podman', ...global, ...engine, 'run', '--rm', '--tty', '--interactive', ...CREATE, IMAGE];
     const command = `${words.join(' ')} sh -c 'test -t 0 && echo is-tty'`;

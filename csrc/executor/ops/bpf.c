@@ -10,6 +10,9 @@
 #include "../context.h"
 #include "../sys.h"
 
+#define PROGRAM_NAME "tsrun_devices"
+#define ATTACHED_MAX 64 /* BPF_CGROUP_MAX_PROGS of the kernel */
+
 #define LOG_SIZE 8192
 #define LOG_TAIL 1024 /* the verifier's verdict is in its last lines */
 
@@ -30,7 +33,7 @@ static int load(const struct context *ctx, struct plan_blob program, char *log)
 		.insns = address(plan_blob(&ctx->plan, program)),
 		.insn_cnt = program.length / (uint32_t)sizeof(struct bpf_insn),
 		.license = address("Apache-2.0"), /* no helper that asks for the GPL */
-		.prog_name = "tsrun_devices",
+		.prog_name = PROGRAM_NAME,
 	};
 
 	if (log != NULL) {
@@ -58,24 +61,39 @@ static int refused(const struct context *ctx, struct plan_blob program, struct f
 	return -1;
 }
 
-/* The one program that is attached already, or -1: none, or several. */
+static bool is_own(int program)
+{
+	struct bpf_prog_info info = { 0 };
+	union bpf_attr attr = {
+		.info = { .bpf_fd = (uint32_t)program, .info_len = sizeof(info), .info = address(&info) },
+	};
+
+	return sys_bpf(BPF_OBJ_GET_INFO_BY_FD, &attr) == 0 && strcmp(info.name, PROGRAM_NAME) == 0;
+}
+
+/* The program to take the place of: ours, or the only one that is attached. -1: there is none. */
 static int attached_program(int cgroup_fd)
 {
-	uint32_t ids[2] = { 0 };
+	uint32_t ids[ATTACHED_MAX] = { 0 };
 	union bpf_attr query = {
 		.query = {
 			.target_fd = (uint32_t)cgroup_fd,
 			.attach_type = BPF_CGROUP_DEVICE,
 			.prog_ids = address(ids),
-			.prog_cnt = 2,
+			.prog_cnt = ATTACHED_MAX,
 		},
 	};
-	union bpf_attr open = { 0 };
 
-	if (sys_bpf(BPF_PROG_QUERY, &query) < 0 || query.query.prog_cnt != 1)
+	if (sys_bpf(BPF_PROG_QUERY, &query) < 0)
 		return -1;
-	open.prog_id = ids[0];
-	return sys_bpf(BPF_PROG_GET_FD_BY_ID, &open);
+	for (uint32_t i = 0; i < query.query.prog_cnt; i++) {
+		union bpf_attr open = { .prog_id = ids[i] };
+		cleanup_fd int program = sys_bpf(BPF_PROG_GET_FD_BY_ID, &open);
+
+		if (program >= 0 && (query.query.prog_cnt == 1 || is_own(program)))
+			return steal_fd(&program);
+	}
+	return -1;
 }
 
 /* Programs of one cgroup are ANDed, so adding one never loosens what another one forbids. */

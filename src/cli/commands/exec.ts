@@ -19,6 +19,10 @@ const OPTIONS = {
   apparmor: { kind: 'text', help: 'AppArmor profile', mayBeEmpty: true },
   'no-new-privs': { kind: 'flag', help: 'the process can gain no privileges' },
   cap: { kind: 'list', short: 'c', help: 'add a capability; may be repeated' },
+  cgroup: {
+    kind: 'list',
+    help: 'start in a cgroup below that of the container: PATH, or for cgroup v1 CTRL[,CTRL]:PATH',
+  },
   'ignore-paused': { kind: 'flag', help: 'exec in a paused container too: the process begins when it is resumed' },
   'preserve-fds': { kind: 'count', help: 'hand N descriptors from 3 on to the process' },
   ...TRACE_OPTION,
@@ -86,6 +90,7 @@ export const exec = defineCommand({
       process: processOf(invocation),
       detach: options.detach,
       ignorePaused: options['ignore-paused'],
+      cgroup: options.cgroup,
       consoleSocket: pathOf(options['console-socket']),
       pidFile: pathOf(options['pid-file']),
       pidfdSocket: pathOf(options['pidfd-socket']),

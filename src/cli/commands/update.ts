@@ -1,0 +1,143 @@
+/** `tsrun update`: new limits for a container that exists. The flags are runc's. */
+import { readFileSync } from 'node:fs';
+import { TsrunError, UsageError } from '../../errors.js';
+import { documentOf, readDocument, type SourceDocument } from '../../spec/read.js';
+import { parseContainerId } from '../../state/container-id.js';
+import { describeSystemError } from '../../util/errno.js';
+import { readHostFile } from '../../util/file.js';
+import { asPointer, type JsonPointer } from '../../util/pointer.js';
+import { quote } from '../../util/quote.js';
+import { parseSize } from '../../util/size.js';
+import { defineCommand, type Invocation } from '../command.js';
+import { HELP_OPTION, type OptionTable } from '../options.js';
+
+const MAX_BYTES = 1024 * 1024;
+
+const OPTIONS = {
+  resources: { kind: 'text', short: 'r', help: "file with linux.resources as JSON, '-' for standard input" },
+  'blkio-weight': { kind: 'text', help: 'share of block I/O, 10 to 1000' },
+  'cpu-period': { kind: 'text', help: 'microseconds in which the quota may be used up' },
+  'cpu-quota': { kind: 'text', help: 'microseconds of CPU time per period; -1: no limit' },
+  'cpu-burst': { kind: 'text', help: 'microseconds that may be saved up beyond the quota' },
+  'cpu-share': { kind: 'text', help: 'share of CPU time relative to others, 2 to 262144' },
+  'cpu-rt-period': { kind: 'text', help: 'microseconds of a period for realtime scheduling (cgroup v1)' },
+  'cpu-rt-runtime': { kind: 'text', help: 'microseconds for realtime scheduling per period (cgroup v1)' },
+  'cpu-idle': { kind: 'text', help: '1: only CPU time that nobody else wants; 0: as others' },
+  'cpuset-cpus': { kind: 'text', help: 'CPUs to use, such as 0-3,7' },
+  'cpuset-mems': { kind: 'text', help: 'memory nodes to use' },
+  memory: { kind: 'text', help: 'memory limit, such as 512M; -1: no limit' },
+  'memory-reservation': { kind: 'text', help: 'memory that is taken away last' },
+  'memory-swap': { kind: 'text', help: 'limit of memory and swap together; -1: no limit' },
+  'pids-limit': { kind: 'text', help: 'processes and threads at once; -1: no limit' },
+  'l3-cache-schema': { kind: 'text', help: 'Intel RDT/CAT: share of the L3 cache' },
+  'mem-bw-schema': { kind: 'text', help: 'Intel RDT/MBA: share of the memory bandwidth' },
+  'kernel-memory': { kind: 'text', help: 'ignored: the kernel has no such limit any more', hidden: true },
+  'kernel-memory-tcp': { kind: 'text', help: 'limit of TCP buffers (cgroup v1)', hidden: true },
+  ...HELP_OPTION,
+} as const satisfies OptionTable;
+
+type Flag = Exclude<keyof typeof OPTIONS, 'resources' | 'help' | 'l3-cache-schema' | 'mem-bw-schema'>;
+type Read = (text: string, flag: string) => bigint | string;
+
+function refuse(flag: string, text: string, wanted: string): never {
+  throw new UsageError(`--${flag}: invalid value ${quote(text, 64)}`, `--${flag}`, `it is ${wanted}`);
+}
+
+const number: Read = (text, flag) =>
+  /^\d{1,20}$/.test(text) ? BigInt(text) : refuse(flag, text, 'a number from 0 on');
+const signed: Read = (text, flag) => (/^-?\d{1,20}$/.test(text) ? BigInt(text) : refuse(flag, text, 'a number'));
+const size: Read = (text, flag) =>
+  text === '-1' ? -1n : (parseSize(text) ?? refuse(flag, text, 'a size such as 512M, or -1'));
+const text: Read = (value) => value;
+
+/** Where in linux.resources each flag belongs. */
+const FIELDS: { readonly [F in Flag]: readonly [area: string, field: string, read: Read] } = {
+  'blkio-weight': ['blockIO', 'weight', number],
+  'cpu-period': ['cpu', 'period', number],
+  'cpu-quota': ['cpu', 'quota', signed],
+  'cpu-burst': ['cpu', 'burst', number],
+  'cpu-share': ['cpu', 'shares', number],
+  'cpu-rt-period': ['cpu', 'realtimePeriod', number],
+  'cpu-rt-runtime': ['cpu', 'realtimeRuntime', signed],
+  'cpu-idle': ['cpu', 'idle', signed],
+  'cpuset-cpus': ['cpu', 'cpus', text],
+  'cpuset-mems': ['cpu', 'mems', text],
+  memory: ['memory', 'limit', size],
+  'memory-reservation': ['memory', 'reservation', size],
+  'memory-swap': ['memory', 'swap', size],
+  'pids-limit': ['pids', 'limit', signed],
+  'kernel-memory': ['memory', 'kernel', size],
+  'kernel-memory-tcp': ['memory', 'kernelTCP', size],
+};
+
+const FLAGS = Object.keys(FIELDS) as Flag[];
+
+/** "--memory" for /memory/limit */
+function flagOf(path: JsonPointer): JsonPointer {
+  const flag = FLAGS.find((name) => path === `/${FIELDS[name][0]}/${FIELDS[name][1]}`);
+  return flag === undefined ? path : asPointer(`--${flag}`);
+}
+
+function resourcesOf(options: Invocation<typeof OPTIONS>['options']): SourceDocument {
+  const resources: { [area: string]: { [field: string]: unknown } } = {};
+  for (const flag of FLAGS) {
+    const value = options[flag];
+    if (value === undefined) continue;
+    const [area, field, read] = FIELDS[flag];
+    resources[area] = { ...resources[area], [field]: read(value, flag) };
+  }
+  return documentOf(resources, 'command line');
+}
+
+function readStdin(): Buffer {
+  try {
+    return readFileSync(0);
+  } catch (error) {
+    throw new TsrunError('IO', `--resources: standard input: ${describeSystemError(error)}`, { cause: error });
+  }
+}
+
+function readResources(path: string, { options, absolute, runtime }: Invocation<typeof OPTIONS>): SourceDocument {
+  for (const flag of FLAGS)
+    if (options[flag] !== undefined) runtime.warn(`--${flag} has no effect beside --resources, whose file says it all`);
+  const bytes = path === '-' ? readStdin() : readHostFile(absolute(path), '--resources', { max: MAX_BYTES });
+  if (bytes.length > MAX_BYTES) throw new TsrunError('IO', `--resources: larger than ${MAX_BYTES} bytes`);
+  return readDocument(bytes, path === '-' ? 'standard input' : 'resources');
+}
+
+/** Schemata belong to the config's linux.intelRdt. */
+function refuseRdt(options: Invocation<typeof OPTIONS>['options']): void {
+  const names = { 'l3-cache-schema': 'l3 cache schema', 'mem-bw-schema': 'memory bandwidth schema' } as const;
+  for (const flag of ['l3-cache-schema', 'mem-bw-schema'] as const) {
+    if (options[flag] === undefined) continue;
+    const message = `--${flag}: Intel RDT: ${names[flag]} is not enabled: update cannot change it`;
+    throw new UsageError(message, `--${flag}`, 'set linux.intelRdt in the config of a new container');
+  }
+}
+
+export const update = defineCommand({
+  name: 'update',
+  summary: 'change the limits of a container',
+  usage: '<container-id>',
+  description: [
+    'Changes what is named and leaves the rest as it is, also of a paused container. When the kernel refuses one of the',
+    'values, all are as they were before. With --resources the other options have no effect; device rules in that file',
+    'take the place of the old ones at once.',
+  ],
+  examples: [
+    '# tsrun update --memory 512M --pids-limit 100 web',
+    '# echo \'{"cpu":{"shares":512}}\' | tsrun update -r - web',
+  ],
+  args: [1, 1],
+  options: OPTIONS,
+  async run(invocation) {
+    const { args, options, runtime } = invocation;
+    const id = parseContainerId(args[0] ?? '');
+    refuseRdt(options);
+    const file = options.resources;
+    const resources = file === undefined ? resourcesOf(options) : readResources(file, invocation);
+    const { updateContainer } = await import('../../runtime/update.js');
+    updateContainer(runtime, { id, resources, rename: file === undefined ? flagOf : (path) => path });
+    return 0;
+  },
+});

@@ -1,0 +1,132 @@
+/** update: new limits for a container that exists. Not in runtime-spec; the behaviour is runc's (update.go). */
+import { closeSync, constants, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { compileUpdate } from '../compile/update.js';
+import { SpecError, StateError, TsrunError } from '../errors.js';
+import { addon } from '../native/addon.js';
+import { SLOT } from '../plan/op.gen.js';
+import { mergeResources } from '../spec/merge.js';
+import type { SourceDocument } from '../spec/read.js';
+import type { LinuxResources } from '../spec/types.gen.js';
+import type { ValidSpec } from '../spec/valid.js';
+import { validateResources } from '../spec/validate.js';
+import type { ContainerId } from '../state/container-id.js';
+import { buildRecord } from '../state/record.js';
+import { formatIssue } from '../util/issue.js';
+import type { JsonPointer } from '../util/pointer.js';
+import { quote } from '../util/quote.js';
+import { warnOf, withPositions } from './bundle.js';
+import { readCgroupFile } from './cgroup-dir.js';
+import { type Container, readContainer } from './container.js';
+import { hostFacts, type Runtime, runVerb } from './runtime.js';
+
+export interface UpdateRequest {
+  readonly id: ContainerId;
+  /** A LinuxResources object. */
+  readonly resources: SourceDocument;
+  /** From a place in it to how the user wrote it. */
+  readonly rename: (path: JsonPointer) => JsonPointer;
+}
+
+const LOCK = { exclusive: 2, nonblocking: 4 } as const;
+const LOCK_TRIES = 1000;
+const LOCK_PAUSE_MS = 10;
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'errno' in error && Math.abs(Number(error.errno)) === 11;
+}
+
+function lock(fd: number): void {
+  for (let tries = 0; ; tries++) {
+    try {
+      addon().flock(fd, LOCK.exclusive | LOCK.nonblocking);
+      return;
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+      if (tries === LOCK_TRIES)
+        throw new TsrunError('EXEC_FAILED', 'another tsrun command is working on this container', { cause: error });
+      Atomics.wait(pause, 0, 0, LOCK_PAUSE_MS);
+    }
+  }
+}
+
+/** The lock of the state directory, which start and delete take too: two updates must not lose each other's. */
+function locked<T>(runtime: Runtime, id: ContainerId, work: () => T): T {
+  let fd: number;
+  try {
+    fd = openSync(join(runtime.root, id), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch {
+    throw new StateError('CONTAINER_NOT_FOUND', id, `container does not exist: ${quote(id)}`);
+  }
+  try {
+    lock(fd);
+    return work();
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function renamed<T>({ rename, resources }: UpdateRequest, validate: () => T): T {
+  try {
+    return validate();
+  } catch (error) {
+    if (!(error instanceof SpecError)) throw error;
+    const issues = error.issues.map((issue) => ({ ...issue, path: rename(issue.path) }));
+    throw new SpecError(issues, resources.name);
+  }
+}
+
+function withResources(spec: ValidSpec, resources: LinuxResources): unknown {
+  return { ...spec, linux: { ...spec.linux, resources } };
+}
+
+/** The files of the container's cgroups, as they are when the update begins. */
+function liveFiles({ id, cgroups }: Container): (hierarchy: number, file: string) => string | undefined {
+  const places = cgroups.map(
+    ({ hierarchy, mount, path }) => [hierarchy, join(mount, path.replaceAll(SLOT.id, id))] as const,
+  );
+  const directories = new Map(places);
+  return (hierarchy, file) => {
+    const directory = directories.get(hierarchy);
+    // A file of a unified entry may be one that only takes writes.
+    return directory === undefined || file.includes('/') ? undefined : readCgroupFile(directory, file);
+  };
+}
+
+/** Throws SpecError, StateError, ExecError; then all limits are as they were. */
+export function updateContainer(runtime: Runtime, request: UpdateRequest): void {
+  const { id } = request;
+  locked(runtime, id, () => apply(runtime, request, readContainer(runtime, id)));
+}
+
+function apply(runtime: Runtime, request: UpdateRequest, container: Container): void {
+  const { id, resources: document, rename } = request;
+  const { spec, bundle, cgroups, unit } = container;
+  const current = spec.linux?.resources ?? {};
+  const { value: named, warnings } = renamed(request, () => validateResources(document, current));
+  for (const issue of warnings) runtime.warn(formatIssue({ ...issue, path: rename(issue.path) }, document.name));
+  if (cgroups.length === 0) {
+    const message = `cgroup not exist: the container has none of its own: ${quote(id)}`;
+    throw new StateError('CONTAINER_STATE', id, message);
+  }
+  const config = withResources(spec, mergeResources(current, named));
+  const record = buildRecord({ id: SLOT.id, created: SLOT.created, bundle, systemd: unit !== null, config });
+  const target = { current, places: cgroups, live: liveFiles(container), record };
+  const compiled = withPositions(document, () => compileUpdate(named, target, hostFacts(), rename));
+  warnOf(runtime, compiled.warnings, document);
+  run(runtime, id, compiled.plan);
+}
+
+/** Whatever the executor warns of is a value that it could not bring back. */
+function run(runtime: Runtime, id: ContainerId, plan: ReturnType<typeof compileUpdate>['plan']): void {
+  const lost: string[] = [];
+  try {
+    runVerb({ ...runtime, warn: (message) => lost.push(message) }, { verb: 'update', id, plan });
+  } catch (error) {
+    for (const message of lost) runtime.warn(`Setting back cgroup configs failed due to error: ${message}`);
+    const refused = !(error instanceof StateError);
+    if (refused && lost.length === 0) runtime.warn('the update was refused; the limits of before are set back');
+    throw error;
+  }
+}
