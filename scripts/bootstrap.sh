@@ -30,6 +30,7 @@ for group in "$@"; do
 		want python3 python3
 		want strace strace
 		want ip iproute2
+		want newuidmap uidmap
 		want criu criu
 		want zsh zsh
 		want fish fish

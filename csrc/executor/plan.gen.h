@@ -159,6 +159,7 @@ enum problem_value {
 	PROBLEM_SYSTEMD_ERROR = 30,
 	PROBLEM_SYSTEMD_JOB = 31,
 	PROBLEM_SYSTEMD_UNIT_IN_USE = 32,
+	PROBLEM_ID_MAP_TOOL = 33,
 	PROBLEM_SAME_NAMESPACE = 35,
 	PROBLEM_RDT_DIFFERS = 36,
 	PROBLEM_EXIT_LOST = 43,
@@ -197,6 +198,7 @@ enum opcode {
 	OP_CLONE = 23,
 	OP_RECORD_INIT = 30,
 	OP_ID_MAPS = 31,
+	OP_ID_MAP_TOOL = 150,
 	OP_OOM_SCORE_ADJ = 32,
 	OP_RLIMIT = 33,
 	OP_PID_FILE = 34,
@@ -488,6 +490,17 @@ _Static_assert(__builtin_offsetof(struct op_id_maps, uid_map) == 8, "layout");
 _Static_assert(__builtin_offsetof(struct op_id_maps, gid_map) == 12, "layout");
 _Static_assert(__builtin_offsetof(struct op_id_maps, setgroups) == 16, "layout");
 _Static_assert(sizeof(struct op_id_maps) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_id_map_tool {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t path;
+	struct plan_strv ranges;
+};
+
+_Static_assert(__builtin_offsetof(struct op_id_map_tool, path) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_id_map_tool, ranges) == 12, "layout");
+_Static_assert(sizeof(struct op_id_map_tool) <= PLAN_RECORD_SIZE, "record size");
 
 struct op_oom_score_adj {
 	uint32_t code;
@@ -1563,6 +1576,7 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_CLONE] = { 1u << LIST_SPAWN, 0, { { 0, 0 } } },
 	[OP_RECORD_INIT] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
 	[OP_ID_MAPS] = { 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
+	[OP_ID_MAP_TOOL] = { 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_STRV, 12 } } },
 	[OP_OOM_SCORE_ADJ] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
 	[OP_RLIMIT] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
 	[OP_PID_FILE] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
@@ -1676,6 +1690,7 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	X(CLONE, clone) \
 	X(RECORD_INIT, record_init) \
 	X(ID_MAPS, id_maps) \
+	X(ID_MAP_TOOL, id_map_tool) \
 	X(OOM_SCORE_ADJ, oom_score_adj) \
 	X(RLIMIT, rlimit) \
 	X(PID_FILE, pid_file) \

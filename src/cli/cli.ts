@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { TsrunError, UsageError } from '../errors.js';
 import { readActivation } from '../runtime/activation.js';
+import { chooseRootless } from '../runtime/rootless.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { Tracer } from '../runtime/trace.js';
 import { describeSystemError } from '../util/errno.js';
@@ -23,7 +24,7 @@ import { type Log, openLog, parseFormat } from './log.js';
 import { GLOBAL_OPTIONS, HELP_OPTION, type Values } from './options.js';
 import { print } from './output.js';
 import { reportOf, warningFields } from './report.js';
-import { checkRoot, resolveRoot } from './root.js';
+import { checkRoot, inUserNamespace, resolveRoot } from './root.js';
 
 type GlobalValues = Values<typeof GLOBAL_OPTIONS>;
 type Environment = { readonly [name: string]: string | undefined };
@@ -53,12 +54,13 @@ function readOpenFiles({ TSRUN_NOFILE: text }: Environment): number | undefined 
   throw new UsageError(`TSRUN_NOFILE: ${quote(text, 64)} is not a number of open files`, 'TSRUN_NOFILE');
 }
 
-function checkGlobals({ rootless, criu }: GlobalValues): void {
+function checkGlobals({ rootless = 'auto', criu }: GlobalValues): void {
   if (criu !== undefined) {
     throw new UsageError('--criu: the program is taken from PATH, as in runc since 1.4', '--criu', 'put criu on PATH');
   }
-  if (rootless === undefined || ['true', 'false', 'auto'].includes(rootless)) return;
-  throw new UsageError(`--rootless: ${quote(rootless, 64)} is none of 'true', 'false', 'auto'`, '--rootless');
+  if (rootless !== 'true' && rootless !== 'false' && rootless !== 'auto')
+    throw new UsageError(`--rootless: ${quote(rootless, 64)} is none of 'true', 'false', 'auto'`, '--rootless');
+  chooseRootless(rootless);
 }
 
 function unknownCommand(name: string, help: boolean): UsageError {
@@ -95,7 +97,8 @@ async function runCommand(
   if (values['help'] === true) return printHelp(command.name);
   checkCount(command, rest.length);
   const euid = process.geteuid?.() ?? 0;
-  const root = resolveRoot({ given: globals.root, cwd, euid, xdgRuntimeDir: env['XDG_RUNTIME_DIR'] });
+  const who = { xdgRuntimeDir: env['XDG_RUNTIME_DIR'], user: env['USER'], inUserNamespace };
+  const root = resolveRoot({ given: globals.root, cwd, euid, ...who });
   checkRoot(root, euid);
   log.debug(`${command.name}: root ${root}`);
   const warn: Runtime['warn'] = (message, cause) => log.warning(message, warningFields(cause));

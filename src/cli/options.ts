@@ -59,7 +59,7 @@ export const GLOBAL_OPTIONS = {
   'systemd-cgroup': { kind: 'flag', help: 'let systemd make the cgroup; linux.cgroupsPath is slice:prefix:name then' },
   rootless: {
     kind: 'text',
-    help: "accepted for compatibility ('true', 'false' or 'auto'): what this user may do is found out",
+    help: "whether a container may go without a cgroup where none can be made: 'true', 'false' or 'auto' (without root)",
     shownDefault: 'auto',
   },
   criu: { kind: 'text', hidden: true, help: 'refused: criu is taken from PATH' },

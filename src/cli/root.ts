@@ -1,7 +1,8 @@
 /**
- * Where the state of containers lies: --root, or /run/tsrun, or $XDG_RUNTIME_DIR/tsrun for a user without root.
+ * Where the state of containers lies: --root, or /run/tsrun, or $XDG_RUNTIME_DIR/tsrun for a user without root, which
+ * whoever is root of a user namespace only is as well. (Rootless Podman runs its runtime so, and leaves USER alone.)
  */
-import { lstatSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { UsageError } from '../errors.js';
 import { describeSystemError } from '../util/errno.js';
@@ -16,15 +17,32 @@ export interface RootRequest {
   readonly euid: number;
   /** Empty counts as not set: podman exports it so. */
   readonly xdgRuntimeDir: string | undefined;
+  /** $USER. */
+  readonly user?: string | undefined;
+  readonly inUserNamespace?: () => boolean;
 }
 
-export function resolveRoot({ given, cwd, euid, xdgRuntimeDir }: RootRequest): string {
+/** The initial user namespace maps every id to itself: user_namespaces(7). */
+export function inUserNamespace(): boolean {
+  try {
+    return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'latin1'));
+  } catch {
+    return false; // a kernel without user namespaces
+  }
+}
+
+export function resolveRoot(request: RootRequest): string {
+  const { given, cwd, xdgRuntimeDir } = request;
   if (given === undefined) {
-    return euid !== 0 && xdgRuntimeDir ? join(xdgRuntimeDir, 'tsrun') : DEFAULT_ROOT;
+    return xdgRuntimeDir && isRootless(request) ? join(xdgRuntimeDir, 'tsrun') : DEFAULT_ROOT;
   }
   const root = given.startsWith('/') ? resolve(given) : resolve(cwd(), given);
   if (root === '/') throw new UsageError('Option --root argument should not be set to /', '--root');
   return root;
+}
+
+function isRootless({ euid, user, inUserNamespace = () => false }: RootRequest): boolean {
+  return euid !== 0 || (user !== 'root' && inUserNamespace());
 }
 
 /** A directory in which others can plant state would give them the runtime's rights. Missing is fine. */

@@ -41,8 +41,7 @@ export function compileCgroup(spec: ValidSpec, facts: HostFacts): CompiledCgroup
     mount === null ? 'cgroup2 is not mounted on this host' : 'the runtime may not make cgroups beside its own';
   if (!places.some(isCgroup2)) refuseWhatNeedsOne(limits, spec, facts, obstacle);
   if (limits.report.issues.length > 0) throw new SpecError(limits.report.issues);
-  if (places.length === 0)
-    warn(limits.report, 'NO_CGROUP', pointer('linux'), `the container gets no cgroup of its own: ${obstacle}`);
+  if (places.length === 0) warnOfNone(limits, spec, facts, obstacle);
   const origin = cgroupsPath === '' ? pointer('linux') : CGROUPS_PATH;
   return {
     setup: [...places.map((place) => create(place, places, limits, origin)), ...possible(limits, places)],
@@ -110,6 +109,9 @@ function possible({ ops }: Limits, places: readonly CgroupPlace[]): readonly Op[
 
 const needsCgroup2 = (op: Op): boolean => op.op === 'CGROUP_DEVICES' || ('hierarchy' in op && op.hierarchy === CGROUP2);
 
+const DELEGATE_HINT =
+  'have one delegated, for example by "systemd-run --user --scope -p Delegate=yes tsrun …", or leave the field out';
+
 /** Without a cgroup the config must not silently lose a limit, its device filter, or a place it may delegate to. */
 function refuseWhatNeedsOne(limits: Limits, spec: ValidSpec, facts: HostFacts, obstacle: string): void {
   const { cgroupsPath = '', resources = {} } = spec.linux ?? {};
@@ -117,8 +119,20 @@ function refuseWhatNeedsOne(limits: Limits, spec: ValidSpec, facts: HostFacts, o
   const filterAsked = (resources.devices ?? []).length > 0 && !isUnprivileged(facts);
   const ops = limits.ops.filter((op) => needsCgroup2(op) && (op.op !== 'CGROUP_DEVICES' || filterAsked));
   const origins = new Set(ops.map((op) => op.origin));
+  // --rootless=false, by somebody who cannot have one.
+  if (!facts.rootless && facts.euid !== 0) origins.add(CGROUPS_PATH);
   if (hasMount && cgroupsPath !== '') origins.add(CGROUPS_PATH);
-  const hint = hasMount ? 'delegate a cgroup to this user, or leave the field out' : MOUNT_HINT;
+  const hint = hasMount ? DELEGATE_HINT : MOUNT_HINT;
   for (const path of origins)
     refuse(limits.report, 'CGROUP_UNAVAILABLE', path, `needs a cgroup, but ${obstacle}`, { hint });
+}
+
+/** Without root that is the rule and not worth a word, unless processes could outlive the container. */
+function warnOfNone({ report }: Limits, spec: ValidSpec, facts: HostFacts, obstacle: string): void {
+  const pid = (spec.linux?.namespaces ?? []).find(({ type }) => type === 'pid');
+  const shared = pid === undefined || (pid.path ?? '') !== '';
+  const message = `the container gets no cgroup of its own: ${obstacle}`;
+  const risk = 'without a pid namespace of its own either, what it leaves behind cannot be found and killed';
+  if (shared) warn(report, 'NO_CGROUP', pointer('linux'), `${message}; ${risk}`);
+  else if (!facts.rootless) warn(report, 'NO_CGROUP', pointer('linux'), message);
 }

@@ -69,7 +69,7 @@ export function createContext(
   };
 }
 
-const CAPABILITY = { SETGID: 6n, SETUID: 7n, SYS_ADMIN: 21n, SYS_RESOURCE: 24n } as const;
+const CAPABILITY = { CHOWN: 0n, SETGID: 6n, SETUID: 7n, SYS_ADMIN: 21n, SYS_RESOURCE: 24n } as const;
 
 /** Whether the runtime itself holds CAP_name. */
 export function runtimeHas(facts: HostFacts, name: keyof typeof CAPABILITY): boolean {

@@ -30,26 +30,74 @@ export function hostId(maps: readonly LinuxIDMapping[], id: number): number | un
   return map === undefined ? undefined : map.hostID + (id - map.containerID);
 }
 
-/** Host ids of the container's root, who owns exec.fifo; the runtime's root where the mapping is not known. */
+/** (uid_t)-1: chown(2) changes nothing. */
+const KEEP = 0xffff_ffff;
+
+/** Host ids of the container's root, who owns exec.fifo; the runtime's own where it may not give files away. */
 export function containerRoot(scope: ProcessScope): { readonly uid: number; readonly gid: number } {
   if (!scope.namespaces.has('user')) return { uid: 0, gid: 0 };
-  return { uid: hostId(mappings(scope, 'uidMappings'), 0) ?? 0, gid: hostId(mappings(scope, 'gidMappings'), 0) ?? 0 };
+  const uid = hostId(mappings(scope, 'uidMappings'), 0) ?? 0;
+  const gid = hostId(mappings(scope, 'gidMappings'), 0) ?? 0;
+  const isOwn = uid === scope.facts.euid && gid === scope.facts.egid;
+  return isOwn || runtimeHas(scope.facts, 'CHOWN') ? { uid, gid } : { uid: KEEP, gid: KEEP };
 }
 
-/** setgroups(2) is closed to a user who maps ids without CAP_SETGID: CVE-2014-8989. */
+const TOOLS = {
+  uidMappings: { tool: 'newuidmap', capability: 'SETUID', own: 'euid' },
+  gidMappings: { tool: 'newgidmap', capability: 'SETGID', own: 'egid' },
+} as const;
+
+/** Without rights the kernel takes one line of one id, the runtime's own: user_namespaces(7). */
+function needsTool(scope: ProcessScope, kind: MappingKind): boolean {
+  const { capability, own } = TOOLS[kind];
+  const [first, ...rest] = mappings(scope, kind);
+  if (runtimeHas(scope.facts, capability)) return false;
+  return rest.length > 0 || first?.size !== 1 || first.hostID !== scope.facts[own];
+}
+
+/** setgroups(2) is closed to a user who maps the own group alone: CVE-2014-8989. newgidmap sees to it by itself. */
 export function setgroupsDenied(scope: ProcessScope): boolean {
-  return isNew(scope.namespaces, 'user') && !runtimeHas(scope.facts, 'SETGID');
+  if (scope.facts.idMaps.setgroupsDenied) return true;
+  if (!isNew(scope.namespaces, 'user')) return false;
+  return !runtimeHas(scope.facts, 'SETGID') && !needsTool(scope, 'gidMappings');
 }
 
 export function compileIdMaps(context: Context): Op[] {
   if (!isNew(context.namespaces, 'user')) return [];
   checkMapped(context, 'uidMappings', 0, at('uidMappings'));
   checkMapped(context, 'gidMappings', 0, at('gidMappings'));
-  const text = (kind: MappingKind) => mapText(mappings(context, kind));
-  const setgroups = setgroupsDenied(context) ? SETGROUPS.DENY : SETGROUPS.UNTOUCHED;
-  return [
-    { op: 'ID_MAPS', uidMap: text('uidMappings'), gidMap: text('gidMappings'), setgroups, origin: at('uidMappings') },
-  ];
+  const written: Op = {
+    op: 'ID_MAPS',
+    uidMap: text(context, 'uidMappings'),
+    gidMap: text(context, 'gidMappings'),
+    setgroups: setgroupsDenied(context) ? SETGROUPS.DENY : SETGROUPS.UNTOUCHED,
+    origin: at('uidMappings'),
+  };
+  const all = written.uidMap === '' && written.gidMap === '' ? [] : [written];
+  return [...all, ...runTool(context, 'uidMappings'), ...runTool(context, 'gidMappings')];
+}
+
+/** '' when a tool writes it. */
+function text(context: Context, kind: MappingKind): string {
+  if (needsTool(context, kind)) return '';
+  return mapText(mappings(context, kind));
+}
+
+function runTool(context: Context, kind: MappingKind): Op[] {
+  if (!needsTool(context, kind)) return [];
+  const { tool, own } = TOOLS[kind];
+  const path = context.facts.idMaps[tool];
+  if (path === null) {
+    const id = context.facts[own];
+    refuse(context.report, 'ID_MAP_TOOL_MISSING', at(kind), `needs ${tool}, which is not installed`, {
+      hint: `install ${tool} (package uidmap or shadow-utils), or map one ID to your own: {"containerID": 0, "hostID": ${id}, "size": 1}`,
+    });
+    return [];
+  }
+  const ranges = mappings(context, kind).flatMap(({ containerID, hostID, size }) =>
+    [containerID, hostID, size].map(String),
+  );
+  return [{ op: 'ID_MAP_TOOL', path, ranges, origin: at(kind) }];
 }
 
 /** Refuses an id of the container that the new user namespace does not map: the kernel would say EINVAL, late. */

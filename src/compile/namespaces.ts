@@ -9,7 +9,7 @@ import type { LinuxNamespace, NamespaceType } from '../spec/types.gen.js';
 import type { ValidSpec } from '../spec/valid.js';
 import { CLONE_NEW } from '../util/kernel.js';
 import { append, type JsonPointer, pointer } from '../util/pointer.js';
-import type { Context, ProcessScope } from './context.js';
+import { type Context, type ProcessScope, runtimeHas } from './context.js';
 import { refuse } from './report.js';
 
 interface Listed extends LinuxNamespace {
@@ -95,6 +95,11 @@ export function checkNamespaces({ namespaces, facts, report }: ProcessScope): vo
   for (const { type, at } of namespaces.values()) {
     if (facts.namespaces.includes(type)) continue;
     refuse(report, 'NAMESPACE_UNSUPPORTED', at, 'this kernel has no such namespace', { value: type });
+  }
+  if (!namespaces.has('user') && facts.euid !== 0 && !runtimeHas(facts, 'SYS_ADMIN')) {
+    refuse(report, 'USER_NAMESPACE_MISSING', NAMESPACES, 'rootless container requires user namespaces', {
+      hint: 'add {"type": "user"} with linux.uidMappings and gidMappings, as "tsrun spec --rootless" does',
+    });
   }
   if (namespaces.has('mount')) return;
   refuse(report, 'MOUNT_NAMESPACE_MISSING', NAMESPACES, 'must list a mount namespace', {

@@ -7,7 +7,7 @@
  */
 import { ATTR, type Op, SOURCE } from '../plan/op.gen.js';
 import type { JsonPointer } from '../util/pointer.js';
-import { type ProcessScope, runtimeHas } from './context.js';
+import type { ProcessScope } from './context.js';
 import { namespaceSlots } from './namespaces.js';
 import { refuse } from './report.js';
 
@@ -28,9 +28,9 @@ export interface Sources {
   readonly userNamespaces: Map<string, number>;
 }
 
-/** open_tree(2) needs CAP_SYS_ADMIN; a runtime without it has the same rights as init will have. */
+/** A runtime that may not open_tree(2) where it is has the same rights as init will have in its own mount namespace. */
 export function createSources(scope: ProcessScope): Sources {
-  const openedByExecutor = scope.namespaces.has('user') && runtimeHas(scope.facts, 'SYS_ADMIN');
+  const openedByExecutor = scope.namespaces.has('user') && scope.facts.mayMount;
   const slots = { next: namespaceSlots(scope.namespaces) };
   return { ops: [], scope, openedByExecutor, slots, userNamespaces: new Map() };
 }

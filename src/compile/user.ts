@@ -17,6 +17,9 @@ export function compileUmask({ process, base }: ProcessScope): Op {
   return { op: 'UMASK', mode: process.user.umask ?? DEFAULT_UMASK, origin: append(base, 'user', 'umask') };
 }
 
+/** runc's words. */
+const GROUPS_DENIED = 'cannot set any additional groups in a rootless container';
+
 export function setUser(scope: ProcessScope): Op {
   const { uid, gid, additionalGids = [] } = scope.process.user;
   const origin = append(scope.base, 'user');
@@ -27,8 +30,8 @@ export function setUser(scope: ProcessScope): Op {
     checkMapped(scope, 'gidMappings', id, append(origin, 'additionalGids', index));
   }
   if (denied && additionalGids.length > 0) {
-    refuse(scope.report, 'GROUPS_NOT_ALLOWED', append(origin, 'additionalGids'), 'must be empty', {
-      hint: 'setgroups(2) is closed in a user namespace made without CAP_SETGID',
+    refuse(scope.report, 'GROUPS_NOT_ALLOWED', append(origin, 'additionalGids'), GROUPS_DENIED, {
+      hint: 'setgroups(2) is closed in a user namespace with the own group alone: map more by newgidmap, or leave the field empty',
     });
   }
   return { op: 'SET_USER', uid, gid, groups: groupBytes(additionalGids), flags: groupFlags(scope, denied), origin };

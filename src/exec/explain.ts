@@ -11,6 +11,7 @@ import { quote, quoteName } from '../util/quote.js';
 import { FIELD_HINTS } from './field-hints.js';
 import { fileSystemName } from './fs-types.js';
 import { type Entry, lacks, type Refusal } from './hint.js';
+import { ROOTLESS_HINTS } from './rootless-hints.js';
 
 export type { Refusal } from './hint.js';
 
@@ -43,6 +44,7 @@ const ENTRIES: readonly Entry[] = [
     hint: `this kernel has openat2: ${FILTERED}`,
   },
   ...FIELD_HINTS,
+  ...ROOTLESS_HINTS,
   {
     ops: ['STATE_CREATE', 'STATE_FILE', 'STATE_PLAN', 'EXEC_FIFO'],
     errnos: ['EROFS', 'EACCES', 'EPERM'],
@@ -57,11 +59,6 @@ const ENTRIES: readonly Entry[] = [
     ops: ['CGROUP_CREATE'],
     errnos: ['EBUSY'],
     hint: 'a process in a parent cgroup keeps controllers from being enabled for its children: move it into a leaf cgroup',
-  },
-  {
-    ops: ['CGROUP_CREATE', 'CGROUP_CREATE_V1'],
-    errnos: ['EACCES', 'EPERM', 'EROFS'],
-    hint: 'this user may not make cgroups there: run as root, or have the cgroup delegated to you (systemd: Delegate=yes)',
   },
   {
     ops: ['CGROUP_WRITE'],
@@ -126,11 +123,6 @@ const ENTRIES: readonly Entry[] = [
     hint: 'a limit on processes is reached: RLIMIT_NPROC, pids.max of a cgroup, or kernel.pid_max',
   },
   {
-    ops: ['ID_MAPS'],
-    errnos: ['EPERM'],
-    hint: 'this user may not map these ids: check /etc/subuid and /etc/subgid, or map only the own id',
-  },
-  {
     ops: ['OPEN_NAMESPACE'],
     errnos: ['ENOENT'],
     hint: 'the namespace file is gone: has the process it belonged to ended?',
@@ -176,12 +168,6 @@ const ENTRIES: readonly Entry[] = [
     when: ({ op }) =>
       op?.op === 'MOUNT_FS' && (op.type === 'sysfs' || (op.flags & MOUNT.BIND_HOST_SYSFS_ON_REFUSAL) !== 0),
     hint: 'sysfs can only be mounted by the owner of the network namespace: add a network namespace, or bind /sys',
-  },
-  {
-    ops: MOUNTS,
-    errnos: ['EPERM'],
-    when: ({ op }) => op?.op === 'MOUNT_FS' && op.type === 'proc',
-    hint: "proc cannot be mounted in a user namespace while parts of the host's /proc are covered (as in an outer container)",
   },
   {
     ops: [...MOUNTS, 'MOUNT_BIND', 'SET_MOUNT_ATTR', 'OPEN_ROOTFS', 'PIVOT_ROOT'],

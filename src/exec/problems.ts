@@ -144,6 +144,10 @@ const PROBLEMS: { readonly [P in Exclude<ProblemName, 'NONE' | 'SYSCALL'>]: Word
     (f) => `${phrase(f, 'start the container')}: its first process was killed by its seccomp profile (SIGSYS)`,
     'linux.seccomp must allow what the runtime itself still calls once the filter is loaded, execve at least',
   ),
+  ID_MAP_TOOL: other(
+    (f) => `${phrase(f, 'map the ids')}: ${ending(f.record.errno)}: ${quote(detail(f).trim())}`,
+    'map only ids that /etc/subuid and /etc/subgid grant to this user (root adds ranges with "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER"), or only the own id, as "tsrun spec --rootless" does',
+  ),
   INIT_DIED: other(
     (f) => `${phrase(f, 'start the container')}: its first process died unexpectedly`,
     'was it killed from outside, or by a seccomp filter that does not allow what the runtime itself needs?',

@@ -60,6 +60,20 @@ export interface SeccompFacts {
   readonly libseccomp: string | null;
 }
 
+/** subuid(5), newuidmap(1): how a user without rights gets more ids than its own. */
+export interface IdMapFacts {
+  /** Absolute paths, null when the tool is not installed. */
+  readonly newuidmap: string | null;
+  readonly newgidmap: string | null;
+  /** setgroups(2) is closed in the runtime's own user namespace, and so in all below: /proc/self/setgroups. */
+  readonly setgroupsDenied: boolean;
+  /** The name of the runtime's user, by which /etc/subuid grants ranges; its number when it has none. */
+  readonly user: string;
+  /** What /etc/subuid and /etc/subgid grant: first id and count. Another source may grant more: nsswitch.conf(5). */
+  readonly uids: readonly (readonly [number, number])[];
+  readonly gids: readonly (readonly [number, number])[];
+}
+
 export interface HostFacts {
   /** uname -r parts, major and minor. */
   readonly kernel: readonly [number, number];
@@ -69,6 +83,11 @@ export interface HostFacts {
   readonly egid: number;
   /** True when the runtime itself runs in a user namespace other than the initial one. */
   readonly inUserNamespace: boolean;
+  /** Whether a container may go without a cgroup that this user may not make: --rootless, or what auto found. */
+  readonly rootless: boolean;
+  /** CAP_SYS_ADMIN in the user namespace that owns the runtime's mount namespace, which need not be its own. */
+  readonly mayMount: boolean;
+  readonly idMaps: IdMapFacts;
   /** Effective capability mask of the runtime. */
   readonly capabilities: bigint;
   /** Highest capability number the kernel knows. */

@@ -199,3 +199,11 @@ export function parseUnixSockets(address: string): string[] {
     });
   });
 }
+
+/** subuid(5): the ranges that any of these names is granted, first id and count. */
+export function parseSubordinate(text: string, names: readonly string[]): (readonly [number, number])[] {
+  return text.split('\n').flatMap((line) => {
+    const match = /^([^:]+):(\d{1,10}):(\d{1,10})$/.exec(line.trim());
+    return match !== null && names.includes(match[1] ?? '') ? [[Number(match[2]), Number(match[3])] as const] : [];
+  });
+}

@@ -2,12 +2,12 @@
  * Makes HostFacts: the only reader of the host. Some twenty small reads of /proc and /sys and a few system calls that
  * change nothing, about a millisecond in all.
  */
-import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
-import { machine, release } from 'node:os';
+import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { machine, release, userInfo } from 'node:os';
 import { posix } from 'node:path';
 import { TsrunError } from '../errors.js';
 import { type Addon, addon } from '../native/addon.js';
-import type { CgroupFacts, HostFacts, SeccompFacts } from './facts.js';
+import type { CgroupFacts, HostFacts, IdMapFacts, SeccompFacts } from './facts.js';
 import {
   findCgroups,
   isInitialUidMap,
@@ -18,6 +18,7 @@ import {
   parseKernel,
   parseMountinfo,
   parseNamespaces,
+  parseSubordinate,
   parseWords,
 } from './parse.js';
 import { probeSystemd } from './systemd.js';
@@ -26,13 +27,19 @@ export function probeHost(): HostFacts {
   const native = tryAddon();
   const kernel = parseKernel(release());
   const cgroup = probeCgroup();
+  const euid = process.geteuid?.() ?? 0;
+  const inUserNamespace = !isInitialUidMap(readText('/proc/self/uid_map') ?? '0 0 4294967295');
+  const capabilities = parseCapabilities(readText('/proc/self/status') ?? '');
   return {
     kernel,
     arch: machine(),
-    euid: process.geteuid?.() ?? 0,
+    euid,
     egid: process.getegid?.() ?? 0,
-    inUserNamespace: !isInitialUidMap(readText('/proc/self/uid_map') ?? '0 0 4294967295'),
-    capabilities: parseCapabilities(readText('/proc/self/status') ?? ''),
+    inUserNamespace,
+    rootless: euid !== 0 || inUserNamespace,
+    mayMount: mayMount(native, capabilities),
+    idMaps: probeIdMaps(euid),
+    capabilities,
     lastCap: Number(readText('/proc/sys/kernel/cap_last_cap') ?? 40),
     namespaces: parseNamespaces(list('/proc/self/ns')),
     cgroup,
@@ -43,6 +50,34 @@ export function probeHost(): HostFacts {
     mountApi: probeMountApi(native, kernel),
     hardLimits: parseHardLimits(readText('/proc/self/limits') ?? ''),
   };
+}
+
+const CAP_SYS_ADMIN = 1n << 21n;
+
+/** mount_setattr(2) asks this first, whatever it is told to do. */
+function mayMount(native: Addon | undefined, capabilities: bigint): boolean {
+  return (capabilities & CAP_SYS_ADMIN) !== 0n && native?.mountSetattrErrno(0) !== EPERM;
+}
+
+/** Not from PATH: what the executor runs must not be chosen by whoever starts it. */
+const TOOL_DIRECTORIES = ['/usr/bin', '/bin', '/usr/local/bin', '/run/wrappers/bin'];
+
+function probeIdMaps(euid: number): IdMapFacts {
+  const find = (name: string) => TOOL_DIRECTORIES.map((place) => `${place}/${name}`).find(existsSync) ?? null;
+  const setgroupsDenied = readText('/proc/self/setgroups') === 'deny';
+  if (euid === 0) return { newuidmap: null, newgidmap: null, setgroupsDenied, user: 'root', uids: [], gids: [] };
+  const user = userName(euid);
+  const ranges = (file: string) => parseSubordinate(readText(file) ?? '', [user, String(euid)]);
+  const tools = { newuidmap: find('newuidmap'), newgidmap: find('newgidmap') };
+  return { ...tools, setgroupsDenied, user, uids: ranges('/etc/subuid'), gids: ranges('/etc/subgid') };
+}
+
+function userName(euid: number): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(euid); // no entry in passwd(5)
+  }
 }
 
 /** Facts must be had without the addon too, so that what does not need it works before it is built. */
@@ -91,6 +126,7 @@ const SECCOMP_FLAGS: readonly (readonly [name: string, probe: number])[] = [
   ['SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV', FLAG_NEW_LISTENER | FLAG_WAIT_KILLABLE_RECV],
 ];
 
+const EPERM = 1;
 const EBADF = 9;
 const EFAULT = 14;
 const EINVAL = 22;

@@ -153,6 +153,7 @@ export const PROBLEM = {
   SYSTEMD_ERROR: 30,
   SYSTEMD_JOB: 31,
   SYSTEMD_UNIT_IN_USE: 32,
+  ID_MAP_TOOL: 33,
   SAME_NAMESPACE: 35,
   RDT_DIFFERS: 36,
   EXIT_LOST: 43,
@@ -293,12 +294,20 @@ export interface RecordInitOp {
   readonly origin: JsonPointer;
 }
 
-/** Write setgroups, uid_map and gid_map of init, each in one write. */
+/** Write setgroups, uid_map and gid_map of init, each in one write; an empty map is left to ID_MAP_TOOL. */
 export interface IdMapsOp {
   readonly op: 'ID_MAPS';
   readonly uidMap: string;
   readonly gidMap: string;
   readonly setgroups: number;
+  readonly origin: JsonPointer;
+}
+
+/** Run newuidmap or newgidmap (absolute path, empty environment) with the pid of init and these ranges: container id, host id, size, and so on. Any status but 0 is problem ID_MAP_TOOL with what it printed. */
+export interface IdMapToolOp {
+  readonly op: 'ID_MAP_TOOL';
+  readonly path: string;
+  readonly ranges: readonly string[];
   readonly origin: JsonPointer;
 }
 
@@ -1064,6 +1073,7 @@ export type Op =
   | CloneOp
   | RecordInitOp
   | IdMapsOp
+  | IdMapToolOp
   | OomScoreAdjOp
   | RlimitOp
   | PidFileOp
@@ -1303,6 +1313,14 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
       { name: 'uidMap', type: 'str', offset: 8, slots: false },
       { name: 'gidMap', type: 'str', offset: 12, slots: false },
       { name: 'setgroups', type: 'u32', offset: 16, slots: false },
+    ],
+  },
+  ID_MAP_TOOL: {
+    code: 150,
+    lists: ['settle'],
+    fields: [
+      { name: 'path', type: 'str', offset: 8, slots: false },
+      { name: 'ranges', type: 'strv', offset: 12, slots: false },
     ],
   },
   OOM_SCORE_ADJ: {

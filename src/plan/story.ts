@@ -159,6 +159,10 @@ const STORIES: Stories = {
   },
   CGROUP_JOIN: { phase: 'attend', why: 'Only the group of cgroup v2 can be given to a process as it is made.' },
   ID_MAPS: { phase: 'attend', why: 'Root of the container is an ordinary user of the host.' },
+  ID_MAP_TOOL: {
+    phase: 'attend',
+    why: 'Ids that are not the own only a program with rights may map, as far as /etc/subuid grants them.',
+  },
   OOM_SCORE_ADJ: { phase: 'attend', why: 'When memory runs out, the kernel kills high scores first.' },
   RLIMIT: { phase: 'attend', why: 'Limits of single processes, as ulimit sets them.' },
   SEND_LISTENER: {

@@ -136,7 +136,7 @@ const TEXTS: Texts = {
   STATE_CREATE: () => 'make the state directory',
   STATE_FILE: (op) => `write ${show(op.name)} there, mode ${name.octal(op.mode)}`,
   STATE_PLAN: () => 'keep this plan there',
-  EXEC_FIFO: (op) => `make exec.fifo there, owner ${op.uid}:${op.gid}`,
+  EXEC_FIFO: (op) => `make exec.fifo there${op.uid === 0xffff_ffff ? '' : `, owner ${op.uid}:${op.gid}`}`,
   OPEN_NAMESPACE: (op) => `open ${name.namespaceWords(op.type)} namespace ${show(op.path)} as namespace ${op.slot}`,
   OPEN_SOURCE: openSource,
   CONSOLE_CONNECT: () => 'connect to the console socket',
@@ -149,9 +149,13 @@ const TEXTS: Texts = {
       ? 'fork the process'
       : `fork the process into new namespaces: ${name.namespaceWords(op.namespaces)}`,
   RECORD_INIT: () => "record the process' pid and start time",
-  ID_MAPS: (op) =>
-    `map user ids ${mapLines(op.uidMap)} and group ids ${mapLines(op.gidMap)}` +
-    (op.setgroups === SETGROUPS.UNTOUCHED ? '' : ` (setgroups ${keyOf(SETGROUPS, op.setgroups).toLowerCase()})`),
+  ID_MAPS: (op) => {
+    const kinds = { user: op.uidMap, group: op.gidMap };
+    const maps = Object.entries(kinds).flatMap(([kind, map]) => (map === '' ? [] : [`${kind} ids ${mapLines(map)}`]));
+    const setgroups = op.setgroups === SETGROUPS.UNTOUCHED ? '' : keyOf(SETGROUPS, op.setgroups).toLowerCase();
+    return `map ${maps.join(' and ')}${setgroups === '' ? '' : ` (setgroups ${setgroups})`}`;
+  },
+  ID_MAP_TOOL: (op) => `have ${show(op.path)} map ids: ${op.ranges.join(' ')}`,
   OOM_SCORE_ADJ: (op) => `set oom_score_adj to ${op.value}`,
   RLIMIT: (op) =>
     `limit ${name.rlimitName(op.resource)} to ${name.rlimitValue(op.soft)}, hard ${name.rlimitValue(op.hard)}`,

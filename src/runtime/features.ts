@@ -86,6 +86,7 @@ function cgroupFeatures(facts: HostFacts): NonNullable<LinuxFeatures['cgroup']> 
     ...facts,
     euid: 0,
     inUserNamespace: false,
+    rootless: false,
     cgroup: { ...facts.cgroup, ...cgroup },
   });
   const v1 = ['pids', 'memory', 'devices'].map((controllers) => {

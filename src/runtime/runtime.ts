@@ -11,6 +11,7 @@ import type { Plan } from '../plan/plan.js';
 import type { ContainerId } from '../state/container-id.js';
 import { readStateFile } from '../state/directory.js';
 import type { Activation } from './activation.js';
+import { isRootless } from './rootless.js';
 import { type Tracer, traced } from './trace.js';
 
 export interface Runtime {
@@ -38,7 +39,10 @@ let facts: HostFacts | undefined;
 
 /** The host as it was when this process first asked. */
 export function hostFacts(): HostFacts {
-  facts ??= probeHost();
+  if (facts === undefined) {
+    const found = probeHost();
+    facts = { ...found, rootless: isRootless(found.rootless) };
+  }
   return facts;
 }
 

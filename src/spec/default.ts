@@ -36,12 +36,12 @@ const HARDENED = ['nosuid', 'noexec', 'nodev'] as const;
 
 const SYS: Mount = { destination: '/sys', type: 'sysfs', source: 'sysfs', options: [...HARDENED, 'ro'] };
 
-/** sysfs belongs to a network namespace; without one of its own the container can only get the host's, as a bind. */
+/** sysfs belongs to a network namespace; without one the container can only get the host's, with all below: CVE-2023-25809. */
 const ROOTLESS_SYS: Mount = {
   destination: '/sys',
   type: 'none',
   source: '/sys',
-  options: ['rbind', ...HARDENED, 'ro'],
+  options: ['rbind', ...HARDENED, 'rro'],
 };
 
 function mounts(rootless: boolean): readonly Mount[] {

@@ -94,8 +94,10 @@ export type SpecIssueCode =
   | 'RDT_UNAVAILABLE'
   | 'NET_DEVICES_ROOTLESS'
   | 'GROUPS_NOT_ALLOWED'
+  | 'ID_MAP_TOOL_MISSING'
   | 'ID_NOT_MAPPED'
   | 'NAMESPACE_UNSUPPORTED'
+  | 'USER_NAMESPACE_MISSING'
   | 'MOUNT_NAMESPACE_MISSING'
   | 'MOUNT_OPTION_UNSUPPORTED'
   | 'MOUNT_OPTION_NO_EFFECT'
@@ -178,6 +180,7 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"FREEZER_STUCK","group":"problem","meaning":"the processes of the cgroup did not stop, or go on, within 10 s","remedy":"see state D in ps(1), and `cgroup.freeze` of the parent cgroups"},
   {"code":"EXIT_LOST","group":"problem","meaning":"the container ended before anybody waited for it, and nobody wrote down how","remedy":"wait while it runs, or give create or run `--exit-file`"},
   {"code":"SECCOMP_KILLED","group":"problem","meaning":"the first process was killed by its own seccomp profile before the program ran","remedy":"allow in `linux.seccomp` the calls that the message names"},
+  {"code":"ID_MAP_TOOL","group":"problem","meaning":"newuidmap or newgidmap refused the id mappings; the message has what it said","remedy":"map only ids that /etc/subuid and /etc/subgid grant to this user"},
   {"code":"INIT_DIED","group":"problem","meaning":"the first process of the container died before the program ran","remedy":"was it killed from outside? Does the seccomp profile allow what the runtime itself needs? See the kernel log"},
   {"code":"HOOK_FAILED","group":"problem","meaning":"a hook ended with a status other than 0","remedy":"the message has its output; it runs with only the environment that its `env` names"},
   {"code":"HOOK_TIMEOUT","group":"problem","meaning":"a hook ran longer than its `timeout`","remedy":"raise `timeout`, or find out what the hook waits for"},
@@ -276,8 +279,10 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"RDT_UNAVAILABLE","group":"host","fields":"`linux.intelRdt`","meaning":"resctrl is not mounted, the processor lacks what the field needs, or update changes a container without `intelRdt`","remedy":"mount resctrl, or remove the field"},
   {"code":"NET_DEVICES_ROOTLESS","group":"host","fields":"`linux.netDevices`","meaning":"only the host's root can move its network devices","remedy":"run tsrun as root on the host, or remove the field"},
   {"code":"GROUPS_NOT_ALLOWED","group":"host","fields":"`process.user.additionalGids`","meaning":"setgroups(2) is closed in this user namespace","remedy":"leave it empty"},
+  {"code":"ID_MAP_TOOL_MISSING","group":"host","fields":"`linux.uidMappings`, `linux.gidMappings`","meaning":"without root, more than the own id needs newuidmap and newgidmap","remedy":"install them, or map only the own id"},
   {"code":"ID_NOT_MAPPED","group":"host","fields":"`process.user` and others","meaning":"the id is not in the user namespace's mappings","remedy":"add it to them"},
   {"code":"NAMESPACE_UNSUPPORTED","group":"host","fields":"`linux.namespaces`","meaning":"the kernel has no such namespace","remedy":"remove the namespace, or use a kernel that has it"},
+  {"code":"USER_NAMESPACE_MISSING","group":"host","fields":"`linux.namespaces`","meaning":"without root, a container needs a user namespace of its own","remedy":"add `{\"type\": \"user\"}` with uidMappings and gidMappings"},
   {"code":"MOUNT_NAMESPACE_MISSING","group":"host","fields":"`linux.namespaces`","meaning":"without a mount namespace all mounts would be the host's","remedy":"add `{\"type\": \"mount\"}`"},
   {"code":"MOUNT_OPTION_UNSUPPORTED","group":"host","fields":"`mounts`","meaning":"the kernel has no such option","remedy":"remove the option, or use a newer kernel"},
   {"code":"MOUNT_OPTION_NO_EFFECT","group":"host","warning":true,"fields":"`mounts`","meaning":"an option has no effect on this mount","remedy":"remove the option"},

@@ -137,6 +137,9 @@ t.test('resolveRoot takes --root, else /run/tsrun, else XDG_RUNTIME_DIR for a us
   t.equal(resolveRoot(request), '/run/tsrun');
   t.equal(resolveRoot({ ...request, euid: 1000 }), '/run/user/0/tsrun');
   t.equal(resolveRoot({ ...request, euid: 1000, xdgRuntimeDir: '' }), '/run/tsrun', 'empty means unset');
+  const nested = { ...request, inUserNamespace: () => true };
+  t.equal(resolveRoot({ ...nested, user: 'somebody' }), '/run/user/0/tsrun', 'root of a user namespace only');
+  t.equal(resolveRoot({ ...nested, user: 'root' }), '/run/tsrun', 'root in a container');
   t.equal(resolveRoot({ ...request, given: 'state' }), '/here/state');
   t.equal(resolveRoot({ ...request, given: '/a/../b/' }), '/b');
   for (const given of ['/', '//', '/a/..', '/.']) {

@@ -115,16 +115,30 @@ t.test('compileCgroup explains slice:prefix:name without --systemd-cgroup (SYSTE
 
 const rootless = hostFacts({ euid: 1000, cgroup: { ...UNIFIED, writable: false } });
 
-t.test('compileCgroup goes without a cgroup, with a warning, when nothing needs one (NO_CGROUP)', async (t) => {
-  for (const facts of [rootless, hostFacts({ cgroup: NO_CGROUP2 })]) {
-    const compiled = compile({}, facts);
-    t.same({ ...compiled, warnings: [] }, { setup: [], settle: [], teardown: [], places: [], warnings: [] });
-    t.match(compiled.warnings, [{ code: 'NO_CGROUP', path: '/linux' }]);
-  }
-  const filtered = compile({ resources: { devices: [{ allow: false }] } }, rootless);
-  t.same(filtered.places, [], 'no filter without privilege');
-  t.same(compile({ cgroupsPath: '/c1' }, hostFacts({ cgroup: NO_CGROUP2 })).places, [], 'a path is no limit');
-});
+t.test(
+  'compileCgroup goes without a cgroup when nothing needs one, and warns where that is not the rule',
+  async (t) => {
+    for (const facts of [rootless, hostFacts({ cgroup: NO_CGROUP2 })]) {
+      const compiled = compile({}, facts);
+      t.same({ ...compiled, warnings: [] }, { setup: [], settle: [], teardown: [], places: [], warnings: [] });
+      t.match(compiled.warnings, [{ code: 'NO_CGROUP', path: '/linux', message: /cannot be found and killed/ }]);
+    }
+    const namespaces = [{ type: 'pid' } as const];
+    t.match(compile({ namespaces }, hostFacts({ cgroup: NO_CGROUP2 })).warnings, [{ code: 'NO_CGROUP' }]);
+    t.same(compile({ namespaces }, rootless).warnings, [], 'without root it is the rule');
+    t.same(
+      issues({ namespaces }, { ...rootless, rootless: false }),
+      [{ code: 'CGROUP_UNAVAILABLE', path: '/linux/cgroupsPath' }],
+      '--rootless=false',
+    );
+    t.equal(
+      compile({ resources: { devices: [{ allow: false }] } }, rootless).places.length,
+      0,
+      'no filter without privilege',
+    );
+    t.equal(compile({ cgroupsPath: '/c1' }, hostFacts({ cgroup: NO_CGROUP2 })).places.length, 0, 'a path is no limit');
+  },
+);
 
 t.test('compileCgroup refuses what would be lost without a cgroup (CGROUP_UNAVAILABLE)', async (t) => {
   const limit = '/linux/resources/pids/limit';

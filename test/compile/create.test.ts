@@ -3,7 +3,8 @@ import t from 'tap';
 import type { ProcessScope } from '../../src/compile/context.js';
 import { updateIntelRdt } from '../../src/compile/intel-rdt.js';
 import type { HostFacts } from '../../src/host/facts.js';
-import { hostFacts, NO_CGROUP2, UNIFIED } from '../helpers/facts.js';
+import { SETGROUPS } from '../../src/plan/op.gen.js';
+import { hostFacts, ID_MAPS, NO_CGROUP2, UNIFIED } from '../helpers/facts.js';
 import { create, line, ops, refusals } from './compiling.js';
 
 const MAPS = {
@@ -50,9 +51,71 @@ t.test('compileCreate refuses ids that a new user namespace does not map', (t) =
 t.test('compileCreate refuses groups where setgroups is closed', (t) => {
   const process = { user: { uid: 0, gid: 0, additionalGids: [1] } };
   t.same(
-    refusals(() => create({ process, linux: MAPS }, { facts: { capabilities: 0n, euid: 1000 } })),
+    refusals(() => create({ process, linux: MAPS }, { facts: { idMaps: { ...ID_MAPS, setgroupsDenied: true } } })),
     ['GROUPS_NOT_ALLOWED /process/user/additionalGids'],
   );
+  const own = { ...MAPS, gidMappings: [{ containerID: 0, hostID: 1000, size: 1 }] };
+  const rootless = { capabilities: 0n, euid: 1000, egid: 1000 };
+  t.same(
+    refusals(() =>
+      create({ process: { user: { ...process.user, additionalGids: [0] } }, linux: own }, { facts: rootless }),
+    ),
+    ['GROUPS_NOT_ALLOWED /process/user/additionalGids'],
+    'a user who maps the own group alone',
+  );
+  t.same(
+    refusals(() => create({ process, linux: MAPS }, { facts: rootless })),
+    [],
+    'newgidmap leaves it open',
+  );
+  t.end();
+});
+
+t.test('compileIdMaps writes the own id and has the tools write what needs rights', (t) => {
+  const facts = { capabilities: 0n, euid: 1000, egid: 1000 };
+  const own = [{ containerID: 0, hostID: 1000, size: 1 }];
+  const more = [...own, { containerID: 1, hostID: 100000, size: 65536 }];
+  const maps = (uidMappings: object, gidMappings: object, change: Partial<HostFacts> = facts) => {
+    const compiled = create({ linux: { ...MAPS, uidMappings, gidMappings } }, { facts: change });
+    return [...ops(compiled, 'ID_MAPS'), ...ops(compiled, 'ID_MAP_TOOL')];
+  };
+  t.match(maps(own, own), [{ uidMap: '0 1000 1\n', gidMap: '0 1000 1\n', setgroups: SETGROUPS.DENY }]);
+  t.match(maps(more, own), [
+    { uidMap: '', gidMap: '0 1000 1\n', setgroups: SETGROUPS.DENY },
+    { path: '/usr/bin/newuidmap', ranges: ['0', '1000', '1', '1', '100000', '65536'], origin: '/linux/uidMappings' },
+  ]);
+  t.match(maps(more, more), [{ path: '/usr/bin/newuidmap' }, { path: '/usr/bin/newgidmap' }]);
+  t.match(maps(more, more, {}), [{ op: 'ID_MAPS', setgroups: SETGROUPS.UNTOUCHED }], 'root writes them itself');
+  const without = { ...facts, idMaps: { ...ID_MAPS, newuidmap: null } };
+  t.same(
+    refusals(() => maps(more, own, without)),
+    ['ID_MAP_TOOL_MISSING /linux/uidMappings'],
+  );
+  t.same(
+    refusals(() => maps(own, own, without)),
+    [],
+  );
+  t.end();
+});
+
+t.test('checkNamespaces wants a user namespace of whoever is not root', (t) => {
+  const facts = { capabilities: 0n, euid: 1000, egid: 1000 };
+  t.same(
+    refusals(() => create({}, { facts })),
+    ['USER_NAMESPACE_MISSING /linux/namespaces'],
+  );
+  t.same(
+    refusals(() => create({}, { facts: { inUserNamespace: true } })),
+    [],
+    'root of one has it',
+  );
+  t.end();
+});
+
+t.test('createSources leaves the sources to init where the runtime may not mount', (t) => {
+  const slots = (mayMount: boolean) => ops(create({ linux: MAPS }, { facts: { mayMount } }), 'OPEN_SOURCE').length;
+  t.equal(slots(true), 1);
+  t.equal(slots(false), 0);
   t.end();
 });
 

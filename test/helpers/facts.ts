@@ -1,5 +1,12 @@
 // HostFacts for tests of the compiler: a pure cgroup v2 machine that has everything, to take things away from.
-import type { CgroupFacts, CgroupV1Facts, HostFacts, SeccompFacts, SystemdFacts } from '../../src/host/facts.js';
+import type {
+  CgroupFacts,
+  CgroupV1Facts,
+  HostFacts,
+  IdMapFacts,
+  SeccompFacts,
+  SystemdFacts,
+} from '../../src/host/facts.js';
 
 /** Debian 12's, as root sees it. */
 export const SYSTEMD: SystemdFacts = {
@@ -93,6 +100,15 @@ const SECCOMP: SeccompFacts = {
   libseccomp: '2.5.4',
 };
 
+export const ID_MAPS: IdMapFacts = {
+  newuidmap: '/usr/bin/newuidmap',
+  newgidmap: '/usr/bin/newgidmap',
+  setgroupsDenied: false,
+  user: 'user',
+  uids: [[100_000, 65_536]],
+  gids: [[100_000, 65_536]],
+};
+
 export function hostFacts(change: Partial<HostFacts> = {}): HostFacts {
   return {
     kernel: [6, 12],
@@ -100,6 +116,9 @@ export function hostFacts(change: Partial<HostFacts> = {}): HostFacts {
     euid: 0,
     egid: 0,
     inUserNamespace: false,
+    rootless: (change.euid ?? 0) !== 0 || change.inUserNamespace === true,
+    mayMount: change.euid === undefined || change.euid === 0,
+    idMaps: ID_MAPS,
     capabilities: (1n << 41n) - 1n,
     lastCap: 40,
     namespaces: ['pid', 'network', 'mount', 'ipc', 'uts', 'user', 'cgroup', 'time'],

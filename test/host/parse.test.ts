@@ -9,6 +9,7 @@ import {
   parseKernel,
   parseMountinfo,
   parseNamespaces,
+  parseSubordinate,
 } from '../../src/host/parse.js';
 
 const UNIFIED = `22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
@@ -103,4 +104,13 @@ t.test('the other parsers of host/parse read what the kernel writes', async (t) 
     ),
     { RLIMIT_CPU: (1n << 64n) - 1n, RLIMIT_NOFILE: 20000n, RLIMIT_NICE: 0n },
   );
+});
+
+t.test('parseSubordinate takes the ranges of a user, by name or number', async (t) => {
+  const text = 'root:0:1\nme:100000:65536\nmeow:1:1\n1000:300000:10\nme:bad:1\n#me:1:1\n';
+  t.same(parseSubordinate(text, ['me', '1000']), [
+    [100000, 65536],
+    [300000, 10],
+  ]);
+  t.same(parseSubordinate('', ['me']), []);
 });

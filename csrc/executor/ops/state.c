@@ -21,7 +21,10 @@
 
 #define MONITOR_TRIES 500 /* of 10 ms */
 
-/* mkdir -p of an absolute path, 0700. *ret_made: the last component was missing. */
+/*
+ * mkdir -p of an absolute path, 0700. *ret_made: the last component was missing. Sticky, which is how a user's runtime
+ * directory says that a file is not to be cleaned up for its age (XDG Base Directory Specification).
+ */
 static int make_root(const char *path, bool *ret_made, struct failure *reterr)
 {
 	char prefix[PATH_MAX];
@@ -37,7 +40,7 @@ static int make_root(const char *path, bool *ret_made, struct failure *reterr)
 			continue;
 		memcpy(prefix, path, end);
 		prefix[end] = '\0';
-		*ret_made = mkdir(prefix, 0700) == 0;
+		*ret_made = mkdir(prefix, path[end] == '\0' ? 01700 : 0700) == 0;
 		error = errno;
 		if (*ret_made || error == EEXIST || (error == EROFS && access(prefix, F_OK) == 0))
 			continue;
@@ -97,6 +100,7 @@ int op_exec_fifo(struct context *ctx, const struct op_exec_fifo *op, struct fail
 {
 	if (mkfifoat(ctx->state_fd, FIFO_UNFINISHED, 0600) < 0)
 		return FAIL(reterr, "mkfifoat");
+	/* (uid_t)-1, from a runtime that may not give files away, changes nothing. */
 	if (fchownat(ctx->state_fd, FIFO_UNFINISHED, op->uid, op->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return FAIL(reterr, "fchownat");
 	/* Init opens it as the program's user, whoever that is; only root reaches the directory from outside. */

@@ -67,5 +67,5 @@ function compileDevices(limits: Limits, resources: LinuxResources, facts: HostFa
 
 /** Such a runtime may not load programs; its containers cannot make device nodes either, so the filter is not missed. */
 export function isUnprivileged(facts: HostFacts): boolean {
-  return facts.inUserNamespace || facts.euid !== 0;
+  return facts.rootless;
 }
