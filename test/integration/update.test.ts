@@ -1,6 +1,6 @@
 // update on whatever cgroups the host has: device rules of a running container change at once, limits go where their
 // controller is, and the texts of refusals.
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { needHybrid, skipUnless } from '../helpers/host.js';
@@ -105,7 +105,11 @@ t.test('exec --cgroup starts in a cgroup below that of the container', { skip: o
   for (const line of own.trim().split('\n')) {
     const [, names = '', path = ''] = line.split(':');
     const mount = mountOf(names);
-    if (mount !== undefined) mkdirSync(join(mount, path, 'below'), { recursive: true });
+    if (mount === undefined) continue;
+    mkdirSync(join(mount, path, 'below'), { recursive: true });
+    // In cgroup v1 a new one has none, and takes no process so.
+    for (const file of names === 'cpuset' ? ['cpuset.cpus', 'cpuset.mems'] : [])
+      writeFileSync(join(mount, path, 'below', file), readFileSync(join(mount, path, file)));
   }
   const inside = must(box.run(['exec', '--cgroup', 'below', id, 'cat', '/proc/self/cgroup'])).stdout;
   t.match(inside, /^0::.*\/below$/m);
