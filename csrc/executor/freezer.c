@@ -225,3 +225,12 @@ int freezer_wait_empty(const struct freezer *freezer, struct failure *reterr)
 		(void)poll(&changed, 1, left);
 	}
 }
+
+void freezer_let_die(const struct context *ctx)
+{
+	cleanup_freezer freezer = { .fd = -1 };
+	struct failure ignored;
+
+	if (freezer_open(ctx, &freezer, &ignored) == 0 && freezer.v1 && freezer_is_frozen(&freezer))
+		(void)write_state(&freezer, false);
+}

@@ -40,6 +40,10 @@ int freezer_kill(const struct freezer *freezer);
 /* Waits until nothing is left in it. Deadline passed: problem BUSY with the pids. */
 int freezer_wait_empty(const struct freezer *freezer, struct failure *reterr);
 
+/* After a SIGKILL to a process of the container: in a frozen cgroup of v1 (not of cgroup2) it would wait for the thaw.
+ */
+void freezer_let_die(const struct context *ctx);
+
 static inline void freezer_close(struct freezer *freezer)
 {
 	if (freezer->fd >= 0)

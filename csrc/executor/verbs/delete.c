@@ -8,6 +8,7 @@
 #include <sys/file.h>
 
 #include "../cleanup.h"
+#include "../freezer.h"
 #include "../procfs.h"
 #include "../statedir.h"
 #include "../sys.h"
@@ -22,6 +23,9 @@ static int kill_init(struct context *ctx, struct failure *reterr)
 
 	if (sys_pidfd_send_signal(ctx->init_pidfd, SIGKILL) < 0 && errno != ESRCH)
 		return FAIL(reterr, "pidfd_send_signal");
+	/* Without a plan, when its record is damaged, nobody knows the cgroup. */
+	if (ctx->plan.bytes != NULL)
+		freezer_let_die(ctx);
 	do
 		ready = poll(&ended, 1, KILL_DEADLINE_MS);
 	while (ready < 0 && errno == EINTR);

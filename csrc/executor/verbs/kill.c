@@ -112,5 +112,7 @@ int verb_kill(struct context *ctx, struct failure *reterr)
 		return ctx->args->all ? 0 : FAIL_AS(reterr, PROBLEM_NOT_RUNNING, "kill");
 	if (sys_pidfd_send_signal(ctx->init_pidfd, ctx->args->signal) < 0)
 		return FAIL_AS(reterr, errno == ESRCH ? PROBLEM_NOT_RUNNING : PROBLEM_SYSCALL, "pidfd_send_signal");
+	if (ctx->args->signal == SIGKILL)
+		freezer_let_die(ctx);
 	return 0;
 }
