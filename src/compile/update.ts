@@ -17,12 +17,15 @@ import type { Compiled } from './index.js';
 import { refuse } from './report.js';
 import { CGROUP2, findV1, isOnV1, type Limits, resource, setLimit, setV1Limit } from './resources/limits.js';
 import { compileResources } from './resources/resources.js';
+import { updateUnit } from './systemd/cgroup.js';
 import { type LiveFiles, restoreOps } from './update-restore.js';
 
 export interface UpdateTarget {
   /** What was asked for so far: linux.resources of the container's record. */
   readonly current: LinuxResources;
   readonly places: readonly CgroupPlace[];
+  /** The scope that systemd made for it. */
+  readonly unit: string | null;
   /** The files of the container's cgroups as they are. */
   readonly live: LiveFiles;
   /** Text of state.json with the new resources. */
@@ -45,7 +48,7 @@ export function compileUpdate(
   facts: HostFacts,
   rename: (path: JsonPointer) => JsonPointer,
 ): Compiled {
-  const { current, places, live, record } = target;
+  const { current, places, unit, live, record } = target;
   const within = (path: JsonPointer) =>
     rename(path.startsWith(RESOURCES) ? asPointer(path.slice(RESOURCES.length)) : path);
   const limits = compileResources(complete(named, current, live), facts, { devices: false });
@@ -60,10 +63,11 @@ export function compileUpdate(
     ...NO_OPS,
     setup: [
       ...places.map((place): Op => ({ op: 'CGROUP_ENTER', ...enterable(place), sub: '', origin: ROOT_ORIGIN })),
+      ...updateUnit(unit, ops, facts),
       ...ops,
       { op: 'STATE_FILE', name: 'state.json', data: record, mode: 0o600, origin: ROOT_ORIGIN } as const,
     ],
-    teardown: restore,
+    teardown: [...updateUnit(unit, restore, facts), ...restore],
   };
   return { plan: { stateJson: '', lists }, warnings: warnings.map((one) => ({ ...one, path: within(one.path) })) };
 }

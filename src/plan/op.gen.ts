@@ -1846,7 +1846,7 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
   },
   SYSTEMD_SET_PROPERTIES: {
     code: 144,
-    lists: ['setup', 'settle'],
+    lists: ['setup', 'settle', 'teardown'],
     fields: [
       { name: 'unit', type: 'str', offset: 8, slots: false },
       { name: 'set', type: 'blob', offset: 12, slots: false },

@@ -112,7 +112,7 @@ function apply(runtime: Runtime, request: UpdateRequest, container: Container): 
   }
   const config = withResources(spec, mergeResources(current, named));
   const record = buildRecord({ id: SLOT.id, created: SLOT.created, bundle, systemd: unit !== null, config });
-  const target = { current, places: cgroups, live: liveFiles(container), record };
+  const target = { current, places: cgroups, unit, live: liveFiles(container), record };
   const compiled = withPositions(document, () => compileUpdate(named, target, hostFacts(), rename));
   warnOf(runtime, compiled.warnings, document);
   run(runtime, id, compiled.plan);

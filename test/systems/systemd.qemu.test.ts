@@ -119,6 +119,22 @@ t.test(
   },
 );
 
+t.test('update tells systemd, so that a reload does not bring the old limits back', { skip }, async (t) => {
+  const box = sandbox(t);
+  const id = box.id();
+  const of = scopedBundle(box, ['sleep', '1000'], (config) => {
+    config['linux'].cgroupsPath = `:test:${id}`;
+    config['linux'].resources = LIMITS;
+  });
+  start(box, of, id);
+  const unit = `test-${id}.scope`;
+  must(box.run(['update', '--memory', '120M', '--memory-swap', '240M', '--pids-limit', '55', id], SLOW));
+  must(runProgram('systemctl', ['daemon-reload'], box.directory, SLOW));
+  t.match(show(box, unit, 'MemoryMax', 'TasksMax'), { MemoryMax: '125829120', TasksMax: '55' });
+  t.equal(cgroupFile(`system.slice/${unit}`, 'memory.max'), '125829120');
+  t.equal(cgroupFile(`system.slice/${unit}`, 'pids.max'), '55');
+});
+
 t.test('run in the foreground, and a create that fails, leave no unit', { skip }, async (t) => {
   const box = sandbox(t);
   const id = box.id();

@@ -136,9 +136,9 @@ function start(unit: Unit, place: { readonly mount: string; readonly path: strin
 }
 
 /** For `update`: tells systemd of the writes into the cgroup of unit. Nothing when no property stands for them. */
-export function updateUnit(unit: string, writes: readonly Op[], { systemd }: HostFacts): Op[] {
+export function updateUnit(unit: string | null, writes: readonly Op[], { systemd }: HostFacts): Op[] {
   const properties = limitProperties(writes, systemd?.version ?? null);
-  if (systemd === null || properties.length === 0) return [];
+  if (unit === null || systemd === null || properties.length === 0) return [];
   const set = setUnitProperties(unit, properties).bytes;
   const fallback = withoutNew(properties, (old) => setUnitProperties(unit, old).bytes);
   return [
