@@ -128,6 +128,8 @@ int channel_expect(
 			return peer_died(ctx, reterr);
 		if (message.kind == MESSAGE_PHASE)
 			ctx->phase = message.value;
+		if (message.kind == MESSAGE_MOUNTED && ctx->live_count < LIVE_MAX)
+			ctx->live_ids[ctx->live_count++] = message.value;
 		if (message.kind == kind && kind != MESSAGE_PHASE) {
 			*ret_value = message.value;
 			return 0;

@@ -11,6 +11,7 @@ enum message_kind {
 	MESSAGE_PHASE = 1,   /* value: PHASE_* */
 	MESSAGE_SPAWNED = 2, /* value: pid of I, sent by S */
 	MESSAGE_RECORD = 3,  /* a failure or a warning follows */
+	MESSAGE_MOUNTED = 4, /* value: id of a mount that was attached with LIVE */
 };
 
 int channel_open(struct context *ctx, struct failure *reterr);

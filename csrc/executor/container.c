@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "exitrecord.h"
 #include "io.h"
+#include "mounting.h"
 
 void drop_host_fds(struct context *ctx)
 {
@@ -39,7 +40,8 @@ _Noreturn void container_main(struct context *ctx)
 	/* Whoever finds it dead knows by this name that it never became the program. */
 	(void)prctl(PR_SET_NAME, INIT_NAME);
 	if (run_list(ctx, LIST_INIT, &failure) == 0)
-		_exit(0); /* a config without process: nothing to run */
+		_exit(0); /* a config without process, or live mounts: nothing to run */
+	live_undo(ctx);
 	if (ctx->start_fd >= 0)
 		(void)write_all(ctx->start_fd, &failure, sizeof(failure));
 	else

@@ -34,6 +34,7 @@
 #define MOVED_DEVICES_MAX 64 /* src/spec/rules/devices.ts refuses more */
 #define HOME_MAX	  4096
 #define EXECUTOR_NAME	  "tsrun-executor" /* of the sealed memfd it runs from */
+#define LIVE_MAX	  256
 
 enum role {
 	ROLE_HOST,  /* E, and the verbs on a state directory */
@@ -78,6 +79,10 @@ struct context {
 	int monitor_fd;	    /* the monitor's lock */
 	int slots[CONTEXT_SLOTS];
 	struct listener_page *listener; /* shared with init, NULL without LISTENER_PAGE: see ops/listener.c */
+	int self_fds;			/* mounts: directory of this process' descriptors, to unmount by descriptor */
+	int live[LIVE_MAX];		/* mounts attached with LIVE */
+	uint32_t live_ids[LIVE_MAX];	/* on the host's side: their ids, in the order of the plan */
+	uint32_t live_count;
 
 	pid_t init_pid;
 	pid_t target_pid;	   /* exec: the container's init */
@@ -99,6 +104,7 @@ struct context {
 	bool unit_started;  /* systemd was asked for the unit */
 	bool console_ready; /* OPEN_CONSOLE made stdio the pty */
 	bool signals_ready; /* signals are as the program gets them: a filter may forbid to change them later */
+	bool file_written;  /* STATE_FILE replaced a file */
 	bool in_cwd;	    /* the first CHDIR worked */
 
 	char program[PATH_MAX];		       /* FIND_PROGRAM's answer */

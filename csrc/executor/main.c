@@ -34,6 +34,7 @@ struct verb {
 static const struct verb VERBS[] = {
 	{ "create", verb_create, true },
 	{ "exec", verb_exec, true },
+	{ "mounts", verb_mounts, true },
 	{ "start", verb_start, false },
 	{ "kill", verb_kill, false },
 	{ "pause", verb_pause, false },

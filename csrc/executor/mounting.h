@@ -53,4 +53,8 @@ int need_rootfs(struct context *ctx, struct failure *reterr);
 /* Hands the descriptor in a slot over, or -1 with *reterr written. */
 int take_slot(struct context *ctx, uint32_t slot, struct failure *reterr);
 
+/* Live mounts (ops/live.c): notes one that was attached and tells the other side; detaches all that were noted. */
+int live_note(struct context *ctx, int mount_fd, struct failure *reterr);
+void live_undo(struct context *ctx);
+
 #endif

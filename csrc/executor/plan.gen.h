@@ -14,6 +14,7 @@
 #define SLOT_STATUS 'S'
 #define SLOT_CREATED 'C'
 #define SLOT_INIT 'N'
+#define SLOT_MOUNT 'M'
 
 enum plan_list {
 	LIST_SETUP = 0, /* executor, host side, before the clone */
@@ -79,6 +80,7 @@ enum mount_value {
 	MOUNT_BIND_HOST_SYSFS_ON_REFUSAL = 16,
 	MOUNT_INHERIT_MODE = 32,
 	MOUNT_SOURCE_IN_ROOTFS = 64,
+	MOUNT_LIVE = 128,
 };
 
 enum attr_value {
@@ -164,6 +166,8 @@ enum problem_value {
 	PROBLEM_RDT_DIFFERS = 36,
 	PROBLEM_EXIT_LOST = 43,
 	PROBLEM_SECCOMP_KILLED = 44,
+	PROBLEM_NOT_A_MOUNT = 39,
+	PROBLEM_RECORD_CHANGED = 40,
 };
 
 /* Offset of a NUL-terminated string in the string area. */
@@ -290,6 +294,10 @@ enum opcode {
 	OP_CGROUP_ENTER = 130,
 	OP_CGROUP_JOIN = 122,
 	OP_CGROUP_KILL_V1 = 123,
+	OP_JOIN_MOUNTS = 174,
+	OP_STATE_EXPECT = 175,
+	OP_OPEN_MOUNT = 176,
+	OP_UNMOUNT = 177,
 	OP_LIMIT = 204,
 };
 
@@ -705,6 +713,8 @@ struct op_mount_bind {
 	uint64_t propagation;
 	uint64_t attr_set;
 	uint64_t attr_clr;
+	uint64_t rec_set;
+	uint64_t rec_clr;
 };
 
 _Static_assert(__builtin_offsetof(struct op_mount_bind, source) == 8, "layout");
@@ -714,6 +724,8 @@ _Static_assert(__builtin_offsetof(struct op_mount_bind, flags) == 20, "layout");
 _Static_assert(__builtin_offsetof(struct op_mount_bind, propagation) == 24, "layout");
 _Static_assert(__builtin_offsetof(struct op_mount_bind, attr_set) == 32, "layout");
 _Static_assert(__builtin_offsetof(struct op_mount_bind, attr_clr) == 40, "layout");
+_Static_assert(__builtin_offsetof(struct op_mount_bind, rec_set) == 48, "layout");
+_Static_assert(__builtin_offsetof(struct op_mount_bind, rec_clr) == 56, "layout");
 _Static_assert(sizeof(struct op_mount_bind) <= PLAN_RECORD_SIZE, "record size");
 
 struct op_set_mount_attr {
@@ -1538,6 +1550,48 @@ _Static_assert(__builtin_offsetof(struct op_cgroup_kill_v1, mount) == 12, "layou
 _Static_assert(__builtin_offsetof(struct op_cgroup_kill_v1, path) == 16, "layout");
 _Static_assert(sizeof(struct op_cgroup_kill_v1) <= PLAN_RECORD_SIZE, "record size");
 
+struct op_join_mounts {
+	uint32_t code;
+	plan_str_t origin;
+	uint64_t namespaces;
+};
+
+_Static_assert(__builtin_offsetof(struct op_join_mounts, namespaces) == 8, "layout");
+_Static_assert(sizeof(struct op_join_mounts) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_state_expect {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t name;
+	plan_str_t data;
+};
+
+_Static_assert(__builtin_offsetof(struct op_state_expect, name) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_state_expect, data) == 12, "layout");
+_Static_assert(sizeof(struct op_state_expect) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_open_mount {
+	uint32_t code;
+	plan_str_t origin;
+	uint32_t slot;
+	plan_str_t dest;
+	uint64_t mount_id;
+};
+
+_Static_assert(__builtin_offsetof(struct op_open_mount, slot) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_open_mount, dest) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_open_mount, mount_id) == 16, "layout");
+_Static_assert(sizeof(struct op_open_mount) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_unmount {
+	uint32_t code;
+	plan_str_t origin;
+	uint32_t slot;
+};
+
+_Static_assert(__builtin_offsetof(struct op_unmount, slot) == 8, "layout");
+_Static_assert(sizeof(struct op_unmount) <= PLAN_RECORD_SIZE, "record size");
+
 enum field_kind {
 	FIELD_NUMBER,
 	FIELD_STR,
@@ -1559,7 +1613,7 @@ struct op_desc {
 /* Only what plan_verify() must check: strings, vectors and blobs. An opcode without lists does not exist. */
 static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_STATE_CREATE] = { 1u << LIST_SETUP, 0, { { 0, 0 } } },
-	[OP_STATE_FILE] = { 1u << LIST_SETUP, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
+	[OP_STATE_FILE] = { 1u << LIST_SETUP | 1u << LIST_SETTLE | 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_STATE_PLAN] = { 1u << LIST_SETUP, 0, { { 0, 0 } } },
 	[OP_EXEC_FIFO] = { 1u << LIST_SETUP, 0, { { 0, 0 } } },
 	[OP_OPEN_NAMESPACE] = { 1u << LIST_SETUP, 1, { { FIELD_STR, 24 } } },
@@ -1668,6 +1722,10 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_CGROUP_ENTER] = { 1u << LIST_SETUP, 3, { { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STR, 20 } } },
 	[OP_CGROUP_JOIN] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
 	[OP_CGROUP_KILL_V1] = { 1u << LIST_TEARDOWN, 2, { { FIELD_STR, 12 }, { FIELD_STR, 16 } } },
+	[OP_JOIN_MOUNTS] = { 1u << LIST_SPAWN, 0, { { 0, 0 } } },
+	[OP_STATE_EXPECT] = { 1u << LIST_SETUP, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
+	[OP_OPEN_MOUNT] = { 1u << LIST_INIT, 1, { { FIELD_STR, 12 } } },
+	[OP_UNMOUNT] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
 };
 
 /* X(NAME, name): one handler op_name() each. */
@@ -1781,6 +1839,10 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	X(CGROUP_OPEN_V1, cgroup_open_v1) \
 	X(CGROUP_ENTER, cgroup_enter) \
 	X(CGROUP_JOIN, cgroup_join) \
-	X(CGROUP_KILL_V1, cgroup_kill_v1)
+	X(CGROUP_KILL_V1, cgroup_kill_v1) \
+	X(JOIN_MOUNTS, join_mounts) \
+	X(STATE_EXPECT, state_expect) \
+	X(OPEN_MOUNT, open_mount) \
+	X(UNMOUNT, unmount)
 
 #endif

@@ -32,6 +32,9 @@ void context_init(struct context *ctx, const struct args *args)
 	ctx->target_pidfd = ctx->init_pidfd = ctx->start_fd = ctx->signal_fd = ctx->helper_pidfd = -1;
 	ctx->monitor_fd = -1;
 	ctx->rdt_mount_fd = ctx->rdt_fd = ctx->rdt_monitor_fd = ctx->network_fd = -1;
+	ctx->self_fds = -1;
+	for (unsigned int i = 0; i < LIVE_MAX; i++)
+		ctx->live[i] = -1;
 	for (unsigned int i = 0; i < CONTEXT_SLOTS; i++)
 		ctx->slots[i] = -1;
 	for (unsigned int i = 0; i < HIERARCHIES; i++)
@@ -156,8 +159,16 @@ static const char *slot_value(const struct context *ctx, char slot, uint32_t sta
 	}
 }
 
+/* The first occurrence stands for the first mount with LIVE, and so on; 0 as long as it is not attached. */
+static const char *live_id(const struct context *ctx, uint32_t mount, char *buffer, size_t size)
+{
+	(void)snprintf(buffer, size, "%u", mount < ctx->live_count ? ctx->live_ids[mount] : 0);
+	return buffer;
+}
+
 long expand_slots(const struct context *ctx, const char *text, uint32_t status, char *buffer, size_t size)
 {
+	uint32_t mounts = 0;
 	size_t length = 0;
 	char value[64];
 
@@ -166,7 +177,8 @@ long expand_slots(const struct context *ctx, const char *text, uint32_t status, 
 		size_t add = 1;
 
 		if (*at == '\001' && at[1] != '\0') {
-			piece = slot_value(ctx, *++at, status, value, sizeof(value));
+			piece = *++at == SLOT_MOUNT ? live_id(ctx, mounts++, value, sizeof(value))
+						    : slot_value(ctx, *at, status, value, sizeof(value));
 			add = strlen(piece);
 		}
 		if (add >= size - length) {

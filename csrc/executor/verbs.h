@@ -6,6 +6,7 @@
 
 int verb_create(struct context *ctx, struct failure *reterr);
 int verb_exec(struct context *ctx, struct failure *reterr);
+int verb_mounts(struct context *ctx, struct failure *reterr);
 int verb_start(struct context *ctx, struct failure *reterr);
 int verb_kill(struct context *ctx, struct failure *reterr);
 int verb_pause(struct context *ctx, struct failure *reterr);

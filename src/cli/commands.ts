@@ -11,6 +11,7 @@ import { features } from './commands/features.js';
 import { help } from './commands/help.js';
 import { kill } from './commands/kill.js';
 import { list } from './commands/list.js';
+import { mounts } from './commands/mounts.js';
 import { pause } from './commands/pause.js';
 import { plan } from './commands/plan.js';
 import { ps } from './commands/ps.js';
@@ -37,6 +38,7 @@ export const COMMANDS: readonly Command[] = [
   help,
   kill,
   list,
+  mounts,
   pause,
   plan,
   ps,

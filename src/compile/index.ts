@@ -71,6 +71,7 @@ export function compileCreate(
     sources,
     cgroups: cgroup?.places ?? [],
     rootfs: rootfsPath(spec, options.bundle),
+    live: false,
   });
   const lists: Plan['lists'] = {
     setup: [...listenerPage(filter), ...setup(c, sources.ops, [...early, ...(early.length > 0 ? delegation : [])])],

@@ -21,12 +21,16 @@ export function compileBind(scope: MountScope): MountOps {
   const { path: source, slot, inRootfs, ops: open } = bindSource(scope, recursive);
   const [inOp, rest] = firstPropagation(options.propagation);
   const { set: attrSet, clear: attrClr } = options.attributes;
-  const flags = (recursive ? MOUNT.RECURSIVE : 0) | (inRootfs && slot === NO_SLOT ? MOUNT.SOURCE_IN_ROOTFS : 0);
+  const { set: recSet, clear: recClr } = options.recursive;
+  if (scope.live && rest.length > 0) refuseLive(scope, 'options', 'can have one propagation only');
+  const flags =
+    (scope.live ? MOUNT.LIVE : 0) |
+    (recursive ? MOUNT.RECURSIVE : 0) |
+    (inRootfs && slot === NO_SLOT ? MOUNT.SOURCE_IN_ROOTFS : 0);
   return {
     ops: [
       ...open,
-      { op: 'MOUNT_BIND', source, slot, dest, flags, propagation: inOp, attrSet, attrClr, origin },
-      ...recursiveAttributes(scope),
+      { op: 'MOUNT_BIND', source, slot, dest, flags, propagation: inOp, attrSet, attrClr, recSet, recClr, origin },
       ...rest.map((one) => propagationOp(scope, one)),
     ],
     deferred: [],
@@ -58,6 +62,12 @@ function bindSource(scope: MountScope, recursive: boolean) {
     );
   }
   return { path, inRootfs, ...openSource(sources, { path, inRootfs, recursive, idmap, origin: scope.at }) };
+}
+
+export function refuseLive({ context, at }: MountScope, field: string, message: string, hint?: string): void {
+  refuse(context.report, 'LIVE_MOUNT_UNSUPPORTED', append(at, field), `a mount of a running container ${message}`, {
+    hint,
+  });
 }
 
 export function warnNoEffect({ context, at }: MountScope, message: string): void {

@@ -71,7 +71,7 @@ function bindCgroup(scope: MountScope, attributes: Attributes, propagation: bigi
   const source = posix.join(mount, path);
   const { set: attrSet, clear: attrClr } = attributes;
   const bind = { source, slot: NO_SLOT, dest: scope.dest, flags: 0, propagation, attrSet, attrClr, origin: scope.at };
-  return { op: 'MOUNT_BIND', ...bind };
+  return { op: 'MOUNT_BIND', ...bind, recSet: 0n, recClr: 0n };
 }
 
 /** What mounts of /sys/fs/cgroup/* have on every host, beside what the config asks for. */

@@ -8,8 +8,8 @@ import { MOUNT, type Op } from '../plan/op.gen.js';
 import { MOUNT_ATTR, MS } from '../util/kernel.js';
 import { append } from '../util/pointer.js';
 import { mountLabel } from './lsm.js';
-import { attributesOp, firstPropagation, propagationOp } from './mount-bind.js';
-import { idMapOf } from './mount-idmap.js';
+import { attributesOp, firstPropagation, propagationOp, refuseLive } from './mount-bind.js';
+import { idMapOf, OF_NAMESPACES } from './mount-idmap.js';
 import { type Attributes, merge } from './mount-options.js';
 import type { MountOps, MountScope } from './mounts.js';
 import { isNew } from './namespaces.js';
@@ -42,6 +42,10 @@ export function compileFileSystem(scope: MountScope): MountOps {
   const type = scope.mount.type ?? '';
   // One mount without mounts below: recursive options are the plain ones.
   const attributes = merge(scope.options.attributes, scope.options.recursive);
+  if (scope.live && OF_NAMESPACES.includes(type)) {
+    const hint = 'put it into the config: in a running container it would show what maskedPaths hides';
+    refuseLive(scope, 'type', `cannot be of type ${type}`, hint);
+  }
   const deferred = deferReadOnly(scope, type, attributes);
   const now = deferred.length === 0 ? attributes : { ...attributes, set: attributes.set & ~MOUNT_ATTR.RDONLY };
   return { ops: [...mountOps(scope, type, now), ...fileLabel(scope, type)], deferred };
@@ -49,7 +53,7 @@ export function compileFileSystem(scope: MountScope): MountOps {
 
 /** Later mounts, device nodes and the working directory still have to be made in a tmpfs, and in /dev whatever it is. */
 function deferReadOnly(scope: MountScope, type: string, { set }: Attributes): readonly Op[] {
-  if ((set & MOUNT_ATTR.RDONLY) === 0n || (type !== 'tmpfs' && scope.dest !== '/dev')) return [];
+  if (scope.live || (set & MOUNT_ATTR.RDONLY) === 0n || (type !== 'tmpfs' && scope.dest !== '/dev')) return [];
   return attributesOp(scope, { set: MOUNT_ATTR.RDONLY, clear: 0n }, 0);
 }
 
@@ -64,28 +68,28 @@ function mountOps(scope: MountScope, type: string, attributes: Attributes): Op[]
   const [propagation, rest] = firstPropagation(options.propagation);
   const parts = { type, source, attributes, superblock, propagation };
   const idmap = idMapOf(scope);
-  if (idmap !== undefined && legacy) refuseLegacyIdMap(scope);
-  const ops =
-    idmap !== undefined
-      ? mappedMount(scope, parts, idmap)
-      : [legacy ? legacyMount(scope, parts) : newMount(scope, parts)];
+  const detached = idmap !== undefined || scope.live;
+  if (detached && legacy) refuseLegacy(scope);
+  if (scope.live && rest.length > 0) refuseLive(scope, 'options', 'can have one propagation only');
+  const plain = () => (legacy ? legacyMount(scope, parts) : newMount(scope, parts));
+  const ops = detached ? detachedMount(scope, parts, idmap) : [plain()];
   return [...ops, ...rest.map((one) => propagationOp(scope, one))];
 }
 
-function refuseLegacyIdMap({ context, at }: MountScope): void {
+function refuseLegacy({ context, at }: MountScope): void {
   refuse(
     context.report,
     'IDMAP_UNSUPPORTED',
     append(at, 'options'),
-    `cannot be id-mapped together with mand, iversion, silent, or an option longer than ${MAX_FSCONFIG} bytes`,
+    `must not be mapped, or mounted in a running container, with mand, iversion, silent, or an option longer than ${MAX_FSCONFIG} bytes`,
   );
 }
 
-/** Made and mapped before it is attached anywhere; on the host's side when the container has a user namespace. */
-function mappedMount(scope: MountScope, parts: Parts, idmap: IdMap): Op[] {
+/** Made and mapped before it is attached; mapped on the host's side when the container has a user namespace. */
+function detachedMount(scope: MountScope, parts: Parts, idmap: IdMap | undefined): Op[] {
   const { sources, dest, at: origin } = scope;
   const slot = takeSlot(sources, origin, parts.type);
-  const flags = typeFlags(scope, parts.type) & (MOUNT.INHERIT_MODE | MOUNT.COPY_UP);
+  const flags = (typeFlags(scope, parts.type) & (MOUNT.INHERIT_MODE | MOUNT.COPY_UP)) | (scope.live ? MOUNT.LIVE : 0);
   const late = (flags & MOUNT.COPY_UP) === 0 ? 0n : parts.attributes.set & MOUNT_ATTR.RDONLY;
   const open: Op[] = [
     {
@@ -101,8 +105,9 @@ function mappedMount(scope: MountScope, parts: Parts, idmap: IdMap): Op[] {
     ...idmapOps(slot, idmap, origin),
   ];
   const { propagation } = parts;
-  const bind: Op = { op: 'MOUNT_BIND', source: '', slot, dest, flags, propagation, attrSet: late, attrClr: 0n, origin };
-  if (!sources.openedByExecutor) return [...open, bind];
+  const attributes = { attrSet: late, attrClr: 0n, recSet: 0n, recClr: 0n };
+  const bind: Op = { op: 'MOUNT_BIND', source: '', slot, dest, flags, propagation, ...attributes, origin };
+  if (!sources.openedByExecutor || idmap === undefined) return [...open, bind];
   sources.ops.push(...open);
   return [bind];
 }

@@ -18,7 +18,7 @@ import { refuse } from './report.js';
 import { type IdMap, takeSlot } from './sources.js';
 
 /** They show the namespaces of whoever mounts them, which here would be the host's. The kernel maps none of them. */
-const NEVER = ['proc', 'sysfs', 'cgroup', 'cgroup2', 'devpts', 'mqueue'];
+export const OF_NAMESPACES = ['proc', 'sysfs', 'cgroup', 'cgroup2', 'devpts', 'mqueue'];
 
 /** The mapping of a mount; undefined when it asks for none, or for one that cannot be. */
 export function idMapOf(scope: MountScope): IdMap | undefined {
@@ -41,7 +41,7 @@ function isPossible({ context, mount, options }: MountScope, at: JsonPointer): b
     refuse(report, 'IDMAP_UNSUPPORTED', at, 'needs CAP_SYS_ADMIN where the file system was mounted', {
       hint: 'run as root, or leave the mapping out',
     });
-  } else if (NEVER.includes(type)) {
+  } else if (OF_NAMESPACES.includes(type)) {
     refuse(report, 'IDMAP_UNSUPPORTED', at, `the kernel has no id mapping for file systems of type ${type}`);
   } else {
     return true;

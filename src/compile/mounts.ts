@@ -11,7 +11,7 @@ import { append, type JsonPointer, pointer } from '../util/pointer.js';
 import type { CgroupPlace } from './cgroup.js';
 import type { Context } from './context.js';
 import { checkMountId } from './id-maps.js';
-import { compileBind, compileRemount, warnNoEffect } from './mount-bind.js';
+import { compileBind, compileRemount, refuseLive, warnNoEffect } from './mount-bind.js';
 import { compileCgroupMount } from './mount-cgroup.js';
 import { compileFileSystem } from './mount-fs.js';
 import { type ParsedOptions, parseMountOptions } from './mount-options.js';
@@ -26,6 +26,8 @@ export interface MountScope {
   readonly cgroups: readonly CgroupPlace[];
   /** Absolute, on the host. */
   readonly rootfs: string;
+  /** The container runs already: nothing of it can be trusted to stay where it is. */
+  readonly live: boolean;
   readonly mount: Mount;
   /** Absolute in the container, normalised. */
   readonly dest: string;
@@ -38,7 +40,7 @@ export interface MountOps {
   readonly deferred: readonly Op[];
 }
 
-export type MountsInput = Pick<MountScope, 'sources' | 'cgroups' | 'rootfs'>;
+export type MountsInput = Pick<MountScope, 'sources' | 'cgroups' | 'rootfs' | 'live'>;
 
 export function compileMounts(context: Context, input: MountsInput): MountOps {
   const compiled = (context.spec.mounts ?? []).map((mount, index) =>
@@ -71,10 +73,13 @@ function compileMount(scope: MountScope): MountOps {
   checkMount(scope);
   if (scope.options.copyUp && (scope.options.bind !== 'no' || scope.mount.type !== 'tmpfs'))
     warnNoEffect(scope, 'tmpcopyup has no effect on what is no new tmpfs');
-  if (changesOnly(scope)) return compileRemount(scope);
+  if (changesOnly(scope)) {
+    if (scope.live) refuseLive(scope, 'options', 'cannot change one that is there');
+    return compileRemount(scope);
+  }
   if (scope.options.bind !== 'no') return compileBind(scope);
   const isCgroup = scope.mount.type === 'cgroup' || scope.mount.type === 'cgroup2';
-  return isCgroup ? compileCgroupMount(scope) : compileFileSystem(scope);
+  return isCgroup && !scope.live ? compileCgroupMount(scope) : compileFileSystem(scope);
 }
 
 /** remount, or a propagation without anything to mount: an existing mount is changed. */

@@ -25,5 +25,7 @@ export function mountNotify({ options }: Context): Op[] {
   if (options.notifySocket !== true) return [];
   const attrSet = MOUNT_ATTR.RDONLY | MOUNT_ATTR.NOSUID | MOUNT_ATTR.NODEV | MOUNT_ATTR.NOEXEC;
   const where = { source: '', slot: NOTIFY_SLOT, dest: '/run/notify', flags: 0 };
-  return [{ op: 'MOUNT_BIND', ...where, propagation: 0n, attrSet, attrClr: 0n, origin: ROOT_ORIGIN }];
+  return [
+    { op: 'MOUNT_BIND', ...where, propagation: 0n, attrSet, attrClr: 0n, recSet: 0n, recClr: 0n, origin: ROOT_ORIGIN },
+  ];
 }

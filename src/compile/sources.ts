@@ -28,6 +28,11 @@ export interface Sources {
   readonly userNamespaces: Map<string, number>;
 }
 
+/** For a container that runs: the host's paths are gone from its mount namespace. */
+export function createLiveSources(scope: ProcessScope): Sources {
+  return { ops: [], scope, openedByExecutor: true, slots: { next: 0 }, userNamespaces: new Map() };
+}
+
 /** A runtime that may not open_tree(2) where it is has the same rights as init will have in its own mount namespace. */
 export function createSources(scope: ProcessScope): Sources {
   const openedByExecutor = scope.namespaces.has('user') && scope.facts.mayMount;

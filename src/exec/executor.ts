@@ -16,7 +16,18 @@ import { describeNote, type FailureContext, toError, withoutVerdict } from './fa
 import { preservedFds } from './fds.js';
 import type { Trace } from './trace.js';
 
-export type Verb = 'create' | 'exec' | 'start' | 'kill' | 'pause' | 'resume' | 'update' | 'state' | 'delete' | 'wait';
+export type Verb =
+  | 'create'
+  | 'exec'
+  | 'mounts'
+  | 'start'
+  | 'kill'
+  | 'pause'
+  | 'resume'
+  | 'update'
+  | 'state'
+  | 'delete'
+  | 'wait';
 
 export interface Call {
   readonly verb: Verb;

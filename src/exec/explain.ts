@@ -211,6 +211,12 @@ const ENTRIES: readonly Entry[] = [
   },
   {
     ops: ['MOUNT_BIND'],
+    errnos: ['EINVAL'],
+    when: ({ syscall }) => syscall === 'move_mount',
+    hint: 'source and destination must both be directories or both be files',
+  },
+  {
+    ops: ['MOUNT_BIND'],
     errnos: ['EOVERFLOW'],
     hint: 'the mapping of the mount leaves out an id that is needed: root, or the owner of a file that tmpcopyup copies',
   },

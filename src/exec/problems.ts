@@ -207,6 +207,11 @@ const PROBLEMS: { readonly [P in Exclude<ProblemName, 'NONE' | 'SYSCALL'>]: Word
     (f) => `the class of service exists and its schemata are not ${quote(detail(f))}`,
     'it may be in use by others, so it is not changed: choose another closID, leave the schemata out, or make them those of the class',
   ),
+  NOT_A_MOUNT: other(
+    (f) => `${phrase(f, 'unmount')}: something else is there`,
+    'the container has changed the path, or mounted over it: see "tsrun mounts list"',
+  ),
+  RECORD_CHANGED: other(() => 'another command changed the mounts of this container meanwhile', 'try again'),
   NOT_POPULATABLE: other(
     (f) => `${phrase(f, 'use the cgroup')}: processes cannot be put into it (a threaded or "domain invalid" cgroup)`,
     'choose another linux.cgroupsPath',

@@ -25,6 +25,36 @@ export function parseMountinfo(text: string): MountLine[] {
   });
 }
 
+/** One line of a process' mountinfo, as `tsrun mounts list` shows it. */
+export interface MountRow {
+  readonly id: number;
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  /** Of the mount, propagation included, then of the file system but for its rw or ro. */
+  readonly options: readonly string[];
+}
+
+export function parseMountTable(text: string): MountRow[] {
+  return text.split('\n').flatMap((line) => {
+    const [left = '', right] = line.split(' - ', 2);
+    const [id, , , , point, own = '', ...tags] = left.split(' ');
+    const [type = '', source = '', superblock = ''] = (right ?? '').split(' ');
+    if (right === undefined || point === undefined) return [];
+    const shared = superblock.split(',').filter((option) => option !== 'rw' && option !== 'ro');
+    const options = [...own.split(','), ...tags.map((tag) => tag.replace(/:.*/, '')), ...shared];
+    return [
+      {
+        id: Number(id),
+        destination: unescapePath(point),
+        type,
+        source: unescapePath(source),
+        options: [...new Set(options)].filter((option) => option !== ''),
+      },
+    ];
+  });
+}
+
 /** The kernel writes space, tab, newline and backslash in octal. */
 function unescapePath(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));

@@ -17,6 +17,7 @@ export const SLOT = {
   status: '\u0001S',
   created: '\u0001C',
   init: '\u0001N',
+  mount: '\u0001M',
 } as const;
 
 export const PHASE = {
@@ -73,6 +74,7 @@ export const MOUNT = {
   BIND_HOST_SYSFS_ON_REFUSAL: 16,
   INHERIT_MODE: 32,
   SOURCE_IN_ROOTFS: 64,
+  LIVE: 128,
 } as const;
 
 export const ATTR = {
@@ -158,6 +160,8 @@ export const PROBLEM = {
   RDT_DIFFERS: 36,
   EXIT_LOST: 43,
   SECCOMP_KILLED: 44,
+  NOT_A_MOUNT: 39,
+  RECORD_CHANGED: 40,
 } as const;
 
 /** Make <root> (0700) and <root>/<id> (0711), take its lock, note the creation time. EEXIST: problem EXISTS. */
@@ -449,7 +453,7 @@ export interface MountLegacyOp {
   readonly origin: JsonPointer;
 }
 
-/** Attach a clone of source (a host path; with SOURCE_IN_ROOTFS a path that is resolved inside the root file system, links included), or the mount in a slot other than 0xffffffff, made a slave before, at dest inside the rootfs. A missing dest is made, as a directory or file like the source. Attributes that are not named stay as the source has them, locked ones too. Flag RECURSIVE clones the mounts below the source too; attributes are those of the topmost mount only, propagation too unless MS_REC is in it. INHERIT_MODE and COPY_UP, for a new file system in a slot, as in MOUNT_FS. */
+/** Attach a clone of source (a host path; with SOURCE_IN_ROOTFS a path that is resolved inside the root file system, links included), or the mount in a slot other than 0xffffffff, made a slave before, at dest inside the rootfs. A missing dest is made, as a directory or file like the source. Attributes that are not named stay as the source has them, locked ones too. Flag RECURSIVE clones the mounts below the source too; attributes are those of the topmost mount only, propagation too unless MS_REC is in it. INHERIT_MODE and COPY_UP, for a new file system in a slot, as in MOUNT_FS. recSet and recClr are attributes of all mounts of the tree. LIVE: the other side is told the mount's id, and a failure that follows detaches it again. */
 export interface MountBindOp {
   readonly op: 'MOUNT_BIND';
   readonly source: string;
@@ -459,6 +463,8 @@ export interface MountBindOp {
   readonly propagation: bigint;
   readonly attrSet: bigint;
   readonly attrClr: bigint;
+  readonly recSet: bigint;
+  readonly recClr: bigint;
   readonly origin: JsonPointer;
 }
 
@@ -1054,6 +1060,37 @@ export interface CgroupKillV1Op {
   readonly origin: JsonPointer;
 }
 
+/** mounts: fork the process that runs the list init, in these namespaces of the container's init (by pidfd) but in the host's pid namespace, where nobody in the container sees it. */
+export interface JoinMountsOp {
+  readonly op: 'JOIN_MOUNTS';
+  readonly namespaces: bigint;
+  readonly origin: JsonPointer;
+}
+
+/** A file of the state directory has this text (empty: it is missing), else problem RECORD_CHANGED. */
+export interface StateExpectOp {
+  readonly op: 'STATE_EXPECT';
+  readonly name: string;
+  readonly data: string;
+  readonly origin: JsonPointer;
+}
+
+/** Open the mount at dest inside the rootfs into a slot; problem NOT_A_MOUNT when the uppermost mount there has not this id (statx STX_MNT_ID). */
+export interface OpenMountOp {
+  readonly op: 'OPEN_MOUNT';
+  readonly slot: number;
+  readonly dest: string;
+  readonly mountId: bigint;
+  readonly origin: JsonPointer;
+}
+
+/** umount2(MNT_DETACH) the mount in a slot. */
+export interface UnmountOp {
+  readonly op: 'UNMOUNT';
+  readonly slot: number;
+  readonly origin: JsonPointer;
+}
+
 export type Op =
   | StateCreateOp
   | StateFileOp
@@ -1164,7 +1201,11 @@ export type Op =
   | CgroupOpenV1Op
   | CgroupEnterOp
   | CgroupJoinOp
-  | CgroupKillV1Op;
+  | CgroupKillV1Op
+  | JoinMountsOp
+  | StateExpectOp
+  | OpenMountOp
+  | UnmountOp;
 
 export type OpName = Op['op'];
 export type FieldType = 'u32' | 'i32' | 'u64' | 'i64' | 'str' | 'strv' | 'blob';
@@ -1180,7 +1221,7 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
   },
   STATE_FILE: {
     code: 2,
-    lists: ['setup'],
+    lists: ['setup', 'settle', 'teardown'],
     fields: [
       { name: 'name', type: 'str', offset: 8, slots: false },
       { name: 'data', type: 'str', offset: 12, slots: true },
@@ -1472,6 +1513,8 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
       { name: 'propagation', type: 'u64', offset: 24, slots: false },
       { name: 'attrSet', type: 'u64', offset: 32, slots: false },
       { name: 'attrClr', type: 'u64', offset: 40, slots: false },
+      { name: 'recSet', type: 'u64', offset: 48, slots: false },
+      { name: 'recClr', type: 'u64', offset: 56, slots: false },
     ],
   },
   SET_MOUNT_ATTR: {
@@ -2064,6 +2107,37 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
       { name: 'hierarchy', type: 'u32', offset: 8, slots: false },
       { name: 'mount', type: 'str', offset: 12, slots: false },
       { name: 'path', type: 'str', offset: 16, slots: true },
+    ],
+  },
+  JOIN_MOUNTS: {
+    code: 174,
+    lists: ['spawn'],
+    fields: [
+      { name: 'namespaces', type: 'u64', offset: 8, slots: false },
+    ],
+  },
+  STATE_EXPECT: {
+    code: 175,
+    lists: ['setup'],
+    fields: [
+      { name: 'name', type: 'str', offset: 8, slots: false },
+      { name: 'data', type: 'str', offset: 12, slots: false },
+    ],
+  },
+  OPEN_MOUNT: {
+    code: 176,
+    lists: ['init'],
+    fields: [
+      { name: 'slot', type: 'u32', offset: 8, slots: false },
+      { name: 'dest', type: 'str', offset: 12, slots: false },
+      { name: 'mountId', type: 'u64', offset: 16, slots: false },
+    ],
+  },
+  UNMOUNT: {
+    code: 177,
+    lists: ['init'],
+    fields: [
+      { name: 'slot', type: 'u32', offset: 8, slots: false },
     ],
   },
 };

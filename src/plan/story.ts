@@ -264,6 +264,16 @@ const STORIES: Stories = {
     phase: 'files',
     why: 'A root file system that was never started lacks what create would have made.',
   },
+  JOIN_MOUNTS: {
+    phase: 'clone',
+    why: 'A process goes into the container, where the mounts belong, and is gone afterwards.',
+  },
+  STATE_EXPECT: { phase: 'record', why: 'Two commands at once must not lose what the other one wrote.' },
+  OPEN_MOUNT: {
+    phase: 'files',
+    why: 'The container may have moved something else there: only the mount that was made counts.',
+  },
+  UNMOUNT: { phase: 'files', why: 'Programs that still use it keep it until they close it.' },
   OPEN_USERNS: {
     phase: 'prepare',
     why: 'A user namespace is how the kernel is told which id on the disk becomes which.',

@@ -75,6 +75,7 @@ function mountBind(op: MountBindOp): string {
     `${bit(op.flags, MOUNT.RECURSIVE) ? 'rbind' : 'bind'} ${source} on ${show(op.dest)}` +
     notes(
       name.mountAttrWords(op.attrSet, op.attrClr),
+      name.mountAttrWords(op.recSet, op.recClr).map((word) => `r${word}`),
       propagation(op.propagation),
       when(op.flags, MOUNT.INHERIT_MODE, 'mode of the directory below'),
       when(op.flags, MOUNT.COPY_UP, "copy the directory's contents up"),
@@ -263,6 +264,10 @@ const TEXTS: Texts = {
   RESTORED: () => 'wait until CRIU has restored all processes',
   CRIU_SOCKET: (op) => `make the socket to CRIU, open the images in ${show(op.images)}, the log in ${show(op.work)}`,
   MAKE_MOUNTPOINT: (op) => `make the mount point ${show(op.dest)} like ${show(op.source)} if it is missing`,
+  JOIN_MOUNTS: (op) => `fork a process into namespaces of the container: ${name.namespaceWords(op.namespaces)}`,
+  STATE_EXPECT: (op) => `check that ${show(op.name)} there is as it was read`,
+  OPEN_MOUNT: (op) => `open mount ${op.mountId} on ${show(op.dest)} as source ${op.slot}`,
+  UNMOUNT: (op) => `unmount source ${op.slot}`,
   OPEN_USERNS: (op) =>
     `make user namespace ${op.slot} for id-mapped mounts: user ids ${mapLines(op.uidMap)} and group ids ${mapLines(op.gidMap)}`,
   OPEN_FS: openFs,

@@ -51,6 +51,13 @@ export function readRecord(runtime: Runtime, id: ContainerId): { bundle: string;
   }
 }
 
+/** The config as an unchecked value, to be validated together with something else. */
+export function readRecordDocument(runtime: Runtime, id: ContainerId): { bundle: string; value: unknown } {
+  const record = parseRecord(readDocument(readStateFile(runtime.root, id, 'state.json'), 'state.json').value);
+  if (typeof record === 'string') throw corrupt(id, `state.json: ${record}`);
+  return { bundle: record.bundle, value: record.config };
+}
+
 /** The plan knows which cgroups create or systemd made; nobody has to compute them a second time. */
 function readPlanned(runtime: Runtime, id: ContainerId): Pick<Container, 'cgroups' | 'unit' | 'ownKeyring'> {
   const bytes = readStateFile(runtime.root, id, 'plan');

@@ -47,6 +47,18 @@ export function readStateFile(root: string, id: ContainerId, name: string): Buff
   }
 }
 
+/** The same for a file that need not be there. */
+export function readStateFileIfThere(root: string, id: ContainerId, name: string): Buffer | undefined {
+  try {
+    return readStateFile(root, id, name);
+  } catch (error) {
+    const { cause } = error instanceof TsrunError ? error : {};
+    const missing = cause instanceof TsrunError && isMissing(cause.cause);
+    if (missing) return undefined;
+    throw error;
+  }
+}
+
 /** Replaces a file of the state directory: temporary file, fsync, rename. Throws TsrunError IO. */
 export function writeStateFile(root: string, id: ContainerId, name: string, bytes: Uint8Array): void {
   const temporary = join(root, id, `.${name}.mend`);

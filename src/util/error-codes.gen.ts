@@ -105,6 +105,8 @@ export type SpecIssueCode =
   | 'CONTROL_CHARACTER'
   | 'MOUNT_OVER_PROC'
   | 'TOO_MANY_SOURCES'
+  | 'NOT_A_LIVE_MOUNT'
+  | 'LIVE_MOUNT_UNSUPPORTED'
   | 'IDMAP_UNSUPPORTED'
   | 'NO_PIVOT_PRIVATE'
   | 'NO_CGROUP'
@@ -172,6 +174,8 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"NOT_RUNNING","group":"problem","meaning":"the container does not run","remedy":"`tsrun state ID` shows its status"},
   {"code":"NOT_CREATED","group":"problem","meaning":"the container was started already","remedy":"make another one: a container runs once"},
   {"code":"STILL_RUNNING","group":"problem","meaning":"the container runs, and the verb is for stopped ones","remedy":"`tsrun kill ID KILL` first, or `--force`"},
+  {"code":"NOT_A_MOUNT","group":"problem","meaning":"what is at the destination is not the mount that was to be removed","remedy":"`tsrun mounts list ID` shows what is mounted where"},
+  {"code":"RECORD_CHANGED","group":"problem","meaning":"another command changed the record of the container meanwhile","remedy":"run the command again"},
   {"code":"STOPPED","group":"problem","meaning":"the program of the container has ended","remedy":"delete the container and make another one"},
   {"code":"PAUSED","group":"problem","meaning":"the container is frozen","remedy":"`tsrun resume ID` first"},
   {"code":"NOT_PAUSED","group":"problem","meaning":"the container is not frozen","remedy":"`tsrun state ID` shows what it is"},
@@ -290,6 +294,8 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"CONTROL_CHARACTER","group":"host","fields":"`mounts`, `linux.cgroupsPath`","meaning":"byte 0x01, which a plan uses for what is known only later","remedy":"rename the path"},
   {"code":"MOUNT_OVER_PROC","group":"host","fields":"`mounts`","meaning":"only the host's /proc may be bound on /proc","remedy":"use type `proc`"},
   {"code":"TOO_MANY_SOURCES","group":"host","fields":"`mounts`","meaning":"more mounts that the executor has to hold open than it can: bind mounts in a user namespace, id-mapped mounts","remedy":"mount a directory that holds several of them"},
+  {"code":"NOT_A_LIVE_MOUNT","group":"host","fields":"`mounts`","meaning":"`mounts remove` is for what `mounts add` has mounted","remedy":"`tsrun mounts list ID` shows what is there; `--force` removes mounts of the config too"},
+  {"code":"LIVE_MOUNT_UNSUPPORTED","group":"host","fields":"`mounts`","meaning":"`mounts add` cannot mount this in a running container","remedy":"put it into config.json and make the container anew"},
   {"code":"IDMAP_UNSUPPORTED","group":"host","fields":"`mounts`","meaning":"an id-mapped mount that this kernel, this user, or a mount of this kind does not allow","remedy":"leave the mapping out, or do as the message says"},
   {"code":"NO_PIVOT_PRIVATE","group":"host","fields":"`linux.rootfsPropagation`","meaning":"private is not safe without pivot_root","remedy":"leave out `--no-pivot`"},
   {"code":"NO_CGROUP","group":"host","warning":true,"fields":"`linux`","meaning":"the container gets no cgroup of its own","remedy":"mount or delegate cgroup v2"},

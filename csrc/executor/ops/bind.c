@@ -112,6 +112,11 @@ int op_mount_bind(struct context *ctx, const struct op_mount_bind *op, struct fa
 	/* EPERM: an attribute that was asked away is locked by the user namespace. Those not named stay. */
 	if (mount_set_attr(tree, op->attr_set, op->attr_clr, false, reterr) < 0)
 		return -1;
+	if (mount_set_attr(tree, op->rec_set, op->rec_clr, true, reterr) < 0)
+		return -1;
+	/* First, because an attach may fail half-way: moved to where its target was, and gone from dest. */
+	if ((op->flags & MOUNT_LIVE) != 0 && live_note(ctx, tree, reterr) < 0)
+		return -1;
 	if (mount_attach(ctx, tree, target, dest, reterr) < 0)
 		return -1;
 	return mount_set_propagation(tree, op->propagation, false, reterr);

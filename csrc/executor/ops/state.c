@@ -87,7 +87,30 @@ int op_state_file(struct context *ctx, const struct op_state_file *op, struct fa
 
 	if (text == NULL)
 		return -1;
+	ctx->file_written = true;
 	return statedir_write(ctx, plan_str(&ctx->plan, op->name), text, strlen(text), op->mode, reterr);
+}
+
+int op_state_expect(struct context *ctx, const struct op_state_expect *op, struct failure *reterr)
+{
+	const char *expected = plan_str(&ctx->plan, op->data);
+	cleanup_fd int fd = openat(ctx->state_fd, plan_str(&ctx->plan, op->name), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	char piece[4096];
+	ssize_t got;
+
+	if (fd < 0 && errno != ENOENT)
+		return FAIL(reterr, "openat");
+	while (fd >= 0 && (got = read_upto(fd, piece, sizeof(piece))) != 0) {
+		if (got < 0)
+			return FAIL(reterr, "read");
+		if (strncmp(expected, piece, (size_t)got) != 0)
+			break;
+		expected += got;
+	}
+	if ((fd < 0 || got == 0) && *expected == '\0')
+		return 0;
+	errno = 0;
+	return FAIL_AS(reterr, PROBLEM_RECORD_CHANGED, "read");
 }
 
 int op_state_plan(struct context *ctx, const struct op_state_plan *op, struct failure *reterr)

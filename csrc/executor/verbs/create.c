@@ -1,10 +1,11 @@
 /*
- * create and exec: run the plan's setup, spawn and settle lists, and undo everything when one fails
+ * create, exec and mounts: run the plan's setup, spawn and settle lists, and undo everything when one fails
  * (runtime.md: an error leaves the environment as if the operation had never been tried).
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -160,18 +161,19 @@ int verb_create(struct context *ctx, struct failure *reterr)
 }
 
 /* The container must run; its init becomes the process whose namespaces JOIN_INIT enters. */
-static int find_target(struct context *ctx, struct failure *reterr)
+static int find_target(struct context *ctx, int lock, struct failure *reterr)
 {
 	uint32_t status;
 
-	if (statedir_load(ctx, 0, reterr) < 0 || statedir_status(ctx, &status, reterr) < 0)
+	if (statedir_load(ctx, lock, reterr) < 0 || statedir_status(ctx, &status, reterr) < 0)
 		return -1;
 	errno = 0;
 	if (status == STATUS_STOPPED)
 		return FAIL_AS(reterr, PROBLEM_STOPPED, "exec");
 	if (status == STATUS_CREATING)
 		return FAIL_AS(reterr, PROBLEM_CREATING, "exec");
-	if (status == STATUS_PAUSED && !ctx->args->ignore_paused)
+	/* Mounts need no process of the container to run. */
+	if (status == STATUS_PAUSED && lock == 0 && !ctx->args->ignore_paused)
 		return FAIL_AS(reterr, PROBLEM_PAUSED, "exec");
 	ctx->target_pidfd = steal_fd(&ctx->init_pidfd);
 	ctx->target_pid = ctx->init_pid;
@@ -181,10 +183,30 @@ static int find_target(struct context *ctx, struct failure *reterr)
 
 int verb_exec(struct context *ctx, struct failure *reterr)
 {
-	if (find_target(ctx, reterr) < 0 || prepare(ctx, reterr) < 0)
+	if (find_target(ctx, 0, reterr) < 0 || prepare(ctx, reterr) < 0)
 		return -1;
 	if (run_lists(ctx, reterr) == 0 && channel_drain(ctx, reterr) == 0)
 		return 0;
 	reap_all(ctx);
+	return -1;
+}
+
+/*
+ * The process in the container takes back what it attached when it cannot go on, and when we are gone: it waits for a
+ * last phase that comes only after the record is written. So it is not killed here but left to end by itself.
+ */
+int verb_mounts(struct context *ctx, struct failure *reterr)
+{
+	if (find_target(ctx, LOCK_EX, reterr) < 0 || prepare(ctx, reterr) < 0)
+		return -1;
+	if (run_lists(ctx, reterr) == 0 && channel_drain(ctx, reterr) == 0)
+		return 0;
+	close_fd(&ctx->signal_fd);
+	close_fd(&ctx->sync_fd);
+	close_fd(&ctx->peer_fd);
+	reap_within_deadline();
+	reap_all(ctx);
+	if (ctx->file_written)
+		undo(ctx);
 	return -1;
 }

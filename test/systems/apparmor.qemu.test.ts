@@ -1,0 +1,61 @@
+// AppArmor confines the program of a container, and of an exec, on a kernel that has it.
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { needQemu, skipUnless } from '../helpers/host.js';
+import { must, needRuntime, type Sandbox, sandbox } from '../helpers/runtime.js';
+
+const skip = skipUnless(needQemu(), needRuntime());
+
+/** Everything is allowed but one file; signals of the runtime have to be, or nothing could be killed. */
+const PROFILE = `profile tsrun-test flags=(attach_disconnected, mediate_deleted) {
+  file,
+  capability,
+  signal,
+  deny /tmp/forbidden w,
+}
+`;
+
+function load(box: Sandbox): void {
+  const path = join(box.directory, 'profile');
+  writeFileSync(path, PROFILE);
+  const { status, stderr } = spawnSync('apparmor_parser', ['--replace', '--skip-cache', path], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(stderr);
+}
+
+const TRY = 'cat /proc/self/attr/current; touch /tmp/allowed && echo allowed; touch /tmp/forbidden && echo made';
+
+t.test(
+  'process.apparmorProfile confines the program and every exec, which may name another one',
+  { skip },
+  async (t) => {
+    const box = sandbox(t);
+    load(box);
+    const bundle = box.bundle(['sh', '-c', `{ ${TRY}; } >/tmp/out 2>&1; sleep 1000`], (config) => {
+      config['process'].apparmorProfile = 'tsrun-test';
+      config['process'].noNewPrivileges = false;
+    });
+    const id = box.start(bundle);
+    const first = must(
+      box.run(['exec', id, 'sh', '-c', 'while [ ! -s /tmp/out ]; do :; done; sleep 1; cat /tmp/out']),
+    ).stdout;
+    t.match(first, /^tsrun-test \(enforce\)\nallowed\n.*Permission denied/);
+    const exec = box.run(['exec', id, 'sh', '-c', TRY]);
+    t.equal(exec.stdout, 'tsrun-test (enforce)\nallowed\n');
+    t.match(exec.stderr, /Permission denied/);
+    const free = must(box.run(['exec', '--apparmor', 'unconfined', id, 'sh', '-c', TRY]));
+    t.equal(free.stdout, 'unconfined\nallowed\nmade\n', 'the positive twin');
+  },
+);
+
+t.test('a profile that is not loaded is named', { skip }, async (t) => {
+  const box = sandbox(t);
+  const bundle = box.bundle(['true'], (config) => {
+    config['process'].apparmorProfile = 'tsrun-none';
+  });
+  const { status, stderr } = box.run(['run', '--bundle', bundle.path, box.id()]);
+  t.equal(status, 1);
+  t.match(stderr, /\/process\/apparmorProfile: set the AppArmor profile 'tsrun-none': ENOENT/);
+  t.match(stderr, /hint: the profile is not loaded/);
+});
