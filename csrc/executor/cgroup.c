@@ -2,6 +2,7 @@
 #include "cgroup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -275,7 +276,8 @@ static bool has_oom_kill(int fd)
 	return false;
 }
 
-bool cgroup_was_oom_killed(const struct context *ctx)
+/* The cgroup in which it happened: a descriptor to be closed, or -1. */
+static int open_oom_killed(const struct context *ctx)
 {
 	const struct op *op;
 
@@ -283,15 +285,39 @@ bool cgroup_was_oom_killed(const struct context *ctx)
 		int fd = i == 0 ? ctx->cgroup_fd : ctx->v1_fds[i];
 
 		if (fd >= 0 && has_oom_kill(fd))
-			return true;
+			return fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	}
 	for (uint32_t i = 0; (op = cgroup_planned(ctx, i)) != NULL; i++) {
 		cleanup_fd int fd = cgroup_open_planned(ctx, op);
 
 		if (fd >= 0 && has_oom_kill(fd))
-			return true;
+			return steal_fd(&fd);
 	}
-	return false;
+	return -1;
+}
+
+bool cgroup_was_oom_killed(const struct context *ctx)
+{
+	cleanup_fd int fd = open_oom_killed(ctx);
+
+	return fd >= 0;
+}
+
+/* memory.peak is there since Linux 5.19. */
+void cgroup_detail_memory(const struct context *ctx, struct failure *reterr)
+{
+	static const char *const FILES[] = { "memory.max", "memory.peak", "memory.current", "memory.limit_in_bytes",
+		"memory.max_usage_in_bytes" };
+	cleanup_fd int fd = open_oom_killed(ctx);
+	char value[32];
+	char line[64];
+
+	for (size_t i = 0; fd >= 0 && i < sizeof(FILES) / sizeof(FILES[0]); i++) {
+		if (read_file_at(fd, FILES[i], value, sizeof(value)) <= 0)
+			continue;
+		value[strcspn(value, "\n")] = '\0';
+		failure_detail(reterr, line, (size_t)snprintf(line, sizeof(line), "%s %s\n", FILES[i], value));
+	}
 }
 
 const char *cgroup_line(char *text, const char *controllers)

@@ -75,6 +75,9 @@ void cgroup_detail_pids(int fd, struct failure *reterr);
 /* Did the kernel kill a process of the container for memory? By the descriptors held, or else by the plan's paths. */
 bool cgroup_was_oom_killed(const struct context *ctx);
 
+/* Adds its memory limit and what was charged to the detail, one "FILE BYTES" a line. */
+void cgroup_detail_memory(const struct context *ctx, struct failure *reterr);
+
 /* Room for /proc/PID/cgroup. */
 #define CGROUP_LINES_MAX (HIERARCHIES * PATH_MAX)
 

@@ -62,8 +62,11 @@ static int peer_died(struct context *ctx, struct failure *reterr)
 	bool for_memory = cgroup_was_oom_killed(ctx);
 
 	errno = 0;
-	if (for_memory)
-		return FAIL_AS(reterr, PROBLEM_OOM_KILLED, "recv");
+	if (for_memory) {
+		(void)FAIL_AS(reterr, PROBLEM_OOM_KILLED, "recv");
+		cgroup_detail_memory(ctx, reterr);
+		return -1;
+	}
 	/* Our own child; its end comes a moment after that of the socket. */
 	if (ctx->init_pidfd >= 0 && waitid(P_PIDFD, (id_t)ctx->init_pidfd, &info, WEXITED | WNOWAIT) == 0 &&
 		info.si_code != CLD_EXITED && info.si_status == SIGSYS)

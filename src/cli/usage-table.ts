@@ -4,20 +4,7 @@
  * Pure.
  */
 import type { Usage } from '../runtime/usage.js';
-
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
-const STEP = 1024;
-
-/** 1536 is "1.5KiB" */
-export function humanBytes(bytes: bigint): string {
-  let value = Number(bytes);
-  let unit = 0;
-  while (value >= STEP && unit < UNITS.length - 1) {
-    value /= STEP;
-    unit++;
-  }
-  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)}${UNITS[unit]}`;
-}
+import { humanBytes } from '../util/byte-size.js';
 
 export const USAGE_HEADER = ['CPU %', 'CPU TIME', 'MEMORY / LIMIT', 'PIDS', 'IO READ / WRITTEN', 'NET IN / OUT', 'OOM'];
 const WIDTHS = [7, 10, 20, 6, 19, 19, 4];

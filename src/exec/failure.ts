@@ -13,6 +13,7 @@ import { asPointer } from '../util/pointer.js';
 import { plain, quote } from '../util/quote.js';
 import type { StatusRecord } from './channel.js';
 import { explainRefusal } from './explain.js';
+import { blamedOp } from './killed.js';
 import { describeOp } from './phrase.js';
 import { describeProblem, seconds } from './problems.js';
 import { explainProgram, explainRefusedProgram, splitProgram } from './program.js';
@@ -48,6 +49,8 @@ const FLAGS: { readonly [name in Op['op']]?: string } = {
 };
 
 function findOp(record: StatusRecord, { plan, id }: FailureContext): Op | undefined {
+  const blamed = blamedOp(record.problem, plan);
+  if (blamed !== undefined) return blamed;
   if (record.opcode === 0 || record.list === undefined) return undefined;
   const op = plan()?.lists[record.list][record.index];
   if (op === undefined) return undefined;
@@ -91,7 +94,8 @@ export function toError(record: StatusRecord, context: FailureContext): TsrunErr
   const op = findOp(record, context);
   const origin = op === undefined ? '' : (FLAGS[op.op] ?? op.origin);
   const at = origin === '' ? '' : `${plain(origin)}: `;
-  const failed = { verb: context.verb, id: context.id, record, op, at };
+  const arch = () => context.facts().arch;
+  const failed = { verb: context.verb, id: context.id, record, op, plan: context.plan, arch, at };
   const { problem, syscall, errno } = record;
   const place = { path: asPointer(origin), op: op?.op ?? context.verb, syscall, errno };
   const error =

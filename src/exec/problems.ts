@@ -7,9 +7,11 @@
 import { type ErrorCode, StateError, TsrunError } from '../errors.js';
 import { namespaceWords } from '../plan/names.js';
 import type { Op } from '../plan/op.gen.js';
+import type { Plan } from '../plan/plan.js';
 import { quote } from '../util/quote.js';
 import { signalName } from '../util/signals.js';
 import type { ProblemName, StatusRecord } from './channel.js';
+import { killedBySeccomp, killedForMemory } from './killed.js';
 import { describeOp, hookName } from './phrase.js';
 import { systemdRefusal } from './systemd.js';
 
@@ -19,6 +21,8 @@ export interface Failed {
   readonly record: StatusRecord;
   /** The op that failed, when the plan is at hand. */
   readonly op: Op | undefined;
+  readonly plan: () => Plan | undefined;
+  readonly arch: () => string;
   /** "/mounts/3: " or "". */
   readonly at: string;
 }
@@ -140,10 +144,7 @@ const PROBLEMS: { readonly [P in Exclude<ProblemName, 'NONE' | 'SYSCALL'>]: Word
     (f) => `nobody knows how container ${quote(f.id)} ended: it did before anybody waited, and left no exit record`,
     'wait while it runs, or give create or run --exit-file (run --keep leaves a record too)',
   ),
-  SECCOMP_KILLED: other(
-    (f) => `${phrase(f, 'start the container')}: its first process was killed by its seccomp profile (SIGSYS)`,
-    'linux.seccomp must allow what the runtime itself still calls once the filter is loaded, execve at least',
-  ),
+  SECCOMP_KILLED: killedBySeccomp,
   ID_MAP_TOOL: other(
     (f) => `${phrase(f, 'map the ids')}: ${ending(f.record.errno)}: ${quote(detail(f).trim())}`,
     'map only ids that /etc/subuid and /etc/subgid grant to this user (root adds ranges with "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER"), or only the own id, as "tsrun spec --rootless" does',
@@ -161,10 +162,7 @@ const PROBLEMS: { readonly [P in Exclude<ProblemName, 'NONE' | 'SYSCALL'>]: Word
     (f) => `${phrase(f, 'talk to systemd')}: a unit of that name has processes (${quote(detail(f))})`,
     'stop it with systemctl, or choose another name in linux.cgroupsPath',
   ),
-  OOM_KILLED: other(
-    (f) => `${phrase(f, 'start the container')}: container init was OOM-killed (memory limit too low?)`,
-    'raise linux.resources.memory.limit',
-  ),
+  OOM_KILLED: killedForMemory,
   HOOK_FAILED: other(
     (f) => hook(f, ending(f.record.errno)),
     'the hook ran with only the environment of its config; what it printed is above',

@@ -200,7 +200,7 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"NOT_POPULATABLE","group":"problem","meaning":"no process can be put into the cgroup: it is threaded or `domain invalid`","remedy":"choose another `linux.cgroupsPath`"},
   {"code":"SAME_NAMESPACE","group":"problem","meaning":"a network device was to be moved into the network namespace that it is in","remedy":"let the container have or join another network namespace"},
   {"code":"RDT_DIFFERS","group":"problem","meaning":"the resctrl class that `linux.intelRdt.closID` names exists with other schemata","remedy":"choose another `closID`, leave the schemata out, or make them those of the class"},
-  {"code":"OOM_KILLED","group":"problem","meaning":"the first process was killed because of its memory limit","remedy":"raise `linux.resources.memory.limit`"},
+  {"code":"OOM_KILLED","group":"problem","meaning":"the first process was killed because of its memory limit","remedy":"raise `linux.resources.memory.limit`: the message has the limit and what was charged"},
   {"code":"SYSTEMD_ERROR","group":"problem","meaning":"systemd refused a call; the message has its words","remedy":"`journalctl` may say more"},
   {"code":"SYSTEMD_JOB","group":"problem","meaning":"systemd took the call, but its job failed","remedy":"`journalctl` has the reason"},
   {"code":"SYSTEMD_UNIT_IN_USE","group":"problem","meaning":"a unit of the container's name has processes","remedy":"stop it, or choose another name in `linux.cgroupsPath`"},

@@ -239,3 +239,26 @@ t.test('an executor that dies without a verdict is an error that says how', asyn
   t.match(withoutVerdict('create', { status: null, signal: 'SIGSEGV' }).message, /killed by SIGSEGV/);
   t.match(withoutVerdict('start', { status: 2, signal: null }).message, /ended with status 2/);
 });
+
+t.test('an OOM kill is told with the limit and the charge, as far as the kernel tells them', async (t) => {
+  const said = (detail: string) => fail(undefined, { problem: 'OOM_KILLED', detail: Buffer.from(detail) }).message;
+  const killed = 'container init was OOM-killed';
+  t.equal(said(''), `${killed} (memory limit too low?)`);
+  t.equal(
+    said('memory.max 524288\nmemory.peak 1153434\nmemory.current 4096\n'),
+    `${killed}: memory limit 512 KiB, 1.1 MiB charged at most`,
+  );
+  t.equal(said('memory.max 524288\nmemory.current 4096\n'), `${killed}: memory limit 512 KiB, 4 KiB charged now`);
+  const unlimited = /: 4 KiB charged at most \(no limit of its own/;
+  t.match(said('memory.max max\nmemory.peak 4096\n'), unlimited);
+  t.match(said('memory.limit_in_bytes 9223372036854771712\nmemory.max_usage_in_bytes 4096\n'), unlimited);
+});
+
+t.test('a seccomp kill names nothing where nothing is known to be killed', async (t) => {
+  const allow = Buffer.from([6, 0, 0, 0, 0, 0, 0xff, 0x7f]);
+  const kill = Buffer.from([6, 0, 0, 0, 0, 0, 0, 0x80]);
+  const said = (filter: Buffer) =>
+    fail({ op: 'SECCOMP', flags: 0, filter, origin: pointer('linux', 'seccomp') }, { problem: 'SECCOMP_KILLED' });
+  t.match(said(allow), { message: /^\/linux\/seccomp: .*\(SIGSYS\)$/, hint: /execve at least/ });
+  t.match(said(kill), { message: /\(SIGSYS\): it kills execve$/, hint: /what is named here/ });
+});

@@ -111,34 +111,70 @@ t.test('a program that cannot run is reported with the reason', { skip }, async 
   for (const one of CASES) t.match(runCase(box, one), { status: 1, stderr: one.said }, one.what);
 });
 
-const killing = (names: readonly string[]) => ({
+const killing = (names: readonly string[], more: object = {}) => ({
   defaultAction: 'SCMP_ACT_ALLOW',
-  syscalls: [{ names, action: 'SCMP_ACT_KILL_PROCESS' }],
+  syscalls: [{ names, action: 'SCMP_ACT_KILL_PROCESS', ...more }],
 });
 
-t.test('a container whose profile kills what the runtime needs says so, in create', { skip }, async (t) => {
+t.test('a profile that kills what the runtime needs fails create, which names the call', { skip }, async (t) => {
   const box = sandbox(t);
-  const bundle = box.bundle(['true'], (config) => {
-    config['process'].noNewPrivileges = false;
-    config['linux'].seccomp = killing(['capset']);
-  });
-  const result = box.run(['create', '--bundle', bundle.path, box.id()]);
-  t.match(result, {
+  const create = (noNewPrivileges: boolean, seccomp: object) => {
+    const bundle = box.bundle(['true'], (config) => {
+      config['process'].noNewPrivileges = noNewPrivileges;
+      config['linux'].seccomp = seccomp;
+    });
+    return box.run(['create', '--bundle', bundle.path, box.id()]);
+  };
+  t.match(create(false, killing(['capset', 'acct'])), {
     status: 1,
-    stderr: /killed by its seccomp profile \(SIGSYS\)[\s\S]*hint: linux\.seccomp must allow/,
+    stderr:
+      /\/linux\/seccomp: .*killed by its seccomp profile \(SIGSYS\): it kills capset\nhint: allow in linux\.seccomp/,
   });
+  const PR_SET_KEEPCAPS = 8;
+  const conditional = killing(['prctl'], { args: [{ index: 0, value: PR_SET_KEEPCAPS, op: 'SCMP_CMP_EQ' }] });
+  t.match(create(false, conditional), { status: 1, stderr: /\(SIGSYS\): it may kill prctl, by the arguments\n/ });
+  t.equal(create(true, killing(['capset', 'prctl'])).status, 0, 'with no_new_privs it is loaded after these');
 });
 
 t.test('a profile that kills execve fails start', { skip }, async (t) => {
   const box = sandbox(t);
   const bundle = box.bundle(['true'], (config) => {
-    config['linux'].seccomp = killing(['execve', 'execveat']);
+    config['process'].noNewPrivileges = true;
+    config['linux'].seccomp = killing(['execve', 'execveat', 'capset']);
   });
   const id = box.id();
   t.equal(box.run(['create', '--bundle', bundle.path, id]).status, 0);
   // The record is the zombie: where orphans are reaped at once, start cannot tell.
   const { status, stderr } = box.run(['start', id]);
-  if (status !== 0) t.match(stderr, /killed by its seccomp profile \(SIGSYS\)/);
+  if (status !== 0) t.match(stderr, /killed by its seccomp profile \(SIGSYS\): it kills execve\n/);
   const run = box.run(['run', '--bundle', bundle.path, box.id()]);
-  t.match(run, { status: 1, stderr: /killed by its seccomp profile \(SIGSYS\)/ });
+  t.match(run, { status: 1, stderr: /killed by its seccomp profile \(SIGSYS\): it kills execve\n/ });
 });
+
+t.test(
+  'the calls named are all that the runtime needs: allowed, it is the program that is killed',
+  { skip },
+  async (t) => {
+    const box = sandbox(t);
+    for (const [noNewPrivileges, hook] of [
+      [true, false],
+      [false, false],
+      [false, true],
+    ] as const) {
+      const attempt = (allowed: readonly string[]) => {
+        const bundle = box.bundle(['true'], (config) => {
+          config['process'].noNewPrivileges = noNewPrivileges;
+          config['linux'].seccomp = { defaultAction: 'SCMP_ACT_KILL_PROCESS', syscalls: [] };
+          if (allowed.length > 0) config['linux'].seccomp.syscalls.push({ names: allowed, action: 'SCMP_ACT_ALLOW' });
+          if (hook) config['hooks'] = { startContainer: [{ path: '/bin/true' }] };
+        });
+        return box.run(['run', '--bundle', bundle.path, box.id()]);
+      };
+      const [, names = ''] = /it kills ([a-z0-9_, ]+)\n/.exec(attempt([]).stderr) ?? [];
+      t.match(names, /execve$/);
+      const { status, stderr } = attempt(names.split(', '));
+      if (hook) t.match(stderr, /startContainer hook .*killed by signal 31/, 'the process of the hook');
+      else t.match({ status, stderr }, { status: 128 + 31, stderr: '' });
+    }
+  },
+);

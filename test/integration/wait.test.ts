@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { skipUnless } from '../helpers/host.js';
+import { needHybrid, skipUnless } from '../helpers/host.js';
 import { hasEnded } from '../helpers/launch.js';
 import {
   type Bundle,
@@ -22,6 +22,7 @@ const skip = skipUnless(needRuntime(), IS_TSRUN ? false : 'only tsrun has wait')
 const [major = 0, minor = 0] = release().split('.').map(Number);
 /** PIDFD_INFO_EXIT. */
 const tellsByPidfd = major > 6 || (major === 6 && minor >= 15);
+const skipMemory = skipUnless(skip, needHybrid());
 const skipOld = skipUnless(skip, tellsByPidfd ? false : 'needs Linux 6.15');
 
 interface Waiter {
@@ -88,6 +89,17 @@ t.test('wait after the end tells the status from the record of --exit-file', { s
     t.equal(box.run(['wait', '--exit', id]).status, record.exitCode);
     t.equal(monitorOf(id), undefined, 'the monitor has gone');
   }
+});
+
+t.test('a program that was killed for memory is told from one that was killed', { skip: skipMemory }, async (t) => {
+  const box = sandbox(t);
+  const file = join(box.directory, 'exit');
+  const bundle = box.bundle(['tail', '/dev/zero'], (config) => {
+    config['linux'].resources = { memory: { limit: 32 << 20, swap: 32 << 20 } };
+  });
+  const id = detached(box, bundle, ['--exit-file', file]);
+  const record = JSON.parse(must(box.run(['wait', '--json', id])).stdout);
+  t.match(record, { id, exitCode: 137, signal: 9, oomKilled: true });
 });
 
 t.test('several waiters wait for a running container, with and without a monitor', { skip: skipOld }, async (t) => {

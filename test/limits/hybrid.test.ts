@@ -143,6 +143,20 @@ t.test(
   },
 );
 
+const onlyTsrun = skipUnless(skip, IS_TSRUN ? false : 'what tsrun says');
+
+t.test('a limit too small for the runtime itself is named, with what was charged', { skip: onlyTsrun }, async (t) => {
+  const box = sandbox(t);
+  const create = (limit: number) =>
+    box.run(['create', '--bundle', limited(box, ['true'], { memory: { limit, swap: limit } }).path, box.id()]);
+  t.match(create(64 << 10), {
+    status: 1,
+    stderr:
+      /\/linux\/resources\/memory\/limit: container init was OOM-killed: memory limit 64 KiB, [\d.]+ [KM]iB charged at most\nhint: raise/,
+  });
+  t.equal(create(16 << 20).status, 0);
+});
+
 const unifiedOnly = skipUnless(skip, IS_TSRUN ? false : 'other runtimes ignore cgroup2 on a hybrid host');
 
 t.test(

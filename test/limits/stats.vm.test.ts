@@ -78,6 +78,18 @@ t.test('events says that a process was killed for memory, and ends with the cont
   t.ok(lines.some((line) => JSON.parse(line).type === 'stats'));
 });
 
+t.test('a limit too small for the runtime itself is named, with what was charged', { skip: onlyTsrun }, async (t) => {
+  const box = sandbox(t);
+  const create = (limit: number) =>
+    box.run(['create', '--bundle', limited(box, ['true'], { memory: { limit, swap: limit } }).path, box.id()]);
+  t.match(create(64 << 10), {
+    status: 1,
+    stderr:
+      /\/linux\/resources\/memory\/limit: container init was OOM-killed: memory limit 64 KiB, [\d.]+ [KM]iB charged at most\nhint: raise/,
+  });
+  t.equal(create(16 << 20).status, 0);
+});
+
 t.test('top and events --format table show the same container', { skip: onlyTsrun }, async (t) => {
   const box = sandbox(t);
   const id = box.start(limited(box, ['sh', '-c', 'while :; do :; done'], { memory: { limit: 64 << 20 } }));

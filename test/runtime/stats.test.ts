@@ -3,11 +3,11 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { topText } from '../../src/cli/commands/top.js';
-import { humanBytes } from '../../src/cli/usage-table.js';
 import { filterPs } from '../../src/runtime/ps.js';
 import { readStats } from '../../src/runtime/stats.js';
 import { parseInterfaces } from '../../src/runtime/stats-network.js';
 import { usageOf } from '../../src/runtime/usage.js';
+import { humanBytes } from '../../src/util/byte-size.js';
 import { parseDuration } from '../../src/util/duration.js';
 import { stringifyJson } from '../../src/util/json-write.js';
 

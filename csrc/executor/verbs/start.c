@@ -69,8 +69,11 @@ static int died(struct context *ctx, struct failure *reterr)
 	bool by_seccomp = seccomp_killed(ctx, false);
 
 	errno = 0;
-	if (for_memory)
-		return FAIL_AS(reterr, PROBLEM_OOM_KILLED, "poll");
+	if (for_memory) {
+		(void)FAIL_AS(reterr, PROBLEM_OOM_KILLED, "poll");
+		cgroup_detail_memory(ctx, reterr);
+		return -1;
+	}
 	return FAIL_AS(reterr, by_seccomp ? PROBLEM_SECCOMP_KILLED : PROBLEM_INIT_DIED, "poll");
 }
 
