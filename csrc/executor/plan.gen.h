@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #define PLAN_MAGIC "TSRPLAN1"
-#define PLAN_VERSION 1u
+#define PLAN_VERSION 2u
 #define PLAN_HEADER_SIZE 128u
 #define PLAN_RECORD_SIZE 64u
 #define PLAN_MAX_BYTES 16777216u

@@ -2,7 +2,7 @@
 import type { JsonPointer } from '../util/pointer.js';
 
 export const MAGIC = 'TSRPLAN1';
-export const VERSION = 1;
+export const VERSION = 2;
 export const HEADER_SIZE = 128;
 export const RECORD_SIZE = 64;
 export const MAX_PLAN_BYTES = 16777216;
