@@ -1,8 +1,17 @@
-// Podman with --cgroup-manager systemd: the scope of a container from run to rm.
+// Podman with --cgroup-manager systemd: the scope of a container from run to rm; checkpoint and restore.
 import { readdirSync } from 'node:fs';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { needCommand, needQemu, skipUnless } from '../helpers/host.js';
-import { must, needRuntime, RUNTIME, type RunOptions, runProgram, type Sandbox, sandbox } from '../helpers/runtime.js';
+import {
+  eventually,
+  must,
+  needRuntime,
+  RUNTIME,
+  type RunOptions,
+  runProgram,
+  type Sandbox,
+  sandbox,
+} from '../helpers/runtime.js';
 import { CGROUPS, cgroupFile, isActive, SLOW, show } from '../helpers/systemd.js';
 
 const skip = skipUnless(needQemu(), needRuntime(), needCommand('podman'));
@@ -14,12 +23,18 @@ const podman = (box: Sandbox, args: string[], options: RunOptions = {}) => {
   return runProgram('podman', [...own, ...engine, ...args], box.directory, { ...SLOW, ...options });
 };
 
-t.test('podman --cgroup-manager systemd', { skip }, async (t) => {
+/** Podman's storage with one image. */
+function withImage(t: Test): Sandbox {
   const box = sandbox(t);
   const image = box.bundle();
   must(runProgram('tar', ['-C', image.rootfs, '-cf', `${box.directory}/image.tar`, '.'], box.directory));
   must(podman(box, ['import', `${box.directory}/image.tar`, 'image']));
   t.teardown(() => podman(box, ['rm', '--all', '--force', '--time', '0']));
+  return box;
+}
+
+t.test('podman --cgroup-manager systemd', { skip }, async (t) => {
+  const box = withImage(t);
   const limits = ['--memory', '64m', '--pids-limit', '50', '--cpus', '0.5'];
   const create = ['--network', 'none', '--name', 'one', ...limits, 'image'];
   must(podman(box, ['run', '--detach', ...create, 'sleep', '1000']));
@@ -44,5 +59,23 @@ t.test('podman --cgroup-manager systemd', { skip }, async (t) => {
   t.same(
     readdirSync(`${CGROUPS}/machine.slice`).filter((name) => name.includes(id)),
     [],
+  );
+});
+
+t.test('podman container checkpoint and restore', { skip: skipUnless(skip, needCommand('criu')) }, async (t) => {
+  const box = withImage(t);
+  const count = 'i=0; while true; do i=$((i+1)); echo $i >/tmp/count; sleep 0.1; done';
+  must(podman(box, ['run', '--detach', '--network', 'none', '--name', 'one', 'image', 'sh', '-c', count]));
+  const status = () => must(podman(box, ['inspect', '--format', '{{.State.Status}}', 'one'])).stdout.trim();
+  const counter = () => Number(must(podman(box, ['exec', 'one', 'cat', '/tmp/count'])).stdout);
+  t.ok(eventually(() => counter() > 3, 60_000));
+  const saved = counter();
+  must(podman(box, ['container', 'checkpoint', 'one']));
+  t.equal(status(), 'exited');
+  must(podman(box, ['container', 'restore', 'one']));
+  t.equal(status(), 'running');
+  t.ok(
+    eventually(() => counter() > saved, 60_000),
+    'it goes on where it was',
   );
 });
