@@ -15,14 +15,7 @@ import { compileWithLibseccomp } from '../native/seccomp.js';
 import type { ContainerId } from '../state/container-id.js';
 import { quote } from '../util/quote.js';
 import { type Container, readContainer } from './container.js';
-import {
-  type CriuChoices,
-  commonOptions,
-  type Directories,
-  joinedNamespaces,
-  outsideMounts,
-  refuseRootless,
-} from './criu-choices.js';
+import { type CriuChoices, commonOptions, joinedNamespaces, outsideMounts, refuseRootless } from './criu-choices.js';
 import { isExternalFile, readStdio, withDirectories, writeDescriptors } from './criu-images.js';
 import { deleteContainer } from './delete.js';
 import { hostFacts, type Runtime } from './runtime.js';
@@ -48,11 +41,12 @@ export function checkpointContainer(runtime: Runtime, request: CheckpointRequest
   const container = readContainer(runtime, id);
   const pid = runningPid(runtime, id);
   requireFeatures({ memoryTracking: preDump, lazyPages: request.lazyPages });
+  const stdio = readStdio(pid);
+  // Whatever is refused is refused before a directory is made.
+  const options = { ...dumpOptions(request, container, pid), ...externals(container, pid, stdio) };
   withDirectories(request, (images, work) => {
-    const stdio = readStdio(pid);
-    const options = { ...dumpOptions(request, container, pid, { images, work }), ...externals(container, pid, stdio) };
     if (!preDump) writeDescriptors(request.imagePath, stdio);
-    dump(request, options);
+    dump(request, { ...options, imagesDirectory: images, workDirectory: work });
   });
   if (!preDump && !request.leaveRunning) deleteContainer(runtime, id, { force: true });
 }
@@ -76,15 +70,12 @@ function dump(request: CheckpointRequest, options: CriuOptions): void {
 
 const DUMP_LOG = 'dump.log';
 
-function dumpOptions(
-  request: CheckpointRequest,
-  container: Container,
-  pid: number,
-  directories: Directories,
-): CriuOptions {
+type Options = Omit<CriuOptions, 'imagesDirectory' | 'workDirectory'>;
+
+function dumpOptions(request: CheckpointRequest, container: Container, pid: number): Options {
   const server = pageServer(request.pageServer);
   return {
-    ...commonOptions(request, container.spec, directories),
+    ...commonOptions(request, container.spec),
     pid,
     logFile: DUMP_LOG,
     leaveRunning: request.leaveRunning || request.preDump,

@@ -54,22 +54,17 @@ function configFile(spec: ValidSpec): string | undefined {
   return existsSync(DEFAULT_CONFIG) ? DEFAULT_CONFIG : undefined;
 }
 
-/** Descriptors of whoever made the socket to CRIU. */
-export interface Directories {
-  readonly images: number;
-  readonly work: number;
-}
-
 /** -v4: most of what CRIU finds out; only read when it fails. */
 const LOG_LEVEL = 4;
 
-export function commonOptions(choices: CriuChoices, spec: ValidSpec, directories: Directories): CriuOptions {
+export function commonOptions(
+  choices: CriuChoices,
+  spec: ValidSpec,
+): Omit<CriuOptions, 'imagesDirectory' | 'workDirectory'> {
   const config = configFile(spec);
   const empty = emptyNamespaces(choices.emptyNs);
   const mode = choices.manageCgroupsMode;
   return {
-    imagesDirectory: directories.images,
-    workDirectory: directories.work,
     logLevel: LOG_LEVEL,
     notifyScripts: true,
     evasiveDevices: true,

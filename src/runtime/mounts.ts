@@ -64,13 +64,19 @@ function mountTable(runtime: Runtime, id: ContainerId): MountRow[] {
   return parseMountTable(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'));
 }
 
+/** The record first: what another command adds meanwhile is then in the table, and not taken for gone. */
+function readBoth(runtime: Runtime, id: ContainerId) {
+  const live = readLive(runtime, id);
+  return { ...live, table: mountTable(runtime, id) };
+}
+
 const rowOf = (table: readonly MountRow[], { id, destination }: LiveMount): MountRow | undefined =>
   id === 0 ? table.findLast((row) => row.destination === destination) : table.find((row) => row.id === id);
 
 export function listMounts(runtime: Runtime, id: ContainerId): ListedMount[] {
   const { spec } = readRecord(runtime, id);
-  const table = mountTable(runtime, id);
-  const live = new Set(readLive(runtime, id).mounts.map((mount) => rowOf(table, mount)?.id));
+  const { mounts, table } = readBoth(runtime, id);
+  const live = new Set(mounts.map((mount) => rowOf(table, mount)?.id));
   const config = new Set((spec.mounts ?? []).map(({ destination }) => containerPath(destination)));
   const made = new Set(['/', '/dev/console', ...(spec.linux?.maskedPaths ?? []), ...(spec.linux?.readonlyPaths ?? [])]);
   return table.map((row) => {
@@ -97,8 +103,7 @@ export function addMounts(runtime: Runtime, id: ContainerId, document: SourceDoc
   const { spec, bundle } = withMounts(runtime, id, document);
   if ((spec.mounts ?? []).length === 0) return;
   retrying(() => {
-    const table = mountTable(runtime, id);
-    const { text: before, mounts } = readLive(runtime, id);
+    const { text: before, mounts, table } = readBoth(runtime, id);
     const kept = mounts.filter((mount) => rowOf(table, mount) !== undefined);
     const record = recordOf(before, kept, spec);
     const target = { spec, bundle, taken: kept.map(({ destination }) => destination) };
@@ -126,8 +131,7 @@ export function removeMounts(
   const { spec } = readRecord(runtime, id);
   const paths = [...new Set(destinations.map(containerPath))];
   retrying(() => {
-    const table = mountTable(runtime, id);
-    const { text: before, mounts } = readLive(runtime, id);
+    const { text: before, mounts, table } = readBoth(runtime, id);
     const found = findAll(runtime, spec, { paths, table, mounts, force });
     const after = liveMountsText(mounts.filter(({ destination }) => !paths.includes(destination)));
     const { plan } = compileLiveRemoval(spec, { before, during: before, after }, found);

@@ -40,9 +40,9 @@ export async function restoreContainer(runtime: Runtime, request: RestoreRequest
   const { plan, external } = compile(runtime, bundle, request);
   if (request.lazyPages) requireFeatures({ lazyPages: true });
   if (!detach) adoptOrphans();
-  makeDirectory(request.workPath, '--work-path');
   const mounts = outsideMounts(external, id);
   const options = { ...restoreOptions(request, bundle), externalMounts: mounts };
+  makeDirectory(request.workPath, '--work-path');
   const flags = [...console.flags, ...(request.pidFile === undefined ? [] : ['--pid-file', request.pidFile])];
   const send = console.send === undefined ? {} : { consoleFd: console.send };
   const pid = await restore(runtime, request, { bundle, plan, options, flags, send });
@@ -85,7 +85,9 @@ const RESTORE_LOG = 'restore.log';
 function restoreOptions(request: RestoreRequest, { spec, path }: Bundle): CriuOptions {
   const namespaces = joinedNamespaces(spec).map(({ key }, index) => ({ key, fd: FIRST_NAMESPACE_FD + index }));
   return {
-    ...commonOptions(request, spec, CRIU_FDS),
+    ...commonOptions(request, spec),
+    imagesDirectory: CRIU_FDS.images,
+    workDirectory: CRIU_FDS.work,
     logFile: RESTORE_LOG,
     root: join(path, spec.root.path),
     restoreSibling: true,

@@ -171,9 +171,17 @@ t.test('what cannot be saved or restored is refused by name', { skip: skipUnless
     t.match(stderr, message);
   };
   if (!needCriu()) {
-    refused(['checkpoint', '--manage-cgroups-mode', 'sort', id], /--manage-cgroups-mode: unknown mode "sort"/);
-    refused(['checkpoint', '--empty-ns', 'pid', id], /--empty-ns: "pid" is not supported/);
-    refused(['checkpoint', '--page-server', 'nowhere', id], /--page-server: "nowhere" is not of the form ADDRESS:PORT/);
+    const images = ['--image-path', join(box.directory, 'images')];
+    refused(
+      ['checkpoint', ...images, '--manage-cgroups-mode', 'sort', id],
+      /--manage-cgroups-mode: unknown mode "sort"/,
+    );
+    refused(['checkpoint', ...images, '--empty-ns', 'pid', id], /--empty-ns: "pid" is not supported/);
+    refused(
+      ['checkpoint', ...images, '--page-server', 'nowhere', id],
+      /--page-server: "nowhere" is not of the form ADDRESS:PORT/,
+    );
+    t.notOk(existsSync(join(box.directory, 'images')), 'no directory is made');
   }
   refused(['checkpoint', '--status-fd', '99', id], /--status-fd: "99" is not an open descriptor/);
   refused(['restore', '--lsm-profile', 'x', '-b', bundle.path, box.id()], /--lsm-profile: "x" is not of the form/);
