@@ -17,7 +17,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { baseConfig, type TestConfig } from './config.js';
-import { needRoot, type Skip, skipUnless } from './host.js';
+import { needQemu, needRoot, type Skip, skipUnless } from './host.js';
 import { findLeaks } from './leaks.js';
 import { copyRootfs, needBusybox } from './rootfs.js';
 
@@ -38,6 +38,9 @@ export interface RunOptions {
   readonly cwd?: string;
   readonly env?: { readonly [name: string]: string };
 }
+
+/** Milliseconds. QEMU without hardware support is some twenty times slower. */
+const DEADLINE = needQemu() ? 30_000 : 180_000;
 
 export function needRuntime(): Skip {
   const built = existsSync(RUNTIME) ? false : `${RUNTIME} does not exist`;
@@ -65,7 +68,7 @@ export function runProgram(
   try {
     const done = spawnSync(program, args, {
       stdio: files,
-      timeout: options.timeout ?? 30_000,
+      timeout: options.timeout ?? DEADLINE,
       killSignal: 'SIGKILL',
       cwd: options.cwd,
       env: { PATH: process.env['PATH'], HOME: '/root', ...options.env },
