@@ -5,6 +5,7 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { CRIU_FDS, compileRestore } from '../compile/restore.js';
+import { rootfsPath } from '../compile/rootfs.js';
 import { type CriuOptions, REQUEST, type Response } from '../criu/messages.js';
 import { criuFailure, criuPath, findCriu, requireFeatures } from '../criu/program.js';
 import { converse, type Notification } from '../criu/session.js';
@@ -89,7 +90,7 @@ function restoreOptions(request: RestoreRequest, { spec, path }: Bundle): CriuOp
     imagesDirectory: CRIU_FDS.images,
     workDirectory: CRIU_FDS.work,
     logFile: RESTORE_LOG,
-    root: join(path, spec.root.path),
+    root: rootfsPath(spec, path),
     restoreSibling: true,
     inheritFds: [...readDescriptors(request.imagePath), ...namespaces],
     ...(request.lsmProfile === undefined ? {} : { lsmProfile: request.lsmProfile }),

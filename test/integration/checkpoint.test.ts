@@ -106,6 +106,17 @@ t.test('--pre-dump saves memory first and --parent-path builds on it', { skip: t
   t.ok(reaches(bundle, counter(bundle) + 2));
 });
 
+t.test('a root file system outside the bundle is found again', { skip }, async (t) => {
+  const box = sandbox(t);
+  const bundle = box.bundle(['sh', '-c', COUNT]);
+  bundle.config['root'].path = bundle.rootfs;
+  bundle.save();
+  const { id, images } = checkpointed(box, bundle);
+  const saved = counter(bundle);
+  must(box.run(['restore', '-d', '--image-path', images, '-b', bundle.path, id]));
+  t.ok(reaches(bundle, saved + 3));
+});
+
 t.test('bind mounts and hooks are those of the config at restore', { skip }, async (t) => {
   const box = sandbox(t);
   const shared = join(box.directory, 'shared');
