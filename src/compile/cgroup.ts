@@ -8,6 +8,7 @@
 import { SpecError, type SpecIssue } from '../errors.js';
 import type { HostFacts } from '../host/facts.js';
 import { CGROUP, type Op } from '../plan/op.gen.js';
+import { settlePidsLimit } from '../spec/pids-limit.js';
 import type { ValidSpec } from '../spec/valid.js';
 import { type JsonPointer, pointer } from '../util/pointer.js';
 import { refuse, warn } from './report.js';
@@ -33,7 +34,7 @@ const WANTED = ['cpu', 'io', 'memory', 'pids'];
 /** Throws SpecError with every field that this host's cgroups cannot serve. */
 export function compileCgroup(spec: ValidSpec, facts: HostFacts): CompiledCgroup {
   const { cgroupsPath = '', resources = {} } = spec.linux ?? {};
-  const limits = compileResources(resources, facts, { devices: true });
+  const limits = compileResources(settlePidsLimit(resources, spec.ociVersion), facts, { devices: true });
   checkCgroupsPath(limits.report, cgroupsPath);
   const places = placeCgroups(cgroupsPath, facts.cgroup);
   const { mount } = facts.cgroup;

@@ -14,7 +14,7 @@ import { refuse } from './report.js';
 const AT = pointer('linux', 'intelRdt');
 
 /** The directory below the mount; '' is the root class. */
-function groupOf({ closID }: LinuxIntelRdt): string {
+export function groupOf({ closID }: LinuxIntelRdt): string {
   if (closID === undefined) return SLOT.id;
   return closID === '/' ? '' : closID;
 }
@@ -38,18 +38,20 @@ const NEEDS = [
   },
 ] as const;
 
+type Judged = Pick<ProcessScope, 'facts' | 'report'>;
+
 /** The mount point, or undefined with the reason reported. */
-function mountOf(scope: ProcessScope, rdt: LinuxIntelRdt): string | undefined {
-  const { resctrl } = scope.facts;
+function mountOf({ facts, report }: Judged, rdt: LinuxIntelRdt): string | undefined {
+  const { resctrl } = facts;
   if (resctrl === null) {
-    refuse(scope.report, 'RDT_UNAVAILABLE', AT, 'is specified in config, but Intel RDT is not enabled', {
+    refuse(report, 'RDT_UNAVAILABLE', AT, 'is specified in config, but Intel RDT is not enabled', {
       hint: 'mount it: mount -t resctrl resctrl /sys/fs/resctrl (the processor and CONFIG_X86_CPU_RESCTRL must have it)',
     });
     return undefined;
   }
   for (const { field, asks, info } of NEEDS) {
     if (!asks(rdt) || resctrl.info.some((name) => info.test(name))) continue;
-    refuse(scope.report, 'RDT_UNAVAILABLE', append(AT, field), 'is not something that this processor has', {
+    refuse(report, 'RDT_UNAVAILABLE', append(AT, field), 'is not something that this processor has', {
       hint: `${resctrl.mount}/info lists: ${resctrl.info.join(' ') || 'nothing'}`,
     });
   }
@@ -107,25 +109,35 @@ export function removeIntelRdt({ spec, facts }: ProcessScope): Op[] {
   ];
 }
 
+/** The two that update has flags for. */
+export type RdtChange = Pick<LinuxIntelRdt, 'l3CacheSchema' | 'memBwSchema'>;
+
 /**
  * update: writes other schemata into the container's class, whoever made it. change holds what is asked for; the container
- * must have been created with intelRdt, and each field with its own, as runc wants it.
+ * must have been created with intelRdt, as runc wants it.
  */
-export function updateIntelRdt(
-  scope: ProcessScope,
-  change: Pick<LinuxIntelRdt, 'l3CacheSchema' | 'memBwSchema'>,
-): Op[] {
-  const rdt = scope.spec.linux?.intelRdt;
+export function updateIntelRdt(scope: Judged, rdt: LinuxIntelRdt | undefined, change: RdtChange): Op[] {
   const lines = schemataOf(change);
   if (lines.length === 0) return [];
   if (rdt === undefined) {
-    refuse(scope.report, 'RDT_UNAVAILABLE', AT, 'updating a non-existent Intel RDT configuration is not supported');
+    for (const field of Object.keys(change))
+      refuse(scope.report, 'RDT_UNAVAILABLE', append(AT, field), 'the container was created without linux.intelRdt', {
+        hint: 'updating a non-existent Intel RDT configuration is not supported: set it in the config of a new container',
+      });
     return [];
   }
-  const mount = mountOf(scope, { ...rdt, ...change });
+  const mount = mountOf(scope, change);
   if (mount === undefined) return [];
   return [
     { op: 'RDT_GROUP', mount, group: groupOf(rdt), flags: RDT.MUST_EXIST, origin: append(AT, 'closID') },
     { op: 'RDT_SCHEMATA', lines, flags: RDT.REPLACE, origin: AT },
   ];
+}
+
+/** What the class holds now of the resources that op writes, as one write that brings it back. */
+export function restoreSchemata(op: Extract<Op, { op: 'RDT_SCHEMATA' }>, schemata: string): Op[] {
+  const resource = (line: string) => line.split(':')[0]?.trim() ?? '';
+  const written = new Set(op.lines.flatMap((text) => text.split('\n')).map(resource));
+  const old = schemata.split('\n').filter((line) => line.trim() !== '' && written.has(resource(line)));
+  return old.length === 0 ? [] : [{ ...op, lines: [`${old.map((line) => line.trim()).join('\n')}\n`] }];
 }

@@ -4,6 +4,7 @@
  * Pure.
  */
 import { type Op, WRITE } from '../plan/op.gen.js';
+import { restoreSchemata } from './intel-rdt.js';
 
 /** The text of a file of the container's cgroup in a hierarchy (0: cgroup2); undefined when it is not there. */
 export type LiveFiles = (hierarchy: number, file: string) => string | undefined;
@@ -31,12 +32,19 @@ const DEVICE_RULES = new Set(['devices.allow', 'devices.deny']);
 
 const isDevices = (op: Op) => op.op === 'CGROUP_DEVICES' || (op.op === 'CGROUP_WRITE' && DEVICE_RULES.has(op.file));
 
-export function restoreOps(ops: readonly Op[], live: LiveFiles, oldDevices: () => readonly Op[]): Op[] {
+/** What holds before the update. */
+interface Before {
+  readonly live: LiveFiles;
+  readonly schemata: string | undefined;
+}
+
+export function restoreOps(ops: readonly Op[], before: Before, oldDevices: () => readonly Op[]): Op[] {
   const back = ops
     .filter((op) => !isDevices(op))
-    .flatMap((op) => restore(op, live))
+    .flatMap((op) => restore(op, before.live))
     .reverse();
-  return [...(ops.some(isDevices) ? oldDevices() : []), ...lastDecides(back)];
+  const schemata = ops.flatMap((op) => (op.op === 'RDT_SCHEMATA' ? restoreSchemata(op, before.schemata ?? '') : []));
+  return [...schemata, ...(ops.some(isDevices) ? oldDevices() : []), ...lastDecides(back)];
 }
 
 function restore(op: Op, live: LiveFiles): Write[] {

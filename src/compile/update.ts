@@ -9,16 +9,22 @@ import { SpecError } from '../errors.js';
 import type { HostFacts } from '../host/facts.js';
 import { type Op, WRITE } from '../plan/op.gen.js';
 import { NO_OPS } from '../plan/plan.js';
-import type { LinuxCPU, LinuxMemory, LinuxResources } from '../spec/types.gen.js';
+import type { LinuxCPU, LinuxIntelRdt, LinuxMemory, LinuxResources } from '../spec/types.gen.js';
 import { asPointer, type JsonPointer } from '../util/pointer.js';
 import type { CgroupPlace } from './cgroup.js';
 import { ROOT_ORIGIN } from './context.js';
 import type { Compiled } from './index.js';
+import { type RdtChange, updateIntelRdt } from './intel-rdt.js';
 import { refuse } from './report.js';
 import { CGROUP2, findV1, isOnV1, type Limits, resource, setLimit, setV1Limit } from './resources/limits.js';
 import { compileResources } from './resources/resources.js';
 import { updateUnit } from './systemd/cgroup.js';
 import { type LiveFiles, restoreOps } from './update-restore.js';
+
+export interface UpdateChange {
+  readonly resources: LinuxResources;
+  readonly intelRdt: RdtChange;
+}
 
 export interface UpdateTarget {
   /** What was asked for so far: linux.resources of the container's record. */
@@ -28,6 +34,9 @@ export interface UpdateTarget {
   readonly unit: string | null;
   /** The files of the container's cgroups as they are. */
   readonly live: LiveFiles;
+  /** What the config says of Intel RDT, and the text of the schemata file of the container's class. */
+  readonly intelRdt: LinuxIntelRdt | undefined;
+  readonly schemata: string | undefined;
   /** Text of state.json with the new resources. */
   readonly record: string;
 }
@@ -39,15 +48,16 @@ const RESOURCES = '/linux/resources';
 const ALLOW_ALL = Uint8Array.of(0xb7, 0, 0, 0, 1, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0);
 
 /**
- * named: what the command line or its file asks for. rename: from a place in it to how the user wrote it ("--memory").
+ * change: what the command line or its file asks for. rename: from a place in it to how the user wrote it ("--memory").
  * Throws SpecError with everything that this host's cgroups cannot do.
  */
 export function compileUpdate(
-  named: LinuxResources,
+  change: UpdateChange,
   target: UpdateTarget,
   facts: HostFacts,
   rename: (path: JsonPointer) => JsonPointer,
 ): Compiled {
+  const { resources: named, intelRdt } = change;
   const { current, places, unit, live, record } = target;
   const within = (path: JsonPointer) =>
     rename(path.startsWith(RESOURCES) ? asPointer(path.slice(RESOURCES.length)) : path);
@@ -55,10 +65,11 @@ export function compileUpdate(
   stopIdling(limits, named);
   checkUsage(limits, named, live);
   const devices = named.devices === undefined ? [] : deviceOps(named.devices, facts);
+  const rdt = updateIntelRdt({ facts, report: limits.report }, target.intelRdt, intelRdt);
   const { issues, warnings } = limits.report;
   if (issues.length > 0) throw new SpecError(issues.map((issue) => ({ ...issue, path: within(issue.path) })));
-  const ops = [...inOrder(limits.ops, live), ...devices].map((op) => ({ ...op, origin: within(op.origin) }));
-  const restore = restoreOps(ops, live, () => deviceOps(current.devices ?? [], facts));
+  const ops = [...inOrder(limits.ops, live), ...devices, ...rdt].map((op) => ({ ...op, origin: within(op.origin) }));
+  const restore = restoreOps(ops, target, () => deviceOps(current.devices ?? [], facts));
   const lists = {
     ...NO_OPS,
     setup: [
@@ -154,26 +165,15 @@ const asNumber = (text: string | undefined): bigint => {
   return /^\d+$/.test(word) ? BigInt(word) : 2n ** 64n;
 };
 
-/** cgroup v2: what grows before what shrinks, so that nothing is reclaimed that the new limits allow; a burst within its quota. */
+/** cgroup v2: what grows before what shrinks, so that nothing is reclaimed that the new limits allow. */
 function inOrder(ops: readonly Op[], live: LiveFiles): Op[] {
   const isV2 = (op: Op, file: string) => op.op === 'CGROUP_WRITE' && op.hierarchy === CGROUP2 && op.file === file;
-  const swapFirst = ops.some((op) => shrinks(op, 'memory.max', live));
-  const burst = ops.find((op) => isV2(op, 'cpu.max.burst'));
-  const burstFirst = burst?.op === 'CGROUP_WRITE' && asNumber(burst.value) <= asNumber(live(CGROUP2, 'cpu.max'));
-  const sorted = swapFirst
-    ? moveBefore(
-        ops,
-        (op) => isV2(op, 'memory.swap.max'),
-        (op) => isV2(op, 'memory.max'),
-      )
-    : [...ops];
-  return burstFirst
-    ? moveBefore(
-        sorted,
-        (op) => op === burst,
-        (op) => isV2(op, 'cpu.max'),
-      )
-    : sorted;
+  if (!ops.some((op) => shrinks(op, 'memory.max', live))) return [...ops];
+  return moveBefore(
+    ops,
+    (op) => isV2(op, 'memory.swap.max'),
+    (op) => isV2(op, 'memory.max'),
+  );
 }
 
 function shrinks(op: Op, file: string, live: LiveFiles): boolean {

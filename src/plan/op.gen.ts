@@ -1929,7 +1929,7 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
   },
   RDT_SCHEMATA: {
     code: 164,
-    lists: ['setup'],
+    lists: ['setup', 'teardown'],
     fields: [
       { name: 'lines', type: 'strv', offset: 8, slots: false },
       { name: 'flags', type: 'u32', offset: 16, slots: false },

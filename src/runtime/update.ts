@@ -1,13 +1,16 @@
 /** update: new limits for a container that exists. Not in runtime-spec; the behaviour is runc's (update.go). */
 import { closeSync, constants, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { groupOf, type RdtChange } from '../compile/intel-rdt.js';
 import { compileUpdate } from '../compile/update.js';
 import { SpecError, StateError, TsrunError } from '../errors.js';
+import type { HostFacts } from '../host/facts.js';
 import { addon } from '../native/addon.js';
 import { SLOT } from '../plan/op.gen.js';
 import { mergeResources } from '../spec/merge.js';
+import { settlePidsLimit } from '../spec/pids-limit.js';
 import type { SourceDocument } from '../spec/read.js';
-import type { LinuxResources } from '../spec/types.gen.js';
+import type { LinuxIntelRdt, LinuxResources } from '../spec/types.gen.js';
 import type { ValidSpec } from '../spec/valid.js';
 import { validateResources } from '../spec/validate.js';
 import type { ContainerId } from '../state/container-id.js';
@@ -24,7 +27,9 @@ export interface UpdateRequest {
   readonly id: ContainerId;
   /** A LinuxResources object. */
   readonly resources: SourceDocument;
-  /** From a place in it to how the user wrote it. */
+  /** Not among the resources of OCI, but of runc's update. */
+  readonly intelRdt: RdtChange;
+  /** From a place in the resources, or in the config for intelRdt, to how the user wrote it. */
   readonly rename: (path: JsonPointer) => JsonPointer;
 }
 
@@ -77,8 +82,15 @@ function renamed<T>({ rename, resources }: UpdateRequest, validate: () => T): T 
   }
 }
 
-function withResources(spec: ValidSpec, resources: LinuxResources): unknown {
-  return { ...spec, linux: { ...spec.linux, resources } };
+function withResources({ linux, ...spec }: ValidSpec, resources: LinuxResources, rdt: RdtChange): unknown {
+  const intelRdt = linux?.intelRdt && { intelRdt: { ...linux.intelRdt, ...rdt } };
+  return { ...spec, linux: { ...linux, resources, ...intelRdt } };
+}
+
+/** The schemata file of the container's class, as it is when the update begins. */
+function liveSchemata(facts: HostFacts, id: ContainerId, rdt: LinuxIntelRdt | undefined): string | undefined {
+  if (facts.resctrl === null || rdt === undefined) return undefined;
+  return readCgroupFile(join(facts.resctrl.mount, groupOf(rdt).replaceAll(SLOT.id, id)), 'schemata');
 }
 
 /** The files of the container's cgroups, as they are when the update begins. */
@@ -101,19 +113,25 @@ export function updateContainer(runtime: Runtime, request: UpdateRequest): void 
 }
 
 function apply(runtime: Runtime, request: UpdateRequest, container: Container): void {
-  const { id, resources: document, rename } = request;
+  const { id, resources: document, intelRdt: rdt, rename } = request;
   const { spec, bundle, cgroups, unit } = container;
   const current = spec.linux?.resources ?? {};
-  const { value: named, warnings } = renamed(request, () => validateResources(document, current));
+  const { value, warnings } = renamed(request, () => validateResources(document, current));
+  const named = settlePidsLimit(value, spec.ociVersion);
   for (const issue of warnings) runtime.warn(formatIssue({ ...issue, path: rename(issue.path) }, document.name));
-  if (cgroups.length === 0) {
+  const onlyRdt = Object.keys(named).length === 0 && Object.keys(rdt).length > 0;
+  if (cgroups.length === 0 && !onlyRdt) {
     const message = `cgroup not exist: the container has none of its own: ${quote(id)}`;
     throw new StateError('CONTAINER_STATE', id, message);
   }
-  const config = withResources(spec, mergeResources(current, named));
+  const config = withResources(spec, mergeResources(current, named), rdt);
   const record = buildRecord({ id: SLOT.id, created: SLOT.created, bundle, systemd: unit !== null, config });
-  const target = { current, places: cgroups, unit, live: liveFiles(container), record };
-  const compiled = withPositions(document, () => compileUpdate(named, target, hostFacts(), rename));
+  const facts = hostFacts();
+  const intelRdt = spec.linux?.intelRdt;
+  const schemata = liveSchemata(facts, id, intelRdt);
+  const target = { current, places: cgroups, unit, live: liveFiles(container), record, intelRdt, schemata };
+  const change = { resources: named, intelRdt: rdt };
+  const compiled = withPositions(document, () => compileUpdate(change, target, facts, rename));
   warnOf(runtime, compiled.warnings, document);
   run(runtime, id, compiled.plan);
 }

@@ -1,10 +1,8 @@
 // What compileCreate refuses and warns of, code by code. What it emits is in the golden plans.
 import t from 'tap';
-import type { ProcessScope } from '../../src/compile/context.js';
-import { updateIntelRdt } from '../../src/compile/intel-rdt.js';
 import type { HostFacts } from '../../src/host/facts.js';
 import { SETGROUPS } from '../../src/plan/op.gen.js';
-import { hostFacts, ID_MAPS, NO_CGROUP2, UNIFIED } from '../helpers/facts.js';
+import { ID_MAPS, NO_CGROUP2, UNIFIED } from '../helpers/facts.js';
 import { create, line, ops, refusals } from './compiling.js';
 
 const MAPS = {
@@ -129,19 +127,6 @@ t.test('compileIntelRdt refuses what the host has not', (t) => {
     'RDT_UNAVAILABLE /linux/intelRdt/enableMonitoring',
   ]);
   t.same(found({ mount: '/r', info: ['L3CODE', 'L3DATA', 'L3_MON', 'MB'] }), []);
-  t.end();
-});
-
-t.test('updateIntelRdt replaces the schemata of a container that has some', (t) => {
-  const report = { issues: [], warnings: [] };
-  const scope = (linux: object) => ({ spec: { linux }, facts: hostFacts(), report }) as unknown as ProcessScope;
-  t.match(updateIntelRdt(scope({ intelRdt: { closID: 'gold' } }), { memBwSchema: 'MB:0=20' }), [
-    { op: 'RDT_GROUP', group: 'gold', flags: 1 },
-    { op: 'RDT_SCHEMATA', lines: ['MB:0=20\n'], flags: 2 },
-  ]);
-  t.same(report.issues, []);
-  t.same(updateIntelRdt(scope({}), { memBwSchema: 'MB:0=20' }), []);
-  t.match(report.issues, [{ code: 'RDT_UNAVAILABLE', path: '/linux/intelRdt' }]);
   t.end();
 });
 

@@ -5,6 +5,7 @@ import { weightOfShares } from '../../src/compile/resources/cpu.js';
 import { SpecError } from '../../src/errors.js';
 import type { CgroupFacts } from '../../src/host/facts.js';
 import { WRITE } from '../../src/plan/op.gen.js';
+import { settlePidsLimit } from '../../src/spec/pids-limit.js';
 import type { LinuxResources } from '../../src/spec/types.gen.js';
 import type { ValidSpec } from '../../src/spec/valid.js';
 import { hostFacts, UNIFIED } from '../helpers/facts.js';
@@ -58,8 +59,17 @@ t.test('compileMemory writes memory.max, memory.swap.max as swap alone, and memo
   t.same(writes({ memory: { limit: 0n, swap: 0n, reservation: 0n } }), [], '0 asks for nothing');
 });
 
-t.test('compilePids takes 0 for "not set", as engines mean it', async (t) => {
-  t.same(writes({ pids: { limit: 0n } }), []);
+t.test('settlePidsLimit: 0 is one process since runtime-spec 1.3, before it was no limit', async (t) => {
+  const zero = { pids: { limit: 0n }, cpu: { shares: 5n } };
+  for (const version of ['1.0.2', '1.0.2-dev', '1.2.1'])
+    t.same(settlePidsLimit(zero, version), { cpu: zero.cpu }, version);
+  for (const version of ['1.3.0', '1.3.0+dev', '1.10.0'])
+    t.same(settlePidsLimit(zero, version), { ...zero, pids: { limit: 1n } }, version);
+  for (const pids of [{ limit: 7n }, { limit: -1n }, {}]) t.same(settlePidsLimit({ pids }, '1.3.0'), { pids });
+});
+
+t.test('compilePids writes a limit, and max for -1', async (t) => {
+  t.same(writes({ pids: { limit: 7n } }), ['pids.max = 7 <- pids/limit']);
   t.same(writes({ pids: { limit: -1n } }), ['pids.max = max <- pids/limit']);
   t.same(writes({ pids: {} }), []);
 });
@@ -211,7 +221,6 @@ t.test('a host without the controllers is no error as long as no limit is asked 
   const nothing: LinuxResources = {
     memory: { limit: 0n, disableOOMKiller: false },
     cpu: { shares: 0n, quota: 0n, cpus: '' },
-    pids: { limit: 0n },
     blockIO: { weight: 0, throttleReadBpsDevice: [] },
     hugepageLimits: [{ pageSize: '2MB', limit: 7n }],
     network: { classID: 0, priorities: [] },

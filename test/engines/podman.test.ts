@@ -45,6 +45,18 @@ t.test('podman runs containers with it', { skip }, async (t) => {
     t.match(run(['--rm'], ['sh', '-c', READ_LIMITS]).stdout, /^pids 2048$/m);
     const limited = run(['--rm', '--memory', '64m', '--pids-limit', '100', '--cpus', '0.5'], ['sh', '-c', READ_LIMITS]);
     t.equal(must(limited).stdout, 'memory 67108864\npids 100\ncpu 50000 100000\n');
+    const unlimited = run(['--rm', '--pids-limit=-1'], ['sh', '-c', READ_LIMITS]);
+    t.match(must(unlimited).stdout, /^pids max$/m, 'which Podman writes as 0');
+  });
+
+  await t.test('stats, update', { skip: needLimits() }, async (t) => {
+    must(run(['--detach', '--name', 'changed', '--memory', '32m', '--pids-limit', '50'], ['sleep', '1000']));
+    const stats = podman(['stats', '--no-stream', '--format', '{{.Name}} {{.PIDS}} {{.MemUsage}}', 'changed']);
+    t.match(must(stats).stdout, /^changed 1 [1-9][\d.]*[kM]B \/ 33\.55MB$/m);
+    must(podman(['update', '--memory', '64m', '--cpus', '0.5', 'changed']));
+    const limits = must(podman(['exec', 'changed', 'sh', '-c', READ_LIMITS])).stdout;
+    t.equal(limits, 'memory 67108864\npids 50\ncpu 50000 100000\n', 'what is not named stays');
+    must(podman(['rm', '--force', '--time', '0', 'changed']));
   });
 
   await t.test('run of what is missing is 127, of what is not executable 126', async (t) => {
@@ -75,7 +87,7 @@ t.test('podman runs containers with it', { skip }, async (t) => {
     t.not(podman(['inspect', 'life']).status, 0);
   });
 
-  await t.test('pause, unpause, top, stats', async (t) => {
+  await t.test('pause, unpause, top', async (t) => {
     must(run(['--detach', '--name', 'held'], ['sleep', '1000']));
     const status = () => podman(['inspect', '--format', '{{.State.Status}}', 'held']).stdout.trim();
     must(podman(['pause', 'held']));
@@ -83,8 +95,6 @@ t.test('podman runs containers with it', { skip }, async (t) => {
     must(podman(['unpause', 'held']));
     t.equal(status(), 'running');
     t.match(must(podman(['top', 'held'])).stdout, /sleep 1000/);
-    const stats = podman(['stats', '--no-stream', '--format', '{{.Name}} {{.PIDS}}', 'held']);
-    t.match(stats.stdout + stats.stderr, /held \d+|cgroup/);
     must(podman(['rm', '--force', '--time', '0', 'held']));
   });
 

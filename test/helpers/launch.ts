@@ -3,7 +3,10 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { type Bundle, eventually, must, type Result, RUNTIME, type Sandbox } from './runtime.js';
+import { type Bundle, eventually, must, type Result, RUNTIME, type Sandbox, statusOf } from './runtime.js';
+
+/** Milliseconds of one call. */
+const TIMEOUT = 60_000;
 
 export type EntryPoint = 'run' | 'create+start' | 'exec';
 
@@ -90,13 +93,13 @@ export function call(box: Sandbox, args: readonly string[], options: LaunchOptio
   try {
     const done = spawnSync(program, [...first, '--root', box.root, ...args], {
       stdio: [...stdio, ...(options.fds ?? [])],
-      timeout: 60_000,
+      timeout: TIMEOUT,
       killSignal: 'SIGKILL',
       env: { PATH: process.env['PATH'], HOME: '/root', TSRUN_TEST: basename(box.directory), ...options.env },
     });
-    if (done.error && done.status === null && done.signal === null) throw done.error;
     const read = (): string => readFileSync(output, 'utf8');
-    return { status: done.status ?? 128, stdout: read(), stderr: readFileSync(errors, 'utf8'), output: read };
+    const printed = { stdout: read(), stderr: readFileSync(errors, 'utf8') };
+    return { status: statusOf(done, [program, ...args], { ...printed, timeout: TIMEOUT }), ...printed, output: read };
   } finally {
     for (const fd of stdio) closeSync(fd);
   }

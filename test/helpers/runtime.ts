@@ -1,6 +1,6 @@
 // Drives a runtime by the OCI command line, as engines do. RUNTIME=/usr/sbin/runc tests another one with the same tests.
 // Everything a test makes lies below one directory whose name is the mark that leaks.ts looks for.
-import { spawnSync } from 'node:child_process';
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -48,6 +48,22 @@ export function needRuntime(): Skip {
 }
 
 /**
+ * The exit status, 128 after a signal. Throws when the program could not be started, or hung until spawnSync killed it: no
+ * test may take that for a refusal.
+ */
+export function statusOf(
+  done: SpawnSyncReturns<unknown>,
+  command: readonly string[],
+  printed: { readonly stdout: string; readonly stderr: string; readonly timeout: number },
+): number {
+  if (done.error === undefined) return done.status ?? 128;
+  if (!('code' in done.error && done.error.code === 'ETIMEDOUT')) throw done.error;
+  const { stdout, stderr, timeout } = printed;
+  const lines = [`killed after ${timeout / 1000} s: ${command.join(' ')}`, 'printed so far:', stderr + stdout];
+  throw new Error(lines.join('\n'), { cause: done.error });
+}
+
+/**
  * Runs a program with its output in files, not pipes: a detached container keeps them open, and whoever waits for the
  * end of a pipe waits for the container.
  */
@@ -64,18 +80,18 @@ export function runProgram(
     string,
   ];
   writeFileSync(input, options.input ?? '');
+  const timeout = options.timeout ?? DEADLINE;
   const files = [openSync(input, 'r'), openSync(output, 'w'), openSync(errors, 'w')];
   try {
     const done = spawnSync(program, args, {
       stdio: files,
-      timeout: options.timeout ?? DEADLINE,
+      timeout,
       killSignal: 'SIGKILL',
       cwd: options.cwd,
       env: { PATH: process.env['PATH'], HOME: '/root', ...options.env },
     });
-    if (done.error && done.status === null && done.signal === null) throw done.error;
-    const status = done.status ?? 128;
-    return { status, stdout: readFileSync(output, 'utf8'), stderr: readFileSync(errors, 'utf8') };
+    const printed = { stdout: readFileSync(output, 'utf8'), stderr: readFileSync(errors, 'utf8') };
+    return { status: statusOf(done, [program, ...args], { ...printed, timeout }), ...printed };
   } finally {
     for (const file of files) closeSync(file);
   }
@@ -143,7 +159,7 @@ export function sandbox(t: Test): Sandbox {
 
 /** The result, or an error that shows all of it. */
 export function must(result: Result): Result {
-  if (result.status !== 0) throw new Error(`status ${result.status}: ${result.stderr || result.stdout}`);
+  if (result.status !== 0) throw new Error(`status ${result.status}: ${result.stderr}${result.stdout}`);
   return result;
 }
 

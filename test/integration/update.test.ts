@@ -89,7 +89,8 @@ t.test('update refuses by the name of the flag', { skip: onlyTsrun }, async (t) 
   refused(['--pids-limit', 'many'], /--pids-limit: invalid value "many"/);
   refused(['--cpu-period', '5'], /--cpu-period: out of range/);
   refused(['--memory-swap', '5M'], /--memory-swap: unable to set swap limit without memory limit/);
-  refused(['--l3-cache-schema', 'L3:0=f'], /l3 cache schema is not enabled/);
+  refused(['--l3-cache-schema', 'L3:0=f'], /--l3-cache-schema: the container was created without linux.intelRdt/);
+  refused(['--mem-bw-schema', 'L3:0=f'], /--mem-bw-schema: invalid value "L3:0=f"/);
   refused(['--resources', '/no/such/file'], /--resources: .*no such file or directory/);
   t.match(box.run(['update', '--pids-limit', '5', box.id()]).stderr, /container does not exist/);
   t.match(

@@ -7,6 +7,7 @@ import { needHybrid, skipUnless } from '../helpers/host.js';
 import { type Bundle, IS_TSRUN, must, needRuntime, type Sandbox, sandbox } from '../helpers/runtime.js';
 
 const skip = skipUnless(needRuntime(), needHybrid());
+const onlyTsrun = skipUnless(skip, IS_TSRUN ? false : 'what tsrun says');
 const CGROUPS = '/sys/fs/cgroup';
 
 function limited(box: Sandbox, args: string[], resources: object): Bundle {
@@ -127,6 +128,25 @@ t.test('pids.limit keeps a shell from forking', { skip }, async (t) => {
   t.match(box.run(['run', '--bundle', bundle.path, box.id()]).stderr, /fork/);
 });
 
+/** runc does so since 1.4, whatever version the config names. */
+t.test('pids.limit 0 is one process since runtime-spec 1.3, no limit before', { skip: onlyTsrun }, async (t) => {
+  const box = sandbox(t);
+  const forks = (ociVersion: string) => {
+    const bundle = limited(box, ['sh', '-c', 'cat /proc/self/status >/dev/null; echo forked'], { pids: { limit: 0 } });
+    bundle.config['ociVersion'] = ociVersion;
+    bundle.save();
+    return box.run(['run', '--bundle', bundle.path, box.id()]);
+  };
+  t.match(forks('1.3.0'), { stdout: '', stderr: /fork/ });
+  t.match(forks('1.2.1'), { status: 0, stdout: 'forked\n' });
+  const id = box.start(limited(box, ['sleep', '1000'], { pids: { limit: 20 } }));
+  const max = () => read(cgroupsOf(box.state(id).pid), 'pids', 'pids.max');
+  must(box.run(['update', '-r', '-', id], { input: '{"pids":{"limit":0}}' }));
+  t.equal(max(), '20', 'update goes by the version of the config');
+  must(box.run(['update', '--pids-limit', '0', id]));
+  t.equal(max(), '1', 'and a flag by what it says');
+});
+
 t.test(
   'init and exec are in the same cgroup of every hierarchy, and after delete none is left',
   { skip },
@@ -142,8 +162,6 @@ t.test(
     for (const directory of cgroups.values()) t.notOk(existsSync(directory), directory);
   },
 );
-
-const onlyTsrun = skipUnless(skip, IS_TSRUN ? false : 'what tsrun says');
 
 t.test('a limit too small for the runtime itself is named, with what was charged', { skip: onlyTsrun }, async (t) => {
   const box = sandbox(t);

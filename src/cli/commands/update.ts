@@ -1,6 +1,7 @@
 /** `tsrun update`: new limits for a container that exists. The flags are runc's. */
 import { readFileSync } from 'node:fs';
 import { TsrunError, UsageError } from '../../errors.js';
+import type { UpdateRequest } from '../../runtime/update.js';
 import { documentOf, readDocument, type SourceDocument } from '../../spec/read.js';
 import { parseContainerId } from '../../state/container-id.js';
 import { describeSystemError } from '../../util/errno.js';
@@ -36,7 +37,7 @@ const OPTIONS = {
   ...HELP_OPTION,
 } as const satisfies OptionTable;
 
-type Flag = Exclude<keyof typeof OPTIONS, 'resources' | 'help' | 'l3-cache-schema' | 'mem-bw-schema'>;
+type Flag = Exclude<keyof typeof OPTIONS, 'resources' | 'help' | keyof typeof RDT_FIELDS>;
 type Read = (text: string, flag: string) => bigint | string;
 
 function refuse(flag: string, text: string, wanted: string): never {
@@ -48,7 +49,13 @@ const number: Read = (text, flag) =>
 const signed: Read = (text, flag) => (/^-?\d{1,20}$/.test(text) ? BigInt(text) : refuse(flag, text, 'a number'));
 const size: Read = (text, flag) =>
   text === '-1' ? -1n : (parseSize(text) ?? refuse(flag, text, 'a size such as 512M, or -1'));
+/** Who types 0 means it; 1 is what runtimes since runc 1.4 make of it. */
+const count: Read = (text, flag) => (/^0+$/.test(text) ? 1n : signed(text, flag));
 const text: Read = (value) => value;
+
+/** Where in the config's linux.intelRdt these belong: they count beside --resources too. */
+const RDT_FIELDS = { 'l3-cache-schema': 'l3CacheSchema', 'mem-bw-schema': 'memBwSchema' } as const;
+const RDT_FLAGS = ['l3-cache-schema', 'mem-bw-schema'] as const;
 
 /** Where in linux.resources each flag belongs. */
 const FIELDS: { readonly [F in Flag]: readonly [area: string, field: string, read: Read] } = {
@@ -65,17 +72,23 @@ const FIELDS: { readonly [F in Flag]: readonly [area: string, field: string, rea
   memory: ['memory', 'limit', size],
   'memory-reservation': ['memory', 'reservation', size],
   'memory-swap': ['memory', 'swap', size],
-  'pids-limit': ['pids', 'limit', signed],
+  'pids-limit': ['pids', 'limit', count],
   'kernel-memory': ['memory', 'kernel', size],
   'kernel-memory-tcp': ['memory', 'kernelTCP', size],
 };
 
 const FLAGS = Object.keys(FIELDS) as Flag[];
 
+/** "--mem-bw-schema" for /linux/intelRdt/memBwSchema */
+function rdtFlagOf(path: JsonPointer): JsonPointer {
+  const flag = RDT_FLAGS.find((name) => path === `/linux/intelRdt/${RDT_FIELDS[name]}`);
+  return flag === undefined ? path : asPointer(`--${flag}`);
+}
+
 /** "--memory" for /memory/limit */
 function flagOf(path: JsonPointer): JsonPointer {
   const flag = FLAGS.find((name) => path === `/${FIELDS[name][0]}/${FIELDS[name][1]}`);
-  return flag === undefined ? path : asPointer(`--${flag}`);
+  return flag === undefined ? rdtFlagOf(path) : asPointer(`--${flag}`);
 }
 
 function resourcesOf(options: Invocation<typeof OPTIONS>['options']): SourceDocument {
@@ -105,14 +118,16 @@ function readResources(path: string, { options, absolute, runtime }: Invocation<
   return readDocument(bytes, path === '-' ? 'standard input' : 'resources');
 }
 
-/** Schemata belong to the config's linux.intelRdt. */
-function refuseRdt(options: Invocation<typeof OPTIONS>['options']): void {
-  const names = { 'l3-cache-schema': 'l3 cache schema', 'mem-bw-schema': 'memory bandwidth schema' } as const;
-  for (const flag of ['l3-cache-schema', 'mem-bw-schema'] as const) {
-    if (options[flag] === undefined) continue;
-    const message = `--${flag}: Intel RDT: ${names[flag]} is not enabled: update cannot change it`;
-    throw new UsageError(message, `--${flag}`, 'set linux.intelRdt in the config of a new container');
+function rdtOf(options: Invocation<typeof OPTIONS>['options']): UpdateRequest['intelRdt'] {
+  const change: { -readonly [F in keyof UpdateRequest['intelRdt']]: string } = {};
+  for (const flag of RDT_FLAGS) {
+    const value = options[flag];
+    if (value === undefined || value === '') continue;
+    if (flag === 'mem-bw-schema' && !/^MB:[^\r\n]*$/.test(value))
+      refuse(flag, value, 'one line that begins with "MB:"');
+    change[RDT_FIELDS[flag]] = value;
   }
+  return change;
 }
 
 export const update = defineCommand({
@@ -122,7 +137,7 @@ export const update = defineCommand({
   description: [
     'Changes what is named and leaves the rest as it is, also of a paused container. When the kernel refuses one of the',
     'values, all are as they were before. With --resources the other options have no effect; device rules in that file',
-    'take the place of the old ones at once.',
+    'take the place of the old ones at once. The two Intel RDT options count beside a file too.',
   ],
   examples: [
     '# tsrun update --memory 512M --pids-limit 100 web',
@@ -133,11 +148,11 @@ export const update = defineCommand({
   async run(invocation) {
     const { args, options, runtime } = invocation;
     const id = parseContainerId(args[0] ?? '');
-    refuseRdt(options);
+    const intelRdt = rdtOf(options);
     const file = options.resources;
     const resources = file === undefined ? resourcesOf(options) : readResources(file, invocation);
     const { updateContainer } = await import('../../runtime/update.js');
-    updateContainer(runtime, { id, resources, rename: file === undefined ? flagOf : (path) => path });
+    updateContainer(runtime, { id, resources, intelRdt, rename: file === undefined ? flagOf : rdtFlagOf });
     return 0;
   },
 });

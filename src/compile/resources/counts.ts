@@ -8,9 +8,9 @@ import type { LinuxHugepageLimit, LinuxNetwork, LinuxPids, LinuxRdma } from '../
 import { refuse } from '../report.js';
 import { type Limits, refuseOnV2, resource, setLimit, setSameLimit } from './limits.js';
 
-/** 0 comes from engines that mean "not set", on hosts without the controller too. */
-export function compilePids(limits: Limits, { limit = 0n }: LinuxPids): void {
-  if (limit === 0n) return;
+/** 0 is settled before: spec/pids-limit.ts. */
+export function compilePids(limits: Limits, { limit }: LinuxPids): void {
+  if (limit === undefined) return;
   setSameLimit(limits, 'pids', resource('pids', 'limit'), 'pids.max', limit < 0n ? 'max' : String(limit));
 }
 

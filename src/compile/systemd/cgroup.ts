@@ -8,6 +8,7 @@
 import { SpecError } from '../../errors.js';
 import type { HostFacts, SystemdFacts } from '../../host/facts.js';
 import type { Op } from '../../plan/op.gen.js';
+import { settlePidsLimit } from '../../spec/pids-limit.js';
 import type { ValidSpec } from '../../spec/valid.js';
 import { asPointer, pointer } from '../../util/pointer.js';
 import { type CompiledCgroup, enable } from '../cgroup.js';
@@ -39,7 +40,7 @@ export function compileSystemdCgroup(spec: ValidSpec, facts: HostFacts, id: stri
   const { cgroupsPath = '', resources = {} } = spec.linux ?? {};
   const { systemd, cgroup } = facts;
   const managed = { ...facts, cgroup: { ...cgroup, controllers: systemd?.controllers ?? cgroup.controllers } };
-  const limits = compileResources(resources, managed, { devices: true });
+  const limits = compileResources(settlePidsLimit(resources, spec.ociVersion), managed, { devices: true });
   const { report } = limits;
   const manager = findManager(report, facts);
   refuseSlots(report, CGROUPS_PATH, cgroupsPath);
