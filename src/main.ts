@@ -1,5 +1,6 @@
 /**
- * The program behind bin/tsrun: argv to exit status. The only process.exit of the project.
+ * What the launcher (csrc/launcher) starts for all that needs a compiler or words: argv to exit status. The only
+ * process.exit of the project.
  */
 import { runCli } from './cli/cli.js';
 

@@ -45,11 +45,16 @@ static int take(const struct flag *flag, char **argv, int *at)
 	return 0;
 }
 
-int args_parse(int argc, char **argv, struct args *ret_args)
+struct args args_none(void)
 {
-	struct args args = {
+	return (struct args){
 		.plan_fd = -1, .status_fd = -1, .console_fd = -1, .adopt_fd = -1, .notify_fd = -1, .trace_fd = -1
 	};
+}
+
+int args_parse(int argc, char **argv, struct args *ret_args)
+{
+	struct args args = args_none();
 	const struct flag flags[] = {
 		{ "--root", TEXT, &args.root },
 		{ "--id", TEXT, &args.id },

@@ -30,6 +30,9 @@ struct args {
 	bool damaged;	    /* delete: the plan cannot be used, remove what the other records tell */
 };
 
+/* Nothing given. */
+struct args args_none(void);
+
 /* 0, or -1 for an unknown flag, a missing value or one that is no number. */
 int args_parse(int argc, char **argv, struct args *ret_args);
 

@@ -106,6 +106,7 @@ struct context {
 	bool signals_ready; /* signals are as the program gets them: a filter may forbid to change them later */
 	bool file_written;  /* STATE_FILE replaced a file */
 	bool in_cwd;	    /* the first CHDIR worked */
+	bool warned;	    /* a warning was reported */
 
 	char program[PATH_MAX];		       /* FIND_PROGRAM's answer */
 	char home[sizeof("HOME=") + HOME_MAX]; /* "HOME=…", empty until HOME ran */

@@ -88,6 +88,7 @@ void report_warning(struct context *ctx, const struct failure *warning)
 
 	if (record.kind == KIND_VERDICT)
 		record.kind = KIND_WARNING;
+	ctx->warned = ctx->warned || record.kind == KIND_WARNING;
 	if (record.opcode == 0 && ctx->plan.bytes != NULL) {
 		record.list = ctx->list;
 		record.index = ctx->index;

@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { TsrunError, UsageError } from '../errors.js';
 import { readActivation } from '../runtime/activation.js';
+import { openHandover } from '../runtime/handover.js';
 import { chooseRootless } from '../runtime/rootless.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { Tracer } from '../runtime/trace.js';
@@ -47,7 +48,7 @@ function checkEncoding(argv: readonly string[]): void {
   if (!isUtf8(readFileSync('/proc/self/cmdline'))) throw new UsageError('the arguments are not valid UTF-8');
 }
 
-/** bin/tsrun says what `ulimit -Sn` was before Node started. */
+/** The launcher says what `ulimit -Sn` was before Node started. */
 function readOpenFiles({ TSRUN_NOFILE: text }: Environment): number | undefined {
   if (text === undefined || text === 'unlimited') return undefined;
   if (/^[1-9]\d{0,9}$/.test(text)) return Number(text);
@@ -111,6 +112,7 @@ async function runCommand(
       openFiles: readOpenFiles(env),
       self: () => ownArgv(argv.length, root),
       activation: () => readActivation(env, process.pid),
+      handover: openHandover(env),
       warn,
       debug: log.debug,
       tracer,

@@ -32,6 +32,8 @@ export interface Answer {
   readonly notes: readonly StatusRecord[];
   /** Undefined when the executor died before it could say anything. */
   readonly verdict: StatusRecord | undefined;
+  /** Bytes up to the end of the last record. */
+  readonly size: number;
 }
 
 const MAGIC = 0x46525354;
@@ -69,11 +71,13 @@ function decodeRecord(bytes: Buffer): StatusRecord | undefined {
 export function decodeAnswer(bytes: Buffer): Answer {
   const warnings: StatusRecord[] = [];
   const notes: StatusRecord[] = [];
-  for (let offset = 0; offset < bytes.length; offset += RECORD_SIZE) {
-    const record = decodeRecord(bytes.subarray(offset));
+  let size = 0;
+  while (size < bytes.length) {
+    const record = decodeRecord(bytes.subarray(size));
     if (record === undefined) break;
-    if (record.kind === 'verdict') return { warnings, notes, verdict: record };
+    size += RECORD_SIZE;
+    if (record.kind === 'verdict') return { warnings, notes, verdict: record, size };
     (record.kind === 'note' ? notes : warnings).push(record);
   }
-  return { warnings, notes, verdict: undefined };
+  return { warnings, notes, verdict: undefined, size };
 }

@@ -143,22 +143,27 @@ function withFds<T>(call: Call, use: (plan: number | undefined, status: number) 
   }
 }
 
-/** Runs a verb to its end. Throws the error its verdict says, joined with the config field it comes from. */
 export type Warn = (message: string, cause: TsrunError) => void;
 
+/** Runs a verb to its end. Throws the error its verdict says, joined with the config field it comes from. */
 export function callExecutor(call: Call, context: FailureContext, warn: Warn): Outcome {
   const { answer, stdout, ended } = withFds(call, (plan, status) => runToEnd(call, plan, status));
-  return { pid: judge(call, answer, ended, context, warn), stdout };
+  return { pid: judge(answer, ended, context, warn), stdout };
+}
+
+/** The same for a verb that the launcher has run. */
+export function judgeHandover(answer: Answer, context: FailureContext, warn: Warn): Outcome {
+  return { pid: judge(answer, { status: 1, signal: null }, context, warn), stdout: Buffer.alloc(0) };
 }
 
 /** The pid of a verdict that is none of failure. */
-function judge(call: Call, answer: Answer, ended: Ended, context: FailureContext, warn: Warn): number {
+function judge(answer: Answer, ended: Ended, context: FailureContext, warn: Warn): number {
   for (const note of answer.notes) context.debug?.(describeNote(note, context));
   for (const warning of answer.warnings) {
     const error = toError(warning, context);
     warn(error.message, error);
   }
-  if (answer.verdict === undefined) throw withoutVerdict(call.verb, ended);
+  if (answer.verdict === undefined) throw withoutVerdict(context.verb, ended);
   if (answer.verdict.problem !== 'NONE') throw toError(answer.verdict, context);
   return answer.verdict.pid;
 }
@@ -177,7 +182,7 @@ export function startExecutor(call: Call, context: FailureContext, warn: Warn): 
   return async () => {
     try {
       const how = await ended;
-      return judge(call, readAnswer(status), how, context, warn);
+      return judge(readAnswer(status), how, context, warn);
     } finally {
       closeSync(status);
     }

@@ -3,7 +3,9 @@
  * makes one per command, the daemon keeps one.
  */
 import type { SpecIssue, TsrunError } from '../errors.js';
-import { type Call, callExecutor, type Outcome, startExecutor } from '../exec/executor.js';
+import { decodeAnswer } from '../exec/channel.js';
+import { type Call, callExecutor, judgeHandover, type Outcome, startExecutor } from '../exec/executor.js';
+import type { FailureContext } from '../exec/failure.js';
 import type { HostFacts } from '../host/facts.js';
 import { probeHost } from '../host/probe.js';
 import { decodePlan } from '../plan/decode.js';
@@ -11,6 +13,7 @@ import type { Plan } from '../plan/plan.js';
 import type { ContainerId } from '../state/container-id.js';
 import { readStateFile } from '../state/directory.js';
 import type { Activation } from './activation.js';
+import type { TakeHandover } from './handover.js';
 import { isRootless } from './rootless.js';
 import { type Tracer, traced } from './trace.js';
 
@@ -26,6 +29,8 @@ export interface Runtime {
   /** cause: what the message words, for programs that read the log. */
   readonly warn: (message: string, cause?: SpecIssue | TsrunError) => void;
   readonly debug: (message: string) => void;
+  /** Of the first verb, if the launcher has run it. */
+  readonly handover?: TakeHandover;
   /** --trace */
   readonly tracer?: Tracer | undefined;
 }
@@ -55,19 +60,23 @@ function keptPlan(runtime: Runtime, id: ContainerId): () => Plan | undefined {
   } catch {
     return () => undefined;
   }
-  return () => {
-    try {
-      return bytes === undefined ? undefined : decodePlan(bytes);
-    } catch {
-      return undefined;
-    }
-  };
+  return () => (bytes === undefined ? undefined : readable(bytes));
+}
+
+function readable(bytes: Buffer): Plan | undefined {
+  try {
+    return decodePlan(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 export type VerbCall = Omit<Call, 'root' | 'openFiles' | 'trace'> & { readonly id: ContainerId };
 
 /** Runs one verb of the executor; its warnings are passed on, its failure is thrown in terms of the config. */
 export function runVerb(runtime: Runtime, call: VerbCall): Outcome {
+  const handover = runtime.handover?.();
+  if (handover !== undefined) return takeOver(runtime, call, handover);
   const { full, context } = prepare(runtime, call);
   return traced(runtime, `executor ${call.verb}`, () => callExecutor(full, context, runtime.warn));
 }
@@ -76,6 +85,14 @@ export function runVerb(runtime: Runtime, call: VerbCall): Outcome {
 export function startVerb(runtime: Runtime, call: VerbCall): () => Promise<number> {
   const { full, context } = prepare(runtime, call);
   return startExecutor(full, context, runtime.warn);
+}
+
+/** The records, and behind them the plan, if there was one. */
+function takeOver({ debug, warn }: Runtime, { verb, id }: VerbCall, bytes: Buffer): Outcome {
+  const answer = decodeAnswer(bytes);
+  const plan = () => readable(bytes.subarray(answer.size));
+  const context: FailureContext = { verb, id, plan, facts: hostFacts, debug };
+  return judgeHandover(answer, context, warn);
 }
 
 function prepare(runtime: Runtime, call: VerbCall) {

@@ -1,6 +1,17 @@
 // A copy of tsrun whose executor starts through a script: under strace, to see or to fail the system calls of the part
-// that makes containers and of no other, or with something open. The checkout stays as it is.
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+// that makes containers and of no other, or with something open. The launcher of the copy carries out nothing itself. The
+// checkout stays as it is.
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { needCommand, type Skip, skipUnless } from './host.js';
 import { eventually, IS_TSRUN, RUNTIME, type Sandbox } from './runtime.js';
@@ -22,6 +33,9 @@ export function wrapped(box: Sandbox, script: string): string {
     mkdirSync(release, { recursive: true });
     for (const name of ['bin', 'dist']) cpSync(join(original, name), join(home, name), { recursive: true });
     symlinkSync(join(original, 'build/Release/tsrun.node'), join(release, 'tsrun.node'));
+    renameSync(join(home, 'bin/tsrun'), join(home, 'bin/launcher'));
+    const launcher = `TSRUN_LAUNCHER=node exec '${home}/bin/launcher' "$@"`;
+    writeFileSync(join(home, 'bin/tsrun'), `#!/bin/sh\n${launcher}\n`, { mode: 0o755 });
   }
   const executor = join(original, 'build/Release/tsrun-executor');
   writeFileSync(join(release, 'tsrun-executor'), `#!/bin/sh\nexecutor='${executor}'\n${script}\n`, { mode: 0o755 });

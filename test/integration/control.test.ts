@@ -251,12 +251,12 @@ const processes = (): number[] =>
     .map(Number)
     .filter((pid) => pid > 0);
 
-/** Of a start: init itself has none of these arguments. */
-function isExecutorOf(pid: number, id: string): boolean {
+/** Init itself has none of these arguments. */
+function isStartOf(pid: number, id: string): boolean {
   try {
-    const [, verb, ...args] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
     const files = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
-    return verb === 'start' && args.includes(id) && files.some((file) => file.endsWith('/exec.fifo'));
+    return words.includes('start') && words.includes(id) && files.some((file) => file.endsWith('/exec.fifo'));
   } catch {
     return false;
   }
@@ -299,7 +299,7 @@ t.test('a start that is killed in a startContainer hook: the next one takes over
   await first.ended;
   const second = background(t, box, ['start', id]);
   t.ok(
-    eventually(() => processes().some((pid) => isExecutorOf(pid, id)), 10_000),
+    eventually(() => processes().some((pid) => isStartOf(pid, id)), 10_000),
     'it waits',
   );
   writeFileSync(join(bundle.rootfs, 'tmp/may-end'), '');

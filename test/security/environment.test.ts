@@ -229,25 +229,19 @@ t.test('variables of the caller make node run, write or open nothing', { skip: s
   t.equal(runProgram('ls', ['-l', '--full-time', dist], box.directory).stdout, before, 'dist is as it was');
 });
 
-t.test(
-  'a preloaded library is in no process of the runtime but the shell that starts it',
-  { skip: skipTsrun },
-  async (t) => {
-    const box = sandbox(t);
-    const evil = join(box.directory, 'evil.so');
-    copyFileSync(program('evil.so'), evil);
-    const bundle = box.bundle(['true'], (config) => {
-      config['hooks'] = { createRuntime: [{ path: '/bin/true' }], poststop: [{ path: '/bin/true' }] };
-    });
-    for (const env of [{ LD_PRELOAD: evil }, { LD_AUDIT: evil }, { LD_LIBRARY_PATH: box.directory }]) {
-      rmSync(`${evil}.loaded`, { force: true });
-      for (const entry of ENTRY_POINTS) t.equal(launch(box, bundle, entry, { env }).status, 0, entry);
-      const loaded = existsSync(`${evil}.loaded`) ? readFileSync(`${evil}.loaded`, 'utf8').trim().split('\n') : [];
-      const others = loaded.filter((path) => !/\/(dash|bash|sh|env|readlink|coreutils|busybox)$/.test(path));
-      t.same(others, [], Object.keys(env).join());
-    }
-  },
-);
+t.test('a preloaded library is in no process of the runtime', { skip: skipTsrun }, async (t) => {
+  const box = sandbox(t);
+  const evil = join(box.directory, 'evil.so');
+  copyFileSync(program('evil.so'), evil);
+  const bundle = box.bundle(['true'], (config) => {
+    config['hooks'] = { createRuntime: [{ path: '/bin/true' }], poststop: [{ path: '/bin/true' }] };
+  });
+  for (const env of [{ LD_PRELOAD: evil }, { LD_AUDIT: evil }, { LD_LIBRARY_PATH: box.directory }]) {
+    rmSync(`${evil}.loaded`, { force: true });
+    for (const entry of ENTRY_POINTS) t.equal(launch(box, bundle, entry, { env }).status, 0, entry);
+    t.notOk(existsSync(`${evil}.loaded`), Object.keys(env).join());
+  }
+});
 
 // V37: files that JavaScript engines and their tools look for on their own.
 function plant(directory: string, mark: string): void {

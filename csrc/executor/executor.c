@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "executor.h"
 #include "io.h"
 #include "monitor.h"
 #include "sys.h"
@@ -139,8 +140,7 @@ static int run_supervise(struct context *ctx)
 	return result < 0 && status == 0 ? 1 : status;
 }
 
-/* A caller may have closed stdio: without this the first file opened would become it. */
-static int fill_stdio(void)
+int fill_stdio(void)
 {
 	int fd;
 
@@ -150,7 +150,20 @@ static int fill_stdio(void)
 	return fd < 0 ? -1 : close(fd);
 }
 
-int main(int argc, char **argv)
+int executor_run(const char *name, struct context *ctx, char **argv)
+{
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (strcmp(name, "supervise") == 0) {
+		close_leaked(ctx->args);
+		return run_supervise(ctx);
+	}
+	for (size_t i = 0; i < sizeof(VERBS) / sizeof(VERBS[0]); i++)
+		if (strcmp(name, VERBS[i].name) == 0)
+			return ctx->args->root == NULL || ctx->args->id == NULL ? 2 : run_verb(&VERBS[i], ctx, argv);
+	return 2;
+}
+
+int executor_main(int argc, char **argv)
 {
 	static struct context ctx;
 	static struct args args;
@@ -158,13 +171,5 @@ int main(int argc, char **argv)
 	if (argc < 2 || args_parse(argc, argv, &args) < 0 || fill_stdio() < 0)
 		return 2;
 	context_init(&ctx, &args);
-	(void)signal(SIGPIPE, SIG_IGN);
-	if (strcmp(argv[1], "supervise") == 0) {
-		close_leaked(&args);
-		return run_supervise(&ctx);
-	}
-	for (size_t i = 0; i < sizeof(VERBS) / sizeof(VERBS[0]); i++)
-		if (strcmp(argv[1], VERBS[i].name) == 0)
-			return args.root == NULL || args.id == NULL ? 2 : run_verb(&VERBS[i], &ctx, argv);
-	return 2;
+	return executor_run(argv[1], &ctx, argv);
 }

@@ -1,0 +1,215 @@
+/* The plain forms of the command line: see command.h. */
+#include "command.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LAST_SIGNAL	  64
+#define LAST_NAMED_SIGNAL 31
+
+enum kind {
+	SWITCH,
+	TEXT,
+	IGNORED_SWITCH, /* means nothing to the verbs that are carried out here */
+	LOG_FORMAT,	/* checked, and used by whoever logs */
+	ROOTLESS,	/* the same */
+};
+
+/* Go's flag package, as runc has it: one dash or two make no difference. A letter has a row of its own. */
+struct flag {
+	const char *name;
+	enum kind kind;
+	size_t offset; /* in struct command */
+};
+
+struct verb {
+	const char *name;
+	const struct flag *flags;
+};
+
+#define AT(member) offsetof(struct command, member)
+
+static const struct flag GLOBAL_FLAGS[] = {
+	{ "root", TEXT, AT(args.root) },
+	{ "log", TEXT, AT(log) },
+	{ "log-format", LOG_FORMAT, 0 },
+	{ "rootless", ROOTLESS, 0 },
+	{ "systemd-cgroup", IGNORED_SWITCH, 0 },
+	{ 0 },
+};
+
+static const struct flag NO_FLAGS[] = { { 0 } };
+static const struct flag KILL_FLAGS[] = { { "all", SWITCH, AT(args.all) }, { "a", SWITCH, AT(args.all) }, { 0 } };
+static const struct flag DELETE_FLAGS[] = {
+	{ "force", SWITCH, AT(args.force) },
+	{ "f", SWITCH, AT(args.force) },
+	{ 0 },
+};
+
+static const struct verb VERBS[] = {
+	{ "start", NO_FLAGS },
+	{ "kill", KILL_FLAGS },
+	{ "state", NO_FLAGS },
+	{ "delete", DELETE_FLAGS },
+	{ "pause", NO_FLAGS },
+	{ "resume", NO_FLAGS },
+};
+
+static bool is_one_of(const char *text, const char *const *words)
+{
+	for (; *words != NULL; words++)
+		if (strcmp(text, *words) == 0)
+			return true;
+	return false;
+}
+
+static bool take(const struct flag *flag, const char *value, struct command *command)
+{
+	static const char *const formats[] = { "text", "json", NULL };
+	static const char *const choices[] = { "true", "false", "auto", NULL };
+
+	switch (flag->kind) {
+	case LOG_FORMAT:
+		return is_one_of(value, formats);
+	case ROOTLESS:
+		return is_one_of(value, choices);
+	case TEXT:
+		*(const char **)((char *)command + flag->offset) = value;
+		return *value != '\0';
+	case SWITCH:
+		*(bool *)((char *)command + flag->offset) = true;
+		return true;
+	default:
+		return true;
+	}
+}
+
+/* Moves *argv to the first argument that is no option. */
+static bool parse_options(char ***argv, const struct flag *flags, struct command *command)
+{
+	for (; **argv != NULL && (**argv)[0] == '-' && (**argv)[1] != '\0'; (*argv)++) {
+		const char *name = **argv + ((**argv)[1] == '-' ? 2 : 1);
+		size_t length = strcspn(name, "=");
+		const char *value = name[length] == '=' ? name + length + 1 : NULL;
+		const struct flag *flag = flags;
+		bool is_switch;
+
+		while (flag->name != NULL && (strncmp(flag->name, name, length) != 0 || flag->name[length] != '\0'))
+			flag++;
+		if (flag->name == NULL)
+			return false;
+		is_switch = flag->kind == SWITCH || flag->kind == IGNORED_SWITCH;
+		if (is_switch && value != NULL)
+			return false;
+		if (!is_switch && value == NULL)
+			value = *++*argv;
+		if ((!is_switch && value == NULL) || !take(flag, value, command))
+			return false;
+	}
+	return true;
+}
+
+bool is_container_id(const char *text)
+{
+	size_t length = strlen(text);
+
+	if (length == 0 || length > NAME_MAX || *text == '.' || *text == '-')
+		return false;
+	for (; *text != '\0'; text++)
+		if (!isalnum((unsigned char)*text) && strchr("_+.-", *text) == NULL)
+			return false;
+	return true;
+}
+
+bool is_plain_path(const char *path)
+{
+	bool named = false;
+
+	if (*path != '/')
+		return false;
+	for (const char *at = path; *at != '\0';) {
+		size_t length = strcspn(at, "/");
+
+		if ((length == 1 && at[0] == '.') || (length == 2 && at[0] == '.' && at[1] == '.'))
+			return false;
+		named = named || length > 0;
+		at += length + (at[length] == '/' ? 1 : 0);
+	}
+	return named;
+}
+
+int signal_number(const char *text)
+{
+	char *end;
+	long number;
+
+	if (isdigit((unsigned char)*text)) {
+		number = strtol(text, &end, 10);
+		return *end == '\0' && end - text <= 2 && number <= LAST_SIGNAL ? (int)number : -1;
+	}
+	if (strncasecmp(text, "SIG", 3) == 0)
+		text += 3;
+	for (int signal = 1; signal <= LAST_NAMED_SIGNAL; signal++) {
+		const char *name = sigabbrev_np(signal);
+
+		if (name != NULL && strcasecmp(text, name) == 0)
+			return signal;
+	}
+	return -1;
+}
+
+/* Node says whether other bytes are UTF-8. */
+static bool is_ascii(char **argv)
+{
+	for (; *argv != NULL; argv++)
+		for (const char *at = *argv; *at != '\0'; at++)
+			if (!isascii((unsigned char)*at))
+				return false;
+	return true;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < sizeof(VERBS) / sizeof(VERBS[0]); i++)
+		if (strcmp(VERBS[i].name, name) == 0)
+			return &VERBS[i];
+	return NULL;
+}
+
+/* What follows the options: ID, and for kill a signal. */
+static bool parse_operands(char **argv, struct command *command)
+{
+	if (*argv == NULL || !is_container_id(*argv))
+		return false;
+	command->args.id = *argv++;
+	if (strcmp(command->name, "kill") == 0) {
+		command->args.signal = *argv == NULL ? SIGTERM : signal_number(*argv++);
+		if (command->args.signal < 0)
+			return false;
+	}
+	return *argv == NULL;
+}
+
+bool command_parse(char **argv, struct command *ret_command)
+{
+	struct command command = { .args = args_none() };
+	const struct verb *verb;
+
+	if (*argv == NULL || !is_ascii(argv))
+		return false;
+	argv++;
+	if (!parse_options(&argv, GLOBAL_FLAGS, &command) || *argv == NULL)
+		return false;
+	verb = find_verb(*argv++);
+	if (verb == NULL || !parse_options(&argv, verb->flags, &command))
+		return false;
+	command.name = verb->name;
+	if (!parse_operands(argv, &command))
+		return false;
+	*ret_command = command;
+	return true;
+}

@@ -1,0 +1,29 @@
+/*
+ * The command line of tsrun, as far as the launcher carries it out itself. There is one parser for everything, in
+ * src/cli/argv.ts; this one knows the plain forms that engines and probes use, and leaves what is unusual, and all that
+ * is wrong, to the other.
+ */
+#ifndef TSRUN_COMMAND_H
+#define TSRUN_COMMAND_H
+
+#include "args.h"
+
+struct command {
+	const char *name;
+	const char *log; /* --log, or NULL */
+	struct args args;
+};
+
+/* false: not all of it is understood. Pure. */
+bool command_parse(char **argv, struct command *ret_command);
+
+/* src/state/container-id.ts */
+bool is_container_id(const char *text);
+
+/* Absolute, not "/", and without "." and "..", so that it is what path.resolve() of Node would make of it. */
+bool is_plain_path(const char *path);
+
+/* The number of TERM, SIGTERM, sigterm, 15; -1 for other names. src/util/signals.ts knows more. */
+int signal_number(const char *text);
+
+#endif
