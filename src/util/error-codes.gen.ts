@@ -10,6 +10,13 @@ export type ErrorCode =
   | 'CRIU_FAILED'
   | 'HOST_UNSUPPORTED'
   | 'RECORD_CORRUPT'
+  | 'REFERENCE_INVALID'
+  | 'DIGEST_INVALID'
+  | 'DIGEST_MISMATCH'
+  | 'IMAGE_NOT_FOUND'
+  | 'IMAGE_INVALID'
+  | 'IMAGE_PLATFORM'
+  | 'BLOB_MISSING'
   | 'IO'
   | 'BUG';
 
@@ -165,6 +172,13 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"CRIU_FAILED","group":"error","meaning":"CRIU could not save or restore the processes; the message has the last errors of its log","remedy":"read the log that the hint names; some programs need another option of `tsrun checkpoint`"},
   {"code":"HOST_UNSUPPORTED","group":"error","meaning":"the host lacks something that was asked for","remedy":"install or enable it, or do not ask for it"},
   {"code":"RECORD_CORRUPT","group":"error","meaning":"a state directory cannot be read","remedy":"`tsrun delete --force ID` removes it"},
+  {"code":"REFERENCE_INVALID","group":"error","meaning":"what should name an image does not; the message has the part and the reason","remedy":"write `[REGISTRY[:PORT]/]REPOSITORY[:TAG][@DIGEST]`"},
+  {"code":"DIGEST_INVALID","group":"error","meaning":"what should be a digest is none","remedy":"write `sha256:` and 64 digits"},
+  {"code":"DIGEST_MISMATCH","group":"error","meaning":"bytes are not those of their digest, on the way or in the store; nothing of them was kept","remedy":"pull again; if it stays, the image, a proxy or the disk is broken"},
+  {"code":"IMAGE_NOT_FOUND","group":"error","meaning":"no image of the store has this name or id, or several do","remedy":"`tsrun image ls` shows those there are"},
+  {"code":"IMAGE_INVALID","group":"error","meaning":"a manifest, an index, a config or an archive is not what image-spec asks for; the message has each place and reason","remedy":"make the image again with another tool, or ask whoever made it"},
+  {"code":"IMAGE_PLATFORM","group":"error","meaning":"an image is not there for the platform","remedy":"choose one of those that the hint lists with `--platform`"},
+  {"code":"BLOB_MISSING","group":"error","meaning":"the content store lacks a part of an image","remedy":"pull the image again"},
   {"code":"IO","group":"error","meaning":"a file of the host could not be read or written","remedy":"see the path and the errno"},
   {"code":"BUG","group":"error","meaning":"something happened that tsrun did not foresee","remedy":"`--debug` logs where it happened: report it with that line"},
   {"code":"SYSCALL","group":"problem","meaning":"the kernel refused a system call; `syscall` and `errno` say which and why","remedy":"follow the hint; `path` names the field that asked for it"},
