@@ -26,6 +26,18 @@ static const char *const ALLOWED[] = {
 	"LISTEN_PID",
 	"LISTEN_FDS",
 	"LISTEN_FDNAMES",
+	/* For images: where they lie, whose credentials, and how registries are reached. Node itself reads none of them. */
+	"TSRUN_DATA_ROOT",
+	"HOME",
+	"XDG_DATA_HOME",
+	"DOCKER_CONFIG",
+	"REGISTRY_AUTH_FILE",
+	"HTTP_PROXY",
+	"HTTPS_PROXY",
+	"NO_PROXY",
+	"http_proxy",
+	"https_proxy",
+	"no_proxy",
 };
 
 #define ALLOWED_COUNT (sizeof(ALLOWED) / sizeof(ALLOWED[0]))

@@ -19,7 +19,7 @@ import { parseOptions } from './argv.js';
 import type { Command } from './command.js';
 import { printHelp } from './commands/help.js';
 import { versionText } from './commands/version.js';
-import { COMMANDS, findCommand } from './commands.js';
+import { COMMANDS, findCommand, GROUPS, splitCommand } from './commands.js';
 import { usageLine } from './help.js';
 import { type Log, openLog, parseFormat } from './log.js';
 import { GLOBAL_OPTIONS, HELP_OPTION, type Values } from './options.js';
@@ -81,9 +81,9 @@ function checkCount({ name, args: [min, max] }: Command, count: number): void {
 }
 
 /** commandArgs: how many arguments follow the name of the command. */
-function ownArgv(commandArgs: number, root: string): readonly string[] {
+function ownArgv({ name }: Command, commandArgs: number, root: string): readonly string[] {
   const [script = '', ...args] = process.argv.slice(1);
-  const options = args.slice(0, args.length - commandArgs - 1).filter((arg) => arg !== '--');
+  const options = args.slice(0, args.length - commandArgs - name.split(' ').length).filter((arg) => arg !== '--');
   return [process.execPath, ...process.execArgv, script, ...options, '--root', root];
 }
 
@@ -110,13 +110,14 @@ async function runCommand(
     runtime: {
       root,
       openFiles: readOpenFiles(env),
-      self: () => ownArgv(argv.length, root),
+      self: () => ownArgv(command, argv.length, root),
       activation: () => readActivation(env, process.pid),
       handover: openHandover(env),
       warn,
       debug: log.debug,
       tracer,
     },
+    environment: env,
     globals: { rootGiven: globals.root !== undefined, systemdCgroup: globals['systemd-cgroup'] },
     absolute,
   };
@@ -145,12 +146,12 @@ async function reported(log: Log, command: Command | undefined, step: () => Prom
 }
 
 async function dispatch(globals: GlobalValues, rest: readonly string[], env: Environment, log: Log): Promise<number> {
-  const [name, ...argv] = rest;
+  const [name, argv] = splitCommand(rest);
   if (globals.version) {
     print(await versionText());
     return 0;
   }
-  if (globals.help) return printHelp(name);
+  if (globals.help || (name !== undefined && GROUPS.includes(name))) return printHelp(name);
   if (name === undefined) throw new UsageError('a command is missing', undefined, '"tsrun --help" lists them');
   const command = findCommand(name === 'h' ? 'help' : name);
   if (command === undefined) throw unknownCommand(name, asksForHelp(argv));

@@ -12,6 +12,8 @@ export interface Invocation<T extends OptionTable> {
   readonly args: readonly string[];
   readonly runtime: Runtime;
   readonly globals: Globals;
+  /** What bin/tsrun lets through. */
+  readonly environment: { readonly [name: string]: string | undefined };
   /** The caller's directory made a path of the command line absolute. */
   readonly absolute: (path: string) => string;
 }
@@ -23,6 +25,7 @@ export interface Globals {
 }
 
 export interface Command<T extends OptionTable = OptionTable> {
+  /** One word, or two for a command of a group: "image pull". */
   readonly name: string;
   readonly summary: string;
   /** What follows the options on the usage line. */

@@ -9,6 +9,7 @@ import { events } from './commands/events.js';
 import { exec } from './commands/exec.js';
 import { features } from './commands/features.js';
 import { help } from './commands/help.js';
+import { imageLs } from './commands/image-ls.js';
 import { kill } from './commands/kill.js';
 import { list } from './commands/list.js';
 import { mounts } from './commands/mounts.js';
@@ -36,6 +37,7 @@ export const COMMANDS: readonly Command[] = [
   exec,
   features,
   help,
+  imageLs,
   kill,
   list,
   mounts,
@@ -56,4 +58,17 @@ export const COMMANDS: readonly Command[] = [
 
 export function findCommand(name: string): Command | undefined {
   return COMMANDS.find((command) => command.name === name);
+}
+
+/** The first words of commands of two: "image" of "image pull". */
+export const GROUPS: readonly string[] = [
+  ...new Set(COMMANDS.flatMap(({ name }) => (name.includes(' ') ? [name.slice(0, name.indexOf(' '))] : []))),
+];
+
+/** Splits what follows the global options into the name of a command, of one word or two, and its arguments. */
+export function splitCommand([first, ...rest]: readonly string[]): readonly [name: string | undefined, argv: string[]] {
+  const [second, ...others] = rest;
+  if (first === undefined || !GROUPS.includes(first) || second === undefined || second.startsWith('-'))
+    return [first, rest];
+  return [`${first} ${second}`, others];
 }

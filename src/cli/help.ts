@@ -53,6 +53,15 @@ export function commandHelp(command: Command): string {
     .join('\n');
 }
 
+/** Commands of two words with the same first one. */
+export function groupHelp(group: string, commands: readonly Command[]): string {
+  return [
+    section('NAME', indented([`tsrun ${group}`])),
+    section('USAGE', indented([`tsrun ${group} command [command options] [arguments...]`])),
+    section('COMMANDS', columns(commands.map(({ name, summary }) => [name.slice(group.length + 1), summary]))),
+  ].join('\n');
+}
+
 /** Texts of the catalogue are markdown of one paragraph. */
 export function codeHelp(entry: CodeEntry, group: string): string {
   const where = entry.fields === undefined ? '' : ` (${entry.fields})`;

@@ -43,8 +43,10 @@ const page = (name: string, lines: readonly string[]): Page => ({ file: `${name}
 const verbatim = (lines: readonly string[]): string[] =>
   lines.length === 0 ? [] : ['.nf', ...lines.map((line) => roff(line)), '.fi'];
 
+const pageName = ({ name }: Command): string => `tsrun-${name.replaceAll(' ', '-')}`;
+
 function commandPage(command: Command, version: string): Page {
-  const name = `tsrun-${command.name}`;
+  const name = pageName(command);
   const status = command.failureStatus ?? 1;
   const mentioned = command.description.join(' ').includes('exit status');
   return page(name, [
@@ -82,7 +84,7 @@ const ERRORS = [
 ];
 
 function mainPage(commands: readonly Command[], version: string): Page {
-  const list = commands.flatMap(({ name, summary }) => ['.TP', `.BR tsrun\\-${roff(name)} (1)`, roff(summary)]);
+  const list = commands.flatMap((command) => ['.TP', `.BR ${roff(pageName(command))} (1)`, roff(command.summary)]);
   return page('tsrun', [
     head('tsrun', version),
     ...section('NAME', ['tsrun \\- Open Container Initiative runtime']),

@@ -43,7 +43,7 @@ t.test('every script names every command and option, whatever is added', async (
       Object.entries(table).flatMap(([word, { hidden }]) => (hidden ? [] : [word])),
     );
     t.same(
-      [...COMMANDS.map((command) => command.name), ...words].filter((word) => !script.includes(word)),
+      [...COMMANDS.flatMap((command) => command.name.split(' ')), ...words].filter((word) => !script.includes(word)),
       [],
       name,
     );
@@ -66,6 +66,9 @@ t.test(
       ['--debug delete --force t', 'two'],
       ['create --bundle /usr/shar', '/usr/share'],
       ["version ''", ''],
+      ['imag', 'image'],
+      ['image l', 'ls'],
+      ['image ls --no-t', '--no-trunc'],
     ];
     const lines = cases.map(([line]) => `comp ${line}`).join('\n');
     const out = shell(t, 'bash', [
@@ -98,6 +101,8 @@ t.test(
     t.ok(complete('tsrun create --no').includes('--no-pivot'));
     t.same(complete('tsrun start '), ['one', 'two']);
     t.same(complete('tsrun list --format '), ['json', 'table']);
+    t.same(complete('tsrun image l'), ['ls']);
+    t.same(complete('tsrun image ls --no-t'), ['--no-trunc']);
   },
 );
 
@@ -113,14 +118,16 @@ source <(tsrun completion zsh)
 print -r -- "$_comps[tsrun]"
 _describe() { print -r -- "\${(@P)@[-1]}"; }
 _tsrun_commands
+_tsrun_image
 compadd() { print -r -- "\${(@P)@[-1]}"; }
 _call_program() { shift; "$@"; }
 typeset -A opt_args
 _tsrun_containers`,
     ]);
-    const [registered, commands, ids] = out.trimEnd().split('\n');
+    const [registered, commands, ofImages, ids] = out.trimEnd().split('\n');
     t.equal(registered, '_tsrun');
     t.match(commands, /^check:find everything .* create:create a container /);
+    t.match(ofImages, /^ls:list the images of the store/);
     t.equal(ids, 'one two');
   },
 );
@@ -131,14 +138,16 @@ t.test('tsrun completion refuses other shells', { skip: built }, async (t) => {
   t.match(stderr, /"tcsh" is no shell that tsrun knows\nhint: it is bash, zsh, fish/);
 });
 
+const pageOf = ({ name }: { readonly name: string }): string => `tsrun-${name.replace(' ', '-')}.1`;
+
 t.test('there is a manual page of tsrun and of every command, with all options', async (t) => {
   const pages = manPages(COMMANDS, '1.2.3');
   t.same(
     pages.map(({ file }) => file),
-    ['tsrun.1', ...COMMANDS.map(({ name }) => `tsrun-${name}.1`)],
+    ['tsrun.1', ...COMMANDS.map(pageOf)],
   );
   for (const command of COMMANDS) {
-    const { text = '' } = pages.find(({ file }) => file === `tsrun-${command.name}.1`) ?? {};
+    const { text = '' } = pages.find(({ file }) => file === pageOf(command)) ?? {};
     const shown = Object.entries(command.options).filter(([, { hidden }]) => hidden !== true);
     t.same(
       shown.filter(([name]) => !text.includes(`--${name}`.replaceAll('-', '\\-'))),

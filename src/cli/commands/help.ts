@@ -7,7 +7,7 @@ import type { CodeEntry } from '../../util/error-codes.gen.js';
 import { quote } from '../../util/quote.js';
 import { didYouMean } from '../../util/suggest.js';
 import { type Command, defineCommand } from '../command.js';
-import { codeHelp, commandHelp, globalHelp } from '../help.js';
+import { codeHelp, commandHelp, globalHelp, groupHelp } from '../help.js';
 import { HELP_OPTION } from '../options.js';
 import { print } from '../output.js';
 import { versionText } from './version.js';
@@ -18,6 +18,8 @@ async function helpText(topic: string | undefined): Promise<string> {
   if (topic === undefined) return globalHelp(COMMANDS, await versionText());
   const command = findCommand(topic);
   if (command !== undefined) return commandHelp(command);
+  const group = COMMANDS.filter(({ name }) => name.startsWith(`${topic} `));
+  if (group.length > 0) return groupHelp(topic, group);
   const { CODES, GROUPS } = await import('../../util/error-codes.gen.js');
   const found = CODES.filter(({ code }) => code === topic.toUpperCase());
   if (found.length === 0) throw unknownTopic(topic, COMMANDS, CODES);
@@ -60,11 +62,13 @@ export const help = defineCommand({
     'format json, it prints the cause and what to do.',
   ],
   examples: ['# tsrun help create', '# tsrun help NEEDS_NAMESPACE'],
-  args: [0, 1],
+  args: [0, 2],
   options: {
     man: { kind: 'text', help: 'write the manual pages of tsrun and its commands to this directory' },
     ...HELP_OPTION,
   },
   run: ({ args, options, absolute }) =>
-    options.man === undefined ? printHelp(args[0]) : writeManPages(absolute(options.man)),
+    options.man === undefined
+      ? printHelp(args.length === 0 ? undefined : args.join(' '))
+      : writeManPages(absolute(options.man)),
 });
