@@ -16,6 +16,7 @@
 #include "cleanup.h"
 #include "io.h"
 #include "members.h"
+#include "sys.h"
 
 #define DEADLINE_MS	10000
 #define KILL_FREEZE_MS	500 /* a process that will not freeze (vfork, ptrace) must not keep the others alive */
@@ -226,11 +227,26 @@ int freezer_wait_empty(const struct freezer *freezer, struct failure *reterr)
 	}
 }
 
-void freezer_let_die(const struct context *ctx)
+static bool is_own(const struct context *ctx, const struct freezer *freezer)
+{
+	return freezer->fd >= 0 && cgroup_mark_of(ctx, freezer->fd) != MARK_OTHER;
+}
+
+int freezer_kill_init(const struct context *ctx)
 {
 	cleanup_freezer freezer = { .fd = -1 };
 	struct failure ignored;
+	bool sent = sys_pidfd_send_signal(ctx->init_pidfd, SIGKILL) == 0;
+	int error = errno;
 
-	if (freezer_open(ctx, &freezer, &ignored) == 0 && freezer.v1 && freezer_is_frozen(&freezer))
-		(void)write_state(&freezer, false);
+	/* Without a plan, when its record is damaged, nobody knows the cgroup. */
+	if (ctx->plan.bytes != NULL && freezer_open(ctx, &freezer, &ignored) == 0) {
+		/* In a frozen cgroup of v1 (not of cgroup2) the signal would wait for the thaw. */
+		if (sent && freezer.v1 && freezer_is_frozen(&freezer))
+			(void)write_state(&freezer, false);
+		if (!sent && error == EACCES && !freezer.v1 && is_own(ctx, &freezer))
+			sent = freezer_kill(&freezer) == 0;
+	}
+	errno = error;
+	return sent ? 0 : -1;
 }

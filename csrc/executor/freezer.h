@@ -40,9 +40,11 @@ int freezer_kill(const struct freezer *freezer);
 /* Waits until nothing is left in it. Deadline passed: problem BUSY with the pids. */
 int freezer_wait_empty(const struct freezer *freezer, struct failure *reterr);
 
-/* After a SIGKILL to a process of the container: in a frozen cgroup of v1 (not of cgroup2) it would wait for the thaw.
+/*
+ * SIGKILL to the init of the container that is loaded. Where an AppArmor profile without a rule for signals keeps those of
+ * root away (EACCES), all of its cgroup2 is killed: no LSM is asked about cgroup.kill. 0, or -1 with errno.
  */
-void freezer_let_die(const struct context *ctx);
+int freezer_kill_init(const struct context *ctx);
 
 static inline void freezer_close(struct freezer *freezer)
 {

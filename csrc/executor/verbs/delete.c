@@ -4,14 +4,12 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/file.h>
 
 #include "../cleanup.h"
 #include "../freezer.h"
 #include "../procfs.h"
 #include "../statedir.h"
-#include "../sys.h"
 #include "../verbs.h"
 
 #define KILL_DEADLINE_MS 10000
@@ -21,11 +19,8 @@ static int kill_init(struct context *ctx, struct failure *reterr)
 	struct pollfd ended = { .fd = ctx->init_pidfd, .events = POLLIN };
 	int ready;
 
-	if (sys_pidfd_send_signal(ctx->init_pidfd, SIGKILL) < 0 && errno != ESRCH)
+	if (freezer_kill_init(ctx) < 0 && errno != ESRCH)
 		return FAIL(reterr, "pidfd_send_signal");
-	/* Without a plan, when its record is damaged, nobody knows the cgroup. */
-	if (ctx->plan.bytes != NULL)
-		freezer_let_die(ctx);
 	do
 		ready = poll(&ended, 1, KILL_DEADLINE_MS);
 	while (ready < 0 && errno == EINTR);

@@ -110,9 +110,11 @@ int verb_kill(struct context *ctx, struct failure *reterr)
 	errno = 0;
 	if (status == STATUS_STOPPED)
 		return ctx->args->all ? 0 : FAIL_AS(reterr, PROBLEM_NOT_RUNNING, "kill");
-	if (sys_pidfd_send_signal(ctx->init_pidfd, ctx->args->signal) < 0)
-		return FAIL_AS(reterr, errno == ESRCH ? PROBLEM_NOT_RUNNING : PROBLEM_SYSCALL, "pidfd_send_signal");
 	if (ctx->args->signal == SIGKILL)
-		freezer_let_die(ctx);
+		result = freezer_kill_init(ctx);
+	else
+		result = sys_pidfd_send_signal(ctx->init_pidfd, ctx->args->signal);
+	if (result < 0)
+		return FAIL_AS(reterr, errno == ESRCH ? PROBLEM_NOT_RUNNING : PROBLEM_SYSCALL, "pidfd_send_signal");
 	return 0;
 }

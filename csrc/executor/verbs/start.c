@@ -16,6 +16,7 @@
 #include "../cgroup.h"
 #include "../cleanup.h"
 #include "../exitrecord.h"
+#include "../freezer.h"
 #include "../io.h"
 #include "../relay.h"
 #include "../statedir.h"
@@ -188,6 +189,6 @@ int verb_start(struct context *ctx, struct failure *reterr)
 		return relay_wait(ctx, notify, reterr);
 	}
 	/* runtime.md since 1.3: a poststart hook that fails stops the container. */
-	(void)sys_pidfd_send_signal(ctx->init_pidfd, SIGKILL);
+	(void)freezer_kill_init(ctx);
 	return -1;
 }
