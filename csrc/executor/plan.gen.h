@@ -168,6 +168,7 @@ enum problem_value {
 	PROBLEM_SECCOMP_KILLED = 44,
 	PROBLEM_NOT_A_MOUNT = 39,
 	PROBLEM_RECORD_CHANGED = 40,
+	PROBLEM_ID_MAP_DIFFERS = 70,
 };
 
 /* Offset of a NUL-terminated string in the string area. */
@@ -202,6 +203,7 @@ enum opcode {
 	OP_CLONE = 23,
 	OP_RECORD_INIT = 30,
 	OP_ID_MAPS = 31,
+	OP_ID_MAP_CHECK = 230,
 	OP_ID_MAP_TOOL = 150,
 	OP_OOM_SCORE_ADJ = 32,
 	OP_RLIMIT = 33,
@@ -298,7 +300,7 @@ enum opcode {
 	OP_STATE_EXPECT = 175,
 	OP_OPEN_MOUNT = 176,
 	OP_UNMOUNT = 177,
-	OP_LIMIT = 204,
+	OP_LIMIT = 231,
 };
 
 struct op_state_create {
@@ -498,6 +500,17 @@ _Static_assert(__builtin_offsetof(struct op_id_maps, uid_map) == 8, "layout");
 _Static_assert(__builtin_offsetof(struct op_id_maps, gid_map) == 12, "layout");
 _Static_assert(__builtin_offsetof(struct op_id_maps, setgroups) == 16, "layout");
 _Static_assert(sizeof(struct op_id_maps) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_id_map_check {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t file;
+	plan_str_t map;
+};
+
+_Static_assert(__builtin_offsetof(struct op_id_map_check, file) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct op_id_map_check, map) == 12, "layout");
+_Static_assert(sizeof(struct op_id_map_check) <= PLAN_RECORD_SIZE, "record size");
 
 struct op_id_map_tool {
 	uint32_t code;
@@ -1630,6 +1643,7 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_CLONE] = { 1u << LIST_SPAWN, 0, { { 0, 0 } } },
 	[OP_RECORD_INIT] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
 	[OP_ID_MAPS] = { 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
+	[OP_ID_MAP_CHECK] = { 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_ID_MAP_TOOL] = { 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_STRV, 12 } } },
 	[OP_OOM_SCORE_ADJ] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
 	[OP_RLIMIT] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
@@ -1748,6 +1762,7 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	X(CLONE, clone) \
 	X(RECORD_INIT, record_init) \
 	X(ID_MAPS, id_maps) \
+	X(ID_MAP_CHECK, id_map_check) \
 	X(ID_MAP_TOOL, id_map_tool) \
 	X(OOM_SCORE_ADJ, oom_score_adj) \
 	X(RLIMIT, rlimit) \

@@ -1,5 +1,5 @@
 /**
- * linux.uidMappings and gidMappings of a new user namespace, and the questions other areas ask about them.
+ * linux.uidMappings and gidMappings of a new or joined user namespace, and the questions other areas ask about them.
  *
  * OCI runtime-spec, config-linux "User namespace mappings"; user_namespaces(7). Pure.
  */
@@ -7,7 +7,7 @@ import { type Op, SETGROUPS } from '../plan/op.gen.js';
 import type { LinuxIDMapping } from '../spec/types.gen.js';
 import { append, type JsonPointer, pointer } from '../util/pointer.js';
 import { type Context, type ProcessScope, runtimeHas } from './context.js';
-import { isNew } from './namespaces.js';
+import { isJoined, isNew } from './namespaces.js';
 import { refuse } from './report.js';
 
 export type MappingKind = 'uidMappings' | 'gidMappings';
@@ -62,8 +62,18 @@ export function setgroupsDenied(scope: ProcessScope): boolean {
   return !runtimeHas(scope.facts, 'SETGID') && !needsTool(scope, 'gidMappings');
 }
 
+/** Of a joined one they say what its maps are: files are owned by them. Only who is in it can tell whether that is so. */
+function checkJoined(context: Context): Op[] {
+  if (!isJoined(context.namespaces, 'user')) return [];
+  const files = { uidMappings: 'uid_map', gidMappings: 'gid_map' } as const;
+  return (['uidMappings', 'gidMappings'] as const).flatMap((kind): Op[] => {
+    const map = mapText(mappings(context, kind));
+    return map === '' ? [] : [{ op: 'ID_MAP_CHECK', file: files[kind], map, origin: at(kind) }];
+  });
+}
+
 export function compileIdMaps(context: Context): Op[] {
-  if (!isNew(context.namespaces, 'user')) return [];
+  if (!isNew(context.namespaces, 'user')) return checkJoined(context);
   checkMapped(context, 'uidMappings', 0, at('uidMappings'));
   checkMapped(context, 'gidMappings', 0, at('gidMappings'));
   const written: Op = {

@@ -52,6 +52,7 @@ const PHRASES: Phrases = {
   CLONE: (op) => `make the namespaces (${namespaceWords(op.namespaces)}) and the first process`,
   RECORD_INIT: () => "record the container's pid",
   ID_MAPS: () => "write the user namespace's id maps",
+  ID_MAP_CHECK: (op) => `compare ${op.file} of the user namespace that is joined`,
   ID_MAP_TOOL: (op) => `run ${q(op.path)} for the ids ${op.ranges.join(' ')}`,
   OOM_SCORE_ADJ: (op) => `set oom_score_adj to ${op.value}`,
   RLIMIT: (op) => `set ${rlimitName(op.resource)} to ${op.soft}:${op.hard}`,

@@ -201,6 +201,11 @@ const PROBLEMS: { readonly [P in Exclude<ProblemName, 'NONE' | 'SYSCALL'>]: Word
       `${f.op === undefined ? 'move a network device' : describeOp(f.op)}: the container is in the network namespace of the host`,
     'the namespace that linux.namespaces joins must be another one',
   ),
+  ID_MAP_DIFFERS: other(
+    (f) =>
+      `the user namespace that is joined has other ids: ${quote(detail(f).trim().replace(/ +/g, ' ').replace(/\n /g, ', '))}`,
+    'both a namespace path and mappings that do not match it: correct linux.uidMappings and gidMappings, or leave both out',
+  ),
   RDT_DIFFERS: other(
     (f) => `the class of service exists and its schemata are not ${quote(detail(f))}`,
     'it may be in use by others, so it is not changed: choose another closID, leave the schemata out, or make them those of the class',

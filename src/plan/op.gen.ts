@@ -162,6 +162,7 @@ export const PROBLEM = {
   SECCOMP_KILLED: 44,
   NOT_A_MOUNT: 39,
   RECORD_CHANGED: 40,
+  ID_MAP_DIFFERS: 70,
 } as const;
 
 /** Make <root> (0700) and <root>/<id> (0711), take its lock, note the creation time. EEXIST: problem EXISTS. */
@@ -304,6 +305,14 @@ export interface IdMapsOp {
   readonly uidMap: string;
   readonly gidMap: string;
   readonly setgroups: number;
+  readonly origin: JsonPointer;
+}
+
+/** Compare the uid_map or gid_map (file) of init, who has joined a user namespace, with this one, which is written as the kernel takes it: problem ID_MAP_DIFFERS with what the kernel says. */
+export interface IdMapCheckOp {
+  readonly op: 'ID_MAP_CHECK';
+  readonly file: string;
+  readonly map: string;
   readonly origin: JsonPointer;
 }
 
@@ -1110,6 +1119,7 @@ export type Op =
   | CloneOp
   | RecordInitOp
   | IdMapsOp
+  | IdMapCheckOp
   | IdMapToolOp
   | OomScoreAdjOp
   | RlimitOp
@@ -1354,6 +1364,14 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
       { name: 'uidMap', type: 'str', offset: 8, slots: false },
       { name: 'gidMap', type: 'str', offset: 12, slots: false },
       { name: 'setgroups', type: 'u32', offset: 16, slots: false },
+    ],
+  },
+  ID_MAP_CHECK: {
+    code: 230,
+    lists: ['settle'],
+    fields: [
+      { name: 'file', type: 'str', offset: 8, slots: false },
+      { name: 'map', type: 'str', offset: 12, slots: false },
     ],
   },
   ID_MAP_TOOL: {

@@ -159,6 +159,7 @@ const STORIES: Stories = {
   },
   CGROUP_JOIN: { phase: 'attend', why: 'Only the group of cgroup v2 can be given to a process as it is made.' },
   ID_MAPS: { phase: 'attend', why: 'Root of the container is an ordinary user of the host.' },
+  ID_MAP_CHECK: { phase: 'attend', why: 'Ids computed from the config must be those of the namespace it joins.' },
   ID_MAP_TOOL: {
     phase: 'attend',
     why: 'Ids that are not the own only a program with rights may map, as far as /etc/subuid grants them.',

@@ -156,6 +156,7 @@ const TEXTS: Texts = {
     const setgroups = op.setgroups === SETGROUPS.UNTOUCHED ? '' : keyOf(SETGROUPS, op.setgroups).toLowerCase();
     return `map ${maps.join(' and ')}${setgroups === '' ? '' : ` (setgroups ${setgroups})`}`;
   },
+  ID_MAP_CHECK: (op) => `see that ${op.file} of the process is ${mapLines(op.map)}`,
   ID_MAP_TOOL: (op) => `have ${show(op.path)} map ids: ${op.ranges.join(' ')}`,
   OOM_SCORE_ADJ: (op) => `set oom_score_adj to ${op.value}`,
   RLIMIT: (op) =>

@@ -198,6 +198,7 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"FREEZER_STUCK","group":"problem","meaning":"the processes of the cgroup did not stop, or go on, within 10 s","remedy":"see state D in ps(1), and `cgroup.freeze` of the parent cgroups"},
   {"code":"EXIT_LOST","group":"problem","meaning":"the container ended before anybody waited for it, and nobody wrote down how","remedy":"wait while it runs, or give create or run `--exit-file`"},
   {"code":"SECCOMP_KILLED","group":"problem","meaning":"the first process was killed by its own seccomp profile before the program ran","remedy":"allow in `linux.seccomp` the calls that the message names"},
+  {"code":"ID_MAP_DIFFERS","group":"problem","meaning":"the user namespace that is joined has other id mappings than the config says","remedy":"correct `linux.uidMappings` and `linux.gidMappings`, or leave both out"},
   {"code":"ID_MAP_TOOL","group":"problem","meaning":"newuidmap or newgidmap refused the id mappings; the message has what it said","remedy":"map only ids that /etc/subuid and /etc/subgid grant to this user"},
   {"code":"INIT_DIED","group":"problem","meaning":"the first process of the container died before the program ran","remedy":"was it killed from outside? Does the seccomp profile allow what the runtime itself needs? See the kernel log"},
   {"code":"HOOK_FAILED","group":"problem","meaning":"a hook ended with a status other than 0","remedy":"the message has its output; it runs with only the environment that its `env` names"},

@@ -25,6 +25,18 @@ t.test('compileCreate refuses namespaces that cannot be', (t) => {
   t.end();
 });
 
+t.test('mappings beside a user namespace that is joined are compared with its own', (t) => {
+  const { uidMappings, gidMappings } = MAPS;
+  const namespaces = [{ type: 'mount' }, { type: 'user', path: '/proc/7/ns/user' }];
+  t.match(ops(create({ linux: { namespaces, uidMappings, gidMappings } }), 'ID_MAP_CHECK', 'settle'), [
+    { file: 'uid_map', map: '0 100000 10\n', origin: '/linux/uidMappings' },
+    { file: 'gid_map', map: '0 100000 10\n', origin: '/linux/gidMappings' },
+  ]);
+  t.same(ops(create({ linux: { namespaces } }), 'ID_MAP_CHECK'), [], 'none are said');
+  t.same(ops(create({ linux: MAPS }), 'ID_MAP_CHECK'), [], 'a new one gets them');
+  t.end();
+});
+
 t.test('compileCreate refuses ids that a new user namespace does not map', (t) => {
   const process = { user: { uid: 10, gid: 11, additionalGids: [1, 12] } };
   const mounts = [{ destination: '/t', type: 'tmpfs', source: 'tmpfs', options: ['mode=700', 'uid=99', 'gid=9'] }];

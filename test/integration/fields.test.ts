@@ -333,3 +333,33 @@ t.test(
     }
   },
 );
+
+t.test('a user namespace is joined by its path, and mappings beside it must be its own', { skip }, async (t) => {
+  const box = sandbox(t);
+  const maps = (hostID: number) => [
+    { containerID: 0, hostID, size: 1000 },
+    { containerID: 5000, hostID: 300_000, size: 10 },
+  ];
+  const first = box.start(
+    box.bundle(['sleep', '1000'], ({ linux }) => {
+      linux.namespaces.push({ type: 'user' });
+      linux.uidMappings = maps(200_000);
+      linux.gidMappings = maps(210_000);
+    }),
+  );
+  const path = `/proc/${box.state(first).pid}/ns/user`;
+  const join = (more: object) => {
+    const bundle = box.bundle(['cat', '/proc/self/uid_map'], ({ linux }) => {
+      linux.namespaces.push({ type: 'user', path });
+      Object.assign(linux, more);
+    });
+    return box.run(['run', '--bundle', bundle.path, box.id()]);
+  };
+  const joined = /0 +200000 +1000\n +5000 +300000 +10/;
+  t.match(must(join({})).stdout, joined);
+  const reversed = maps(200_000).reverse();
+  t.match(must(join({ uidMappings: reversed, gidMappings: maps(210_000) })).stdout, joined, 'in any order');
+  const uids = join({ uidMappings: maps(200_001), gidMappings: maps(210_000) });
+  t.match(uids.stderr, /\/linux\/uidMappings: the user namespace that is joined has other ids: .?0 200000 1000, 5000/);
+  t.match(join({ uidMappings: reversed, gidMappings: maps(210_000).slice(1) }).stderr, /\/linux\/gidMappings: /);
+});

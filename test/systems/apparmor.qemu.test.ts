@@ -4,22 +4,20 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { needQemu, skipUnless } from '../helpers/host.js';
-import { must, needRuntime, type Sandbox, sandbox } from '../helpers/runtime.js';
+import { eventually, must, needRuntime, type Sandbox, sandbox } from '../helpers/runtime.js';
 
 const skip = skipUnless(needQemu(), needRuntime());
 
-/** Everything is allowed but one file; signals of the runtime have to be, or nothing could be killed. */
-const PROFILE = `profile tsrun-test flags=(attach_disconnected, mediate_deleted) {
-  file,
-  capability,
-  signal,
-  deny /tmp/forbidden w,
-}
-`;
+/** Everything is allowed but one file. */
+const PROFILE = profile('tsrun-test', 'signal, deny /tmp/forbidden w,');
 
-function load(box: Sandbox): void {
+function profile(name: string, rules: string): string {
+  return `profile ${name} flags=(attach_disconnected, mediate_deleted) { file, capability, ${rules} }\n`;
+}
+
+function load(box: Sandbox, text = PROFILE): void {
   const path = join(box.directory, 'profile');
-  writeFileSync(path, PROFILE);
+  writeFileSync(path, text);
   const { status, stderr } = spawnSync('apparmor_parser', ['--replace', '--skip-cache', path], { encoding: 'utf8' });
   if (status !== 0) throw new Error(stderr);
 }
@@ -48,6 +46,27 @@ t.test(
     t.equal(free.stdout, 'unconfined\nallowed\nmade\n', 'the positive twin');
   },
 );
+
+t.test('a profile without a rule for signals keeps away TERM, but not KILL and delete --force', { skip }, async (t) => {
+  const box = sandbox(t);
+  load(box, profile('tsrun-deaf', ''));
+  const start = () =>
+    box.start(
+      box.bundle(['sleep', '1000'], (config) => {
+        config['process'].apparmorProfile = 'tsrun-deaf';
+      }),
+    );
+  const id = start();
+  const refused = box.run(['kill', id, 'TERM']);
+  t.not(refused.status, 0);
+  t.match(refused.stderr, /EACCES/);
+  must(box.run(['kill', id, 'KILL']));
+  t.ok(eventually(() => box.state(id).status === 'stopped'));
+  must(box.run(['delete', id]));
+  const other = start();
+  must(box.run(['delete', '--force', other]));
+  t.not(box.run(['state', other]).status, 0);
+});
 
 t.test('a profile that is not loaded is named', { skip }, async (t) => {
   const box = sandbox(t);

@@ -1,11 +1,13 @@
 /*
- * ID_MAPS, ID_MAP_TOOL: user_namespaces(7), newuidmap(1). The kernel takes a whole map in one write(2) from whoever may
+ * ID_MAPS, ID_MAP_CHECK, ID_MAP_TOOL: user_namespaces(7), newuidmap(1). The kernel takes a whole map in one write(2) from whoever may
  * write it, and lets a user without rights map the own id only; further ones the set-uid tools grant by subuid(5).
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@
 #include "../vector.h"
 
 #define OUTPUT_MAX 512
+#define MAP_MAX	   16384 /* 340 lines of 33 bytes */
 
 static int write_of_init(struct context *ctx, const char *file, const char *value, struct failure *reterr)
 {
@@ -42,6 +45,69 @@ int op_id_maps(struct context *ctx, const struct op_id_maps *op, struct failure 
 	if (uids[0] != '\0' && write_of_init(ctx, "uid_map", uids, reterr) < 0)
 		return -1;
 	return gids[0] == '\0' ? 0 : write_of_init(ctx, "gid_map", gids, reterr);
+}
+
+/* The next line of the kernel's, which aligns its columns, as the plan writes it. False at the end. */
+static bool take_line(char **text, char line[48])
+{
+	unsigned long numbers[3];
+
+	if (**text == '\0')
+		return false;
+	for (unsigned int i = 0; i < 3; i++)
+		numbers[i] = strtoul(*text, text, 10);
+	if (**text == '\n')
+		(*text)++;
+	(void)snprintf(line, 48, "%lu %lu %lu\n", numbers[0], numbers[1], numbers[2]);
+	return true;
+}
+
+static size_t count_lines(const char *text)
+{
+	size_t count = 0;
+
+	for (; *text != '\0'; text++)
+		count += *text == '\n';
+	return count;
+}
+
+static bool has_line(const char *text, const char *line)
+{
+	const char *at = strstr(text, line);
+
+	while (at != NULL && at != text && at[-1] != '\n')
+		at = strstr(at + 1, line);
+	return at != NULL;
+}
+
+/* In whatever order: the kernel sorts a long map. */
+int op_id_map_check(struct context *ctx, const struct op_id_map_check *op, struct failure *reterr)
+{
+	static char text[MAP_MAX];
+	const char *map = plan_str(&ctx->plan, op->map);
+	const char *file = plan_str(&ctx->plan, op->file);
+	cleanup_fd int fd = -1;
+	char path[48];
+	char line[48];
+	char *rest = text;
+	ssize_t length;
+	bool same;
+
+	(void)snprintf(path, sizeof(path), "%d/%s", ctx->init_pid, file);
+	fd = procfs_openat(ctx->proc_fd, path, O_RDONLY);
+	length = fd < 0 ? -1 : read_upto(fd, text, sizeof(text) - 1);
+	if (length < 0)
+		return FAIL(reterr, file);
+	text[length] = '\0';
+	same = count_lines(map) == count_lines(text);
+	while (same && take_line(&rest, line))
+		same = has_line(map, line);
+	if (same)
+		return 0;
+	errno = EINVAL;
+	(void)FAIL_AS(reterr, PROBLEM_ID_MAP_DIFFERS, "read");
+	failure_detail(reterr, text, (size_t)length);
+	return -1;
 }
 
 /* Nothing of ours but the pipe: no environment, no descriptor, default signals. */
