@@ -82,7 +82,7 @@ static int missing_plan(struct context *ctx, struct failure *reterr)
 	errno = error;
 	if (error != ENOENT)
 		return FAIL(reterr, "openat");
-	return FAIL_AS(reterr, creating ? PROBLEM_BUSY : PROBLEM_BAD_RECORD, "openat");
+	return FAIL_AS(reterr, creating ? PROBLEM_BUSY : PROBLEM_BAD_RECORD, creating ? "flock" : "openat");
 }
 
 int statedir_load(struct context *ctx, int lock, struct failure *reterr)

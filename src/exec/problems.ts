@@ -67,15 +67,18 @@ export const seconds = (milliseconds: number): string => `${(milliseconds / 1000
 
 const MAX_ARGS_SHOWN = 256;
 
-/** Kind and index are in the pointer before it; what is user text is quoted, so that it can form no sentence of ours. */
+/** Begins as runc's; what is user text is quoted, so that it can form no sentence of ours. */
 function hook(failed: Failed, ending: string): string {
   const output = detail(failed);
   const { op, record } = failed;
-  const name = op?.op === 'RUN_HOOK' ? `${hookName(op.kind)} hook ${quote(op.path)}` : 'hook';
+  const name = op?.op === 'RUN_HOOK' ? `${hookName(op.kind)} hook #${indexOf(op.origin)}: ${quote(op.path)}` : 'hook';
   const args = op?.op === 'RUN_HOOK' && op.args.length > 0 ? `, args: ${quote(op.args.join(' '), MAX_ARGS_SHOWN)}` : '';
   const printed = output === '' ? ', no output' : `, output: ${quote(output, 1024)}`;
   return `error running ${name}: ${ending} after ${seconds(record.elapsed)}${args}${printed}`;
 }
+
+/** "1" of "/hooks/prestart/1" */
+const indexOf = (origin: string): string => origin.slice(origin.lastIndexOf('/') + 1);
 
 /** As a shell says it: 128 and the number of the signal. */
 function ending(status: number): string {
@@ -86,6 +89,15 @@ function ending(status: number): string {
 function timeout({ op }: Failed): string {
   const limit = op?.op === 'RUN_HOOK' ? (op.timeout / 1000).toFixed(1) : '?';
   return `hook ran past specified timeout of ${limit}s and was killed`;
+}
+
+/** runc's words for a cgroup that is in use; the detail holds the pids, a line each. */
+function busy(failed: Failed): string {
+  if (failed.record.syscall === 'flock') return 'another tsrun command is working on this container';
+  const what = phrase(failed, 'use the cgroup');
+  const pids = detail(failed).trim().split(/\s+/).join(', ');
+  if (pids !== '') return `${what}: container's cgroup is not empty, it holds: ${pids}`;
+  return `${what}: container's cgroup unexpectedly frozen`;
 }
 
 function namespaceOf({ op }: Failed): string {
@@ -165,7 +177,7 @@ const PROBLEMS: { readonly [P in Exclude<ProblemName, 'NONE' | 'SYSCALL'>]: Word
   OOM_KILLED: killedForMemory,
   HOOK_FAILED: other(
     (f) => hook(f, ending(f.record.errno)),
-    'the hook ran with only the environment of its config; what it printed is above',
+    'a hook gets no environment but that of its config, and startContainer hooks that of the process',
   ),
   HOOK_TIMEOUT: other((f) => hook(f, timeout(f))),
   BAD_RECORD: (f) => damaged(f, `${detail(f) === '' ? 'its record' : quote(detail(f))} is missing or damaged`),
@@ -180,13 +192,7 @@ const PROBLEMS: { readonly [P in Exclude<ProblemName, 'NONE' | 'SYSCALL'>]: Word
     (f) => `${phrase(f, 'make a device')}: what is there is not the device asked for`,
     "remove the file from the image's /dev, or change the config",
   ),
-  BUSY: other(
-    (f) =>
-      f.record.syscall === 'flock'
-        ? 'another tsrun command is working on this container'
-        : `${phrase(f, 'use the cgroup')}: it already holds processes or is frozen${detail(f) === '' ? '' : ` (${quote(detail(f))})`}`,
-    'wait for it to end, or use a cgroup of its own (linux.cgroupsPath)',
-  ),
+  BUSY: other(busy, 'wait for it to end, or use a cgroup of its own (linux.cgroupsPath)'),
   USAGE: other(
     (f) => `the executor refused its command line (${f.record.syscall})`,
     'dist/ and build/Release come from different builds: run npm run build',

@@ -37,7 +37,7 @@ export interface ExecRequest {
 
 function processDocument(container: Container, process: ExecRequest['process']): SourceDocument {
   if (typeof process === 'string') {
-    return readDocument(readHostFile(process, '--process', { max: MAX_PROCESS_BYTES }), 'process.json');
+    return readDocument(readHostFile(process, '--process', { max: MAX_PROCESS_BYTES, pipe: true }), 'process.json');
   }
   const base = container.spec.process;
   if (base !== undefined) return documentOf(changeProcess(base, process), 'command line');

@@ -1,6 +1,6 @@
 /**
  * Reads host files whole, within a bound, and only regular ones: a FIFO as config.json must not hang the runtime, a
- * device must not feed it for ever.
+ * device must not feed it for ever. A pipe is read where the caller names the file on the command line.
  *
  * Never used for paths below a rootfs.
  */
@@ -14,6 +14,8 @@ export interface ReadLimits {
   readonly max: number;
   /** Refuse a symbolic link as last component (O_NOFOLLOW). */
   readonly nofollow?: boolean;
+  /** Take a pipe too, as `<(command)` of a shell is one, and wait for what is written to it. */
+  readonly pipe?: boolean;
 }
 
 function readAll(fd: number, size: number, max: number): Buffer | undefined {
@@ -29,26 +31,33 @@ function readAll(fd: number, size: number, max: number): Buffer | undefined {
   }
 }
 
+function open(path: string, flags: number): number {
+  return openSync(path, constants.O_RDONLY | constants.O_NOCTTY | flags);
+}
+
+/** A second descriptor, which waits for what is written; the writer of a FIFO must never see it without a reader. */
+function waiting(pipe: number): number {
+  const fd = open(`/proc/self/fd/${pipe}`, 0);
+  closeSync(pipe);
+  return fd;
+}
+
 /** what: how the message calls the file ("config.json", "--process"). Throws TsrunError IO. */
 export function readHostFile(path: string, what: string, limits: ReadLimits): Buffer {
   const refuse = (reason: string, cause?: unknown) =>
     new TsrunError('IO', `${what}: ${quote(path)}: ${reason}`, cause === undefined ? {} : { cause });
-  let fd: number;
+  let fd: number | undefined;
   try {
-    const nofollow = limits.nofollow === true ? constants.O_NOFOLLOW : 0;
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | nofollow);
-  } catch (error) {
-    throw refuse(describeSystemError(error), error);
-  }
-  try {
+    fd = open(path, constants.O_NONBLOCK | (limits.nofollow === true ? constants.O_NOFOLLOW : 0));
     const stat = fstatSync(fd);
-    if (!stat.isFile()) throw refuse('not a regular file');
+    if (limits.pipe === true && stat.isFIFO()) fd = waiting(fd);
+    else if (!stat.isFile()) throw refuse('not a regular file');
     const bytes = stat.size > limits.max ? undefined : readAll(fd, stat.size, limits.max);
     if (bytes === undefined) throw refuse(`larger than ${limits.max} bytes`);
     return bytes;
   } catch (error) {
     throw error instanceof TsrunError ? error : refuse(describeSystemError(error), error);
   } finally {
-    closeSync(fd);
+    if (fd !== undefined) closeSync(fd);
   }
 }

@@ -37,10 +37,13 @@ export function escapeControls(text: string): string {
   return text.replace(UNPRINTABLE, escapeChar);
 }
 
-/** Writes the spaces of text as \u0020 where it contains a sentence that engines look for. */
+const ENGINE_TEXT = new RegExp(ENGINE_TEXTS.join('|'), 'i');
+
+/** Writes the spaces of each sentence that engines look for as \u0020; two sentences may share a word. */
 function disarm(text: string): string {
-  const lower = text.toLowerCase();
-  return ENGINE_TEXTS.some((sentence) => lower.includes(sentence)) ? text.replaceAll(' ', '\\u0020') : text;
+  let safe = text;
+  while (ENGINE_TEXT.test(safe)) safe = safe.replace(ENGINE_TEXT, (sentence) => sentence.replaceAll(' ', '\\u0020'));
+  return safe;
 }
 
 function cut(text: string, limit: number): string {

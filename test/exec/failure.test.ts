@@ -146,7 +146,7 @@ t.test('a failed hook is named with its ending and its output', async (t) => {
   const failed = fail(HOOK_OP, { problem: 'HOOK_FAILED', errno: 3, elapsed: 1204, detail: output });
   t.equal(
     failed.message,
-    '/hooks/prestart/0: error running prestart hook "/bin/hook": exit status 3 after 1.204 s, args: "hook", output: "no \\"network\\"\\n"',
+    '/hooks/prestart/0: error running prestart hook #0: "/bin/hook": exit status 3 after 1.204 s, args: "hook", output: "no \\"network\\"\\n"',
   );
   t.match(fail(HOOK_OP, { problem: 'HOOK_FAILED', errno: 137 }).message, /killed by signal 9 \(SIGKILL\)/);
   t.match(fail(HOOK_OP, { problem: 'HOOK_TIMEOUT' }).message, /hook ran past specified timeout of 2\.0s/);

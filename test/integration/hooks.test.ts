@@ -183,7 +183,7 @@ t.test(
       const hooks = [{ path: '/bin/true' }, { path: '/bin/sh', args: ['a-hook', '-c', then] }];
       const { bundle } = withHooks(box, () => ({ createRuntime: hooks }));
       const { stderr } = box.run(['create', '--bundle', bundle.path, box.id()]);
-      const sentence = `/hooks/createRuntime/1: error running createRuntime hook "/bin/sh": ${ending} after 0\\.\\d{3} s, args: "a-hook -c .*said`;
+      const sentence = `/hooks/createRuntime/1: error running createRuntime hook #1: "/bin/sh": ${ending} after 0\\.\\d{3} s, args: "a-hook -c .*said`;
       t.match(stderr, new RegExp(sentence));
     }
   },

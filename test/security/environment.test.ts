@@ -70,7 +70,7 @@ function hooks(kind: string, log: string): TestConfig[] {
 }
 
 t.test(
-  'hooks get their own environment, no descriptor but stdio, and no directory of the image',
+  'hooks get their own environment or, inside the container, its own, no descriptor but stdio, and no directory of the image',
   { skip: skipProgram },
   async (t) => {
     const box = sandbox(t);
@@ -95,7 +95,9 @@ t.test(
         .split('\n')
         .map((line) => JSON.parse(line));
       for (const { name, cwd, fds: open, env } of dumps) {
-        const wanted = name.endsWith('without env') ? [] : [`HOOK=${name}`];
+        const own = [...bundle.config['process'].env, 'NOTIFY_SOCKET=/run/notify/notify.sock'];
+        const inherited = name.startsWith('startContainer') ? own : [];
+        const wanted = name.endsWith('without env') ? inherited : [`HOOK=${name}`];
         t.same(env.slice(0, -1), wanted, `${entry}, ${name}: environment`);
         t.same(open.slice(0, -1), [0, 1, 2], `${entry}, ${name}: descriptors`);
         if (name.startsWith('startContainer')) continue;

@@ -1,4 +1,6 @@
 /** util: errno, quoting, signals, tables, times, host files. */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -28,7 +30,12 @@ t.test('quote lets no text end the line, move the cursor or pass for a sentence 
   t.equal(quote('two\nlines\u001b[2J'), '"two\\nlines\\u001b[2J"');
   t.equal(quote('\u202eevil'), '"\\u202eevil"');
   t.equal(quote('permission denied'), '"permission\\u0020denied"');
-  t.equal(quote('x: No Such File or directory'), '"x:\\u0020No\\u0020Such\\u0020File\\u0020or\\u0020directory"');
+  t.equal(quote('x: No Such File or directory'), '"x: No\\u0020Such\\u0020File\\u0020or\\u0020directory"');
+  t.equal(
+    quote('no such process already finished'),
+    '"no\\u0020such\\u0020process\\u0020already\\u0020finished"',
+    'two sentences that share a word',
+  );
   t.equal(quote('an ordinary text'), '"an ordinary text"');
   t.equal(quote('x'.repeat(300), 10), `"${'x'.repeat(10)}…"`);
   t.equal(quoteName("it's"), "'it\\'s'");
@@ -106,4 +113,17 @@ t.test('readHostFile reads regular files within its bound and nothing else', asy
   writeFileSync(join(dir, 'empty'), '');
   t.equal(readHostFile(join(dir, 'empty'), 'x', { max: 10 }).length, 0);
   t.throws(() => readHostFile('/proc/self/environ/x', 'x', { max: 1 }), TsrunError);
+});
+
+t.test('readHostFile waits for what is written to a pipe only where one is allowed', async (t) => {
+  const fifo = join(t.testdir({}), 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  t.throws(() => readHostFile(fifo, 'config.json', { max: 10 }), { message: /not a regular file/ });
+  for (const text of ['late', 'far too long']) {
+    const writer = spawn('sh', ['-c', 'sleep 0.2; printf "%s" "$0" >"$1"', text, fifo]);
+    const read = () => readHostFile(fifo, '--process', { max: 10, pipe: true }).toString();
+    if (text.length <= 10) t.equal(read(), text);
+    else t.throws(read, { message: /larger than 10 bytes/ });
+    await once(writer, 'exit');
+  }
 });

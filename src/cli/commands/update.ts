@@ -113,7 +113,8 @@ function readStdin(): Buffer {
 function readResources(path: string, { options, absolute, runtime }: Invocation<typeof OPTIONS>): SourceDocument {
   for (const flag of FLAGS)
     if (options[flag] !== undefined) runtime.warn(`--${flag} has no effect beside --resources, whose file says it all`);
-  const bytes = path === '-' ? readStdin() : readHostFile(absolute(path), '--resources', { max: MAX_BYTES });
+  const bytes =
+    path === '-' ? readStdin() : readHostFile(absolute(path), '--resources', { max: MAX_BYTES, pipe: true });
   if (bytes.length > MAX_BYTES) throw new TsrunError('IO', `--resources: larger than ${MAX_BYTES} bytes`);
   return readDocument(bytes, path === '-' ? 'standard input' : 'resources');
 }

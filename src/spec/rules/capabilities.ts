@@ -4,6 +4,7 @@
  * Pure.
  */
 import { CAPABILITIES } from '../../util/linux-names.js';
+import { quote } from '../../util/quote.js';
 import { didYouMean } from '../../util/suggest.js';
 import { type Rule, rulesOf, type Site } from '../rule.js';
 import type { LinuxCapabilities, Process } from '../types.gen.js';
@@ -31,7 +32,8 @@ function ambientIsInheritable(sets: LinuxCapabilities, on: Site<Process>): void 
       ...(permitted.includes(name) ? [] : ['permitted']),
       ...(inheritable.includes(name) ? [] : ['inheritable']),
     ];
-    if (lacks.length > 0) ungrantable(`/ambient/${index}`, `is ambient but not in ${lacks.join(' and ')}`, on);
+    const why = `can't raise ambient capability ${quote(name, 64)}: not in ${lacks.join(' and ')}`;
+    if (lacks.length > 0) ungrantable(`/ambient/${index}`, why, on);
   }
 }
 
