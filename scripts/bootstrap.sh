@@ -22,6 +22,7 @@ for group in "$@"; do
 		want cmake cmake
 		want pkg-config pkg-config
 		[ -e /usr/include/seccomp.h ] || pkg-config --exists libseccomp 2>/dev/null || missing="$missing libseccomp-dev"
+		[ -e /usr/include/zstd.h ] || missing="$missing libzstd-dev"
 		;;
 	rootfs)
 		want busybox busybox-static
@@ -36,6 +37,12 @@ for group in "$@"; do
 		want fish fish
 		want man man-db
 		want groff groff-base
+		want zstd zstd
+		want setfattr attr
+		want setcap libcap2-bin
+		want umoci umoci
+		want skopeo skopeo
+		want buildah buildah
 		;;
 	engines)
 		want containerd containerd

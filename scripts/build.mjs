@@ -28,22 +28,24 @@ async function bundle() {
     fail('tsrun: esbuild is not installed: run npm ci');
   }
   if (!existsSync(join(ROOT, 'src/main.ts'))) fail('tsrun: src/main.ts is missing');
-  const result = await build(esbuild);
+  const result = await build(esbuild, 'src/main.ts');
+  const worker = await build(esbuild, 'src/snapshot/unpack-worker.ts');
   const code = result.outputFiles[0].contents;
   const hash = createHash('sha256').update(code).digest('hex').slice(0, 12);
   mkdirSync(DIST, { recursive: true });
   replaceFile(`main-${hash}.cjs`, code);
   replaceFile('tsrun.cjs', loader(hash));
+  replaceFile('unpack-worker.cjs', worker.outputFiles[0].contents);
   for (const name of readdirSync(DIST)) {
     if (name.startsWith('main-') && !name.startsWith(`main-${hash}.`)) rmSync(join(DIST, name));
   }
 }
 
 /** esbuild prints its errors itself. */
-function build(esbuild) {
+function build(esbuild, entryPoint) {
   const options = {
     absWorkingDir: ROOT,
-    entryPoints: ['src/main.ts'],
+    entryPoints: [entryPoint],
     outfile: 'dist/main.cjs',
     write: false,
     bundle: true,

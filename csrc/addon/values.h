@@ -33,3 +33,4 @@ void register_process(Napi::Env env, Napi::Object exports);
 void register_scm_rights(Napi::Env env, Napi::Object exports);
 void register_seccomp(Napi::Env env, Napi::Object exports);
 void register_seccomp_probe(Napi::Env env, Napi::Object exports);
+void register_zstd(Napi::Env env, Napi::Object exports);

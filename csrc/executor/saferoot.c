@@ -290,3 +290,21 @@ int saferoot_parent(int root_fd, const char *path, const char **ret_name)
 	*ret_name = name;
 	return saferoot_mkdir(root_fd, length == 0 ? "." : parent, 0755);
 }
+
+int saferoot_holder(int root_fd, const char *path, const char **ret_name)
+{
+	const char *slash = strrchr(path, '/');
+	char parent[PATH_MAX] = ".";
+	size_t length = slash == NULL ? 0 : (size_t)(slash - path);
+
+	if (length >= sizeof(parent)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	*ret_name = slash == NULL ? path : slash + 1;
+	if (length > 0) {
+		memcpy(parent, path, length);
+		parent[length] = '\0';
+	}
+	return saferoot_open(root_fd, parent, O_PATH | O_DIRECTORY);
+}

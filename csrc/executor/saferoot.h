@@ -27,4 +27,8 @@ int saferoot_mkfile(int root_fd, const char *path);
  */
 int saferoot_parent(int root_fd, const char *path, const char **ret_name);
 
+/* The same, but nothing is made, and the last component may be anything: the caller opens it without following links.
+ */
+int saferoot_holder(int root_fd, const char *path, const char **ret_name);
+
 #endif

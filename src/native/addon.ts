@@ -15,6 +15,11 @@ export interface ReceivedFd {
   readonly bytes: Buffer;
 }
 
+/** Opaque. */
+export interface ZstdDecoder {
+  readonly zstd: unique symbol;
+}
+
 export interface Addon {
   /** A sealed memfd holding bytes, close-on-exec, offset 0; without bytes an empty one that can be written. */
   memfd(name: string, bytes?: Uint8Array): number;
@@ -40,6 +45,10 @@ export interface Addon {
   /** Loads a BPF_PROG_TYPE_CGROUP_DEVICE program; a refusal's message ends with the verifier's log. */
   bpfLoadDevice(program: Uint8Array): number;
   bpfAttachDevice(program: number, cgroup: number, flags: number): void;
+  /** libzstd, undefined where it was missing at the build. The window has at most 2^windowLogMax bytes. */
+  zstdDecoder?(windowLogMax: number): ZstdDecoder;
+  /** Bytes used, bytes written, and 0 at the end of a frame. */
+  zstdDecode?(decoder: ZstdDecoder, input: Uint8Array, output: Uint8Array): [number, number, number];
   readonly seccompCompile: SeccompCompiler;
   /** "2.5.4" */
   seccompVersion(): string;

@@ -8,6 +8,11 @@ export type ErrorCode =
   | 'CONTAINER_STATE'
   | 'EXEC_FAILED'
   | 'CRIU_FAILED'
+  | 'LAYER_INVALID'
+  | 'LAYER_LIMIT'
+  | 'SNAPSHOT_FAILED'
+  | 'SNAPSHOT_NOT_FOUND'
+  | 'SNAPSHOT_EXISTS'
   | 'HOST_UNSUPPORTED'
   | 'RECORD_CORRUPT'
   | 'REFERENCE_INVALID'
@@ -170,6 +175,11 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"CONTAINER_STATE","group":"error","meaning":"the container's state does not allow the verb","remedy":"`tsrun state ID` shows it"},
   {"code":"EXEC_FAILED","group":"error","meaning":"the kernel refused an operation; the message has the field, the operation and the errno","remedy":"follow the hint"},
   {"code":"CRIU_FAILED","group":"error","meaning":"CRIU could not save or restore the processes; the message has the last errors of its log","remedy":"read the log that the hint names; some programs need another option of `tsrun checkpoint`"},
+  {"code":"LAYER_INVALID","group":"error","meaning":"a layer of an image cannot be unpacked: it is no tar, an entry of it is refused, or it is not what the image's config says; the message has the layer's digest and the entry","remedy":"build or pull the image again; if it stays so, the image is broken or hostile"},
+  {"code":"LAYER_LIMIT","group":"error","meaning":"a layer of an image holds more than tsrun lets a layer hold: entries, bytes, long names, or bytes for each compressed one","remedy":"do not use the image unless you know why it is so"},
+  {"code":"SNAPSHOT_FAILED","group":"error","meaning":"the kernel refused what had to be done to the files of an image or a snapshot; the message has the file, the call and the errno","remedy":"follow the hint"},
+  {"code":"SNAPSHOT_NOT_FOUND","group":"error","meaning":"there is no snapshot of this name, or a layer it stands on is not unpacked","remedy":"`tsrun image mount` without arguments lists the mounted ones"},
+  {"code":"SNAPSHOT_EXISTS","group":"error","meaning":"a snapshot or a container of an image has this name","remedy":"choose another name, or remove the old one"},
   {"code":"HOST_UNSUPPORTED","group":"error","meaning":"the host lacks something that was asked for","remedy":"install or enable it, or do not ask for it"},
   {"code":"RECORD_CORRUPT","group":"error","meaning":"a state directory cannot be read","remedy":"`tsrun delete --force ID` removes it"},
   {"code":"REFERENCE_INVALID","group":"error","meaning":"what should name an image does not; the message has the part and the reason","remedy":"write `[REGISTRY[:PORT]/]REPOSITORY[:TAG][@DIGEST]`"},

@@ -1,0 +1,104 @@
+/**
+ * Snapshots: a tree on top of an image's layers that somebody may write to, and read-only ones. What they are mounted
+ * with is returned, never mounted. Two drivers, one contract (test/snapshot/contract.ts).
+ */
+import { TsrunError } from '../errors.js';
+import { copyDriver } from './copy.js';
+import type { Driver } from './driver.js';
+import type { Mount } from './mount.js';
+import { overlayDriver } from './overlay.js';
+import type { ChainId, SnapshotRecord, SnapshotStore } from './store.js';
+import { listTree } from './trees.js';
+
+export interface Usage {
+  /** On the disk. */
+  readonly bytes: number;
+  readonly inodes: number;
+}
+
+export interface PrepareRequest {
+  readonly key: string;
+  /** The uppermost layer; null: nothing below. */
+  readonly parent: ChainId | null;
+  readonly owner?: SnapshotRecord['owner'];
+}
+
+const DRIVERS: readonly Driver[] = [overlayDriver, copyDriver];
+
+export class Snapshotter {
+  readonly store: SnapshotStore;
+  readonly driver: Driver;
+
+  constructor(store: SnapshotStore, driver: Driver) {
+    this.store = store;
+    this.driver = driver;
+  }
+
+  /** Throws TsrunError SNAPSHOT_EXISTS, SNAPSHOT_NOT_FOUND, SNAPSHOT_FAILED; then nothing is left. */
+  async prepare(request: PrepareRequest): Promise<Mount[]> {
+    return this.#make(request, false);
+  }
+
+  async view(request: PrepareRequest): Promise<Mount[]> {
+    return this.#make(request, true);
+  }
+
+  async #make({ key, parent, owner }: PrepareRequest, readOnly: boolean): Promise<Mount[]> {
+    const claim = this.store.newActive(key);
+    try {
+      await this.driver.fill(this.store, claim.path, parent);
+      const record = { key, parent, readOnly, driver: this.driver.name, created: new Date().toISOString() };
+      this.store.commitActive(owner === undefined ? record : { ...record, owner });
+      const mounts = this.mounts(key); // fails if a layer was pruned meanwhile
+      claim.close();
+      return mounts;
+    } catch (error) {
+      await this.store.discard(claim).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  mounts(key: string): Mount[] {
+    const record = this.store.active(key);
+    return driverOf(record).mounts(this.store, record);
+  }
+
+  /** The directories that show it as one tree, the uppermost first. */
+  directories(key: string): string[] {
+    const record = this.store.active(key);
+    return driverOf(record).view(this.store, record);
+  }
+
+  /** As a layer: the same changes give the same bytes. */
+  diff(key: string): AsyncGenerator<Buffer> {
+    const record = this.store.active(key);
+    return driverOf(record).diff(this.store, record);
+  }
+
+  async remove(key: string): Promise<void> {
+    this.store.active(key);
+    await this.store.removeActive(key);
+  }
+
+  async usage(key: string): Promise<Usage> {
+    const record = this.store.active(key);
+    const listing = await listTree([driverOf(record).own(this.store, record)], `snapshot ${key}`);
+    let bytes = 0;
+    let inodes = 0;
+    for (const { kind, blocks } of listing.values()) {
+      if (kind === 'hardlink') continue;
+      bytes += blocks * 512;
+      inodes++;
+    }
+    return { bytes, inodes };
+  }
+}
+
+function driverOf(record: SnapshotRecord): Driver {
+  const driver = DRIVERS.find(({ name }) => name === record.driver);
+  if (driver === undefined)
+    throw new TsrunError('RECORD_CORRUPT', `snapshot ${record.key}: no driver ${record.driver}`);
+  return driver;
+}
+
+export const driverNamed = (name: string): Driver | undefined => DRIVERS.find((driver) => driver.name === name);
