@@ -3,7 +3,10 @@
 #define TSRUN_ARGS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
+
+#define EXECUTOR_NAME "tsrun-executor" /* argv[0], and the name of the sealed memfd it runs from */
 
 struct args {
 	const char *root;	    /* directory of all state directories, absolute */
@@ -21,9 +24,10 @@ struct args {
 	int preserve_fds; /* fds 3 .. 2 + preserve_fds are the program's */
 	int signal;
 	pid_t pid;
-	char **reporter; /* supervise: what follows "--", the start of a command that deletes and says what went wrong
-			  */
-	bool keep;	 /* supervise: leave the container, with its exit record */
+	char **rest; /* what follows "--", NULL-terminated; or NULL.
+		      * supervise: the start of a command that deletes and says what went wrong.
+		      * exec, instead of a plan: the program and its arguments */
+	bool keep;   /* supervise: leave the container, with its exit record */
 	bool force;
 	bool all;	    /* kill: every process of the cgroup, and none left is no error */
 	bool ignore_paused; /* exec: the process may wait in a frozen cgroup */
@@ -35,5 +39,15 @@ struct args args_none(void);
 
 /* 0, or -1 for an unknown flag, a missing value or one that is no number. */
 int args_parse(int argc, char **argv, struct args *ret_args);
+
+#define ARGS_FLAGS 24
+
+struct args_words {
+	const char *words[2 + 2 * ARGS_FLAGS];
+	char numbers[ARGS_FLAGS][12];
+};
+
+/* The command line that args_parse() reads so, but for "--" and what follows. The number of words. */
+size_t args_format(const char *verb, const struct args *args, struct args_words *ret_words);
 
 #endif

@@ -33,7 +33,6 @@
 #define HIERARCHIES	  16 /* cgroup2 is 0; more of v1 than the kernel has controllers and a named one or two */
 #define MOVED_DEVICES_MAX 64 /* src/spec/rules/devices.ts refuses more */
 #define HOME_MAX	  4096
-#define EXECUTOR_NAME	  "tsrun-executor" /* of the sealed memfd it runs from */
 #define LIVE_MAX	  256
 
 enum role {

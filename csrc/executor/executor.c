@@ -56,18 +56,12 @@ static int sealed_memfd(struct failure *reterr)
 	return fd < 0 ? FAIL(reterr, "memfd_create") : fd;
 }
 
-/* Returns only on failure, or when this process already runs from a sealed copy. */
-static int run_from_sealed_copy(char **argv, struct failure *reterr)
+int seal_executor(int self, struct failure *reterr)
 {
-	cleanup_fd int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	cleanup_fd int copy = -1;
 	struct stat st;
 	off_t at = 0;
 
-	if (self < 0)
-		return FAIL(reterr, "open");
-	if (fcntl(self, F_GET_SEALS) == ALL_SEALS)
-		return 0;
 	if (fstat(self, &st) < 0)
 		return FAIL(reterr, "fstat");
 	copy = sealed_memfd(reterr);
@@ -76,8 +70,22 @@ static int run_from_sealed_copy(char **argv, struct failure *reterr)
 	while (at < st.st_size)
 		if (sendfile(copy, self, &at, (size_t)(st.st_size - at)) <= 0)
 			return FAIL(reterr, "sendfile");
-	if (fcntl(copy, F_ADD_SEALS, ALL_SEALS) < 0)
-		return FAIL(reterr, "fcntl");
+	return fcntl(copy, F_ADD_SEALS, ALL_SEALS) < 0 ? FAIL(reterr, "fcntl") : steal_fd(&copy);
+}
+
+/* Returns only on failure, or when this process already runs from a sealed copy. */
+static int run_from_sealed_copy(char **argv, struct failure *reterr)
+{
+	cleanup_fd int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	cleanup_fd int copy = -1;
+
+	if (self < 0)
+		return FAIL(reterr, "open");
+	if (fcntl(self, F_GET_SEALS) == ALL_SEALS)
+		return 0;
+	copy = seal_executor(self, reterr);
+	if (copy < 0)
+		return -1;
 	(void)syscall(SYS_execveat, copy, "", argv, environ, AT_EMPTY_PATH);
 	return FAIL(reterr, "execveat");
 }

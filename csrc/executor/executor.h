@@ -13,6 +13,9 @@ int executor_main(int argc, char **argv);
  */
 int executor_run(const char *name, struct context *ctx, char **argv);
 
+/* A copy of this program, which self is open on, that nothing can change any more: the descriptor, or -1. */
+int seal_executor(int self, struct failure *reterr);
+
 /* A caller may have closed stdio: without this the first file opened would become it. 0 or -1. */
 int fill_stdio(void);
 

@@ -79,12 +79,13 @@ static int check_record(const struct area *area, const uint8_t *record, unsigned
 	return 0;
 }
 
-static int check_list(const struct area *area, const uint8_t *bytes, const struct plan_header *header,
+/* at: of the span in the header. */
+static int check_list(const struct area *area, const uint8_t *bytes, const struct plan_header *header, size_t at,
 	unsigned int list, uint32_t *ret_offset)
 {
-	const struct plan_span *span = &header->lists[list];
+	const struct plan_span *span = (const void *)((const uint8_t *)header + at);
 
-	*ret_offset = (uint32_t)offsetof(struct plan_header, lists) + list * (uint32_t)sizeof(*span);
+	*ret_offset = (uint32_t)at;
 	if (span->first < PLAN_HEADER_SIZE || span->first % 8 != 0 || span->first > header->strings)
 		return -1;
 	if (span->count > (header->strings - span->first) / PLAN_RECORD_SIZE)
@@ -123,7 +124,10 @@ int plan_verify(const uint8_t *bytes, size_t size, uint32_t *ret_offset)
 	if (check_str(&area, header.state_json) < 0)
 		return -1;
 	for (unsigned int list = 0; list < LIST_COUNT; list++)
-		if (check_list(&area, bytes, &header, list, ret_offset) < 0)
+		if (check_list(&area, bytes, &header, offsetof(struct plan_header, lists[list]), list, ret_offset) < 0)
+			return -1;
+	for (unsigned int list = 0; list < EXEC_LIST_COUNT; list++)
+		if (check_list(&area, bytes, &header, offsetof(struct plan_header, exec[list]), list, ret_offset) < 0)
 			return -1;
 	return 0;
 }
@@ -150,6 +154,26 @@ int plan_load(int fd, struct plan *ret_plan, struct failure *reterr)
 		return -1;
 	}
 	*ret_plan = (struct plan){ bytes, (size_t)st.st_size };
+	return 0;
+}
+
+int plan_become_exec(struct plan *plan, struct failure *reterr)
+{
+	struct plan_header *header;
+	uint8_t *bytes;
+
+	errno = 0;
+	if (plan_header(plan)->exec[LIST_INIT].count == 0)
+		return FAIL_AS(reterr, PROBLEM_NO_TEMPLATE, "exec");
+	bytes = mmap(NULL, plan->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (bytes == MAP_FAILED)
+		return FAIL(reterr, "mmap");
+	memcpy(bytes, plan->bytes, plan->size);
+	(void)munmap((void *)(uintptr_t)plan->bytes, plan->size);
+	header = (void *)bytes;
+	memset(header->lists, 0, sizeof(header->lists));
+	memcpy(header->lists, header->exec, sizeof(header->exec));
+	plan->bytes = bytes;
 	return 0;
 }
 

@@ -16,6 +16,8 @@ struct plan_span {
 	uint32_t count;
 };
 
+#define EXEC_LIST_COUNT (LIST_INIT + 1)
+
 struct plan_header {
 	char magic[8];
 	uint32_t version;
@@ -25,7 +27,8 @@ struct plan_header {
 	plan_str_t state_json;
 	uint32_t reserved;
 	struct plan_span lists[LIST_COUNT];
-	uint8_t zero[48];
+	struct plan_span exec[EXEC_LIST_COUNT]; /* setup to init of a plain exec; empty where there is none */
+	uint8_t zero[16];
 };
 
 _Static_assert(sizeof(struct plan_header) == PLAN_HEADER_SIZE, "plan header");
@@ -49,6 +52,12 @@ int plan_verify(const uint8_t *bytes, size_t size, uint32_t *ret_offset);
 
 /* Maps and verifies the plan that fd holds; fd stays the caller's. The mapping lasts as long as the process. */
 int plan_load(int fd, struct plan *ret_plan, struct failure *reterr);
+
+/*
+ * Puts the lists of a plain exec in the place of those of create: in memory of our own, so that no process in a
+ * container maps a file of the host's. Problem NO_TEMPLATE: it has none.
+ */
+int plan_become_exec(struct plan *plan, struct failure *reterr);
 
 static inline const struct plan_header *plan_header(const struct plan *plan)
 {

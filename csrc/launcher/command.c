@@ -50,11 +50,19 @@ static const struct flag DELETE_FLAGS[] = {
 	{ 0 },
 };
 
+static const struct flag EXEC_FLAGS[] = {
+	{ "detach", SWITCH, AT(detach) },
+	{ "d", SWITCH, AT(detach) },
+	{ "pid-file", TEXT, AT(args.pid_file) },
+	{ 0 },
+};
+
 static const struct verb VERBS[] = {
 	{ "start", NO_FLAGS },
 	{ "kill", KILL_FLAGS },
 	{ "state", NO_FLAGS },
 	{ "delete", DELETE_FLAGS },
+	{ "exec", EXEC_FLAGS },
 	{ "pause", NO_FLAGS },
 	{ "resume", NO_FLAGS },
 };
@@ -180,12 +188,16 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
-/* What follows the options: ID, and for kill a signal. */
+/* What follows the options: ID, for kill a signal, for exec a program with its arguments. */
 static bool parse_operands(char **argv, struct command *command)
 {
 	if (*argv == NULL || !is_container_id(*argv))
 		return false;
 	command->args.id = *argv++;
+	if (strcmp(command->name, "exec") == 0) {
+		command->args.rest = argv;
+		return *argv != NULL;
+	}
 	if (strcmp(command->name, "kill") == 0) {
 		command->args.signal = *argv == NULL ? SIGTERM : signal_number(*argv++);
 		if (command->args.signal < 0)
@@ -209,6 +221,8 @@ bool command_parse(char **argv, struct command *ret_command)
 		return false;
 	command.name = verb->name;
 	if (!parse_operands(argv, &command))
+		return false;
+	if (command.args.pid_file != NULL && !is_plain_path(command.args.pid_file))
 		return false;
 	*ret_command = command;
 	return true;

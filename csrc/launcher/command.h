@@ -11,6 +11,7 @@
 struct command {
 	const char *name;
 	const char *log; /* --log, or NULL */
+	bool detach;
 	struct args args;
 };
 

@@ -29,6 +29,8 @@ static inline void build_start(struct build *build)
 	build_header(build)->strings = BUILD_STRINGS_AT;
 	for (uint32_t list = 0; list < LIST_COUNT; list++)
 		build_header(build)->lists[list].first = PLAN_HEADER_SIZE + list * BUILD_RECORDS * PLAN_RECORD_SIZE;
+	for (uint32_t list = 0; list < EXEC_LIST_COUNT; list++)
+		build_header(build)->exec[list].first = PLAN_HEADER_SIZE;
 	build->strings = 1; /* offset 0 is the empty string */
 }
 

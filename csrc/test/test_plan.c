@@ -137,8 +137,32 @@ static void test_load(void)
 	close(fd);
 }
 
+/* The lists of init and of exec's init are the same here. */
+static void test_exec(void)
+{
+	struct plan plan = valid_plan();
+	struct plan copy = { mmap(NULL, plan.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+		plan.size };
+	struct failure failure = { 0 };
+
+	memcpy((void *)(uintptr_t)copy.bytes, plan.bytes, plan.size);
+	OK(plan_become_exec(&copy, &failure) < 0 && failure.problem == PROBLEM_NO_TEMPLATE,
+		"plan_become_exec() says NO_TEMPLATE for a plan without lists for exec");
+	((struct plan_header *)(uintptr_t)copy.bytes)->exec[LIST_INIT] = build_header(&build)->lists[LIST_INIT];
+	OK(accepts(&copy), "lists for exec are accepted");
+	OK(plan_become_exec(&copy, &failure) == 0 && plan_header(&copy)->lists[LIST_SETTLE].count == 0 &&
+			plan_op(&copy, LIST_INIT, 1)->code == OP_UMASK,
+		"plan_become_exec() puts them in the place of those of create");
+	build_header(&build)->exec[LIST_SETUP] = build_header(&build)->lists[LIST_INIT];
+	OK(!accepts(&plan), "an op in a list of exec that may not be there is refused");
+	(void)valid_plan();
+	build_header(&build)->exec[LIST_INIT].first = 0;
+	OK(!accepts(&plan), "so is a list of exec that begins in the header");
+}
+
 int main(void)
 {
+	test_exec();
 	test_header();
 	test_lists();
 	test_fields();

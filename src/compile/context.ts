@@ -25,6 +25,8 @@ export interface CreateOptions {
   readonly systemd: { readonly id: string } | null;
   /** Absolute path of the file that will say how init ended. */
   readonly exitFile?: string;
+  /** The process as the record has it: what a plain exec is like. None is compiled without. */
+  readonly exec?: Process;
   /** Text of state.json, may hold SLOT.id. */
   readonly record: string;
 }

@@ -7,22 +7,23 @@
 import { SpecError } from '../errors.js';
 import type { HostFacts } from '../host/facts.js';
 import { type Op, PHASE } from '../plan/op.gen.js';
-import { NO_OPS } from '../plan/plan.js';
+import { type ExecLists, NO_OPS, type Plan } from '../plan/plan.js';
 import type { Process } from '../spec/types.gen.js';
 import type { ValidProcess, ValidSpec } from '../spec/valid.js';
 import { append, asPointer } from '../util/pointer.js';
 import { type CgroupPlace, joinCgroups, openCgroups } from './cgroup.js';
 import { connectConsole, openConsole } from './console.js';
-import { type ProcessScope, ROOT_ORIGIN } from './context.js';
+import { type Context, type ProcessScope, ROOT_ORIGIN } from './context.js';
 import type { Compiled } from './index.js';
 import { joinIntelRdt, openIntelRdt } from './intel-rdt.js';
 import { joinKeyring } from './lsm.js';
 import { NAMESPACES, privateNamespaces, readNamespaces } from './namespaces.js';
 import { compileProcess } from './process.js';
 import { sendPidfd } from './protocols.js';
+import type { Report } from './report.js';
 import { compileLimits, oomScoreAdj } from './rlimits.js';
 import { finalAffinity, initialAffinity } from './scheduling.js';
-import { compileFilter, listenerPage, sendListener } from './seccomp-listener.js';
+import { compileFilter, type Filter, listenerPage, sendListener } from './seccomp-listener.js';
 import type { CompileServices } from './services.js';
 import { joinUnit } from './systemd/cgroup.js';
 
@@ -53,22 +54,49 @@ export function compileExec(
   facts: HostFacts,
   services: CompileServices,
 ): Compiled {
-  const scope: ProcessScope = {
-    process: inherit(process, target.spec.process),
-    base: ROOT_ORIGIN,
-    spec: target.spec,
-    facts,
-    services,
-    namespaces: readNamespaces(target.spec),
-    report: { issues: [], warnings: [] },
-  };
-  const filter = compileFilter(scope);
+  const namespaces = readNamespaces(target.spec);
+  const report: Report = { issues: [], warnings: [] };
+  const inherited = inherit(process, target.spec.process);
+  const scope = { process: inherited, base: ROOT_ORIGIN, spec: target.spec, facts, services, namespaces, report };
+  const lists = { ...NO_OPS, ...execLists(scope, compileFilter(scope), target) };
+  if (report.issues.length > 0) throw new SpecError(report.issues, 'process.json');
+  return { plan: { stateJson: '', lists }, warnings: report.warnings };
+}
+
+/**
+ * What a plain `exec ID COMMAND` will do in the container that these lists create; undefined when that is to be compiled
+ * at the time. The filter is that of create.
+ */
+export function compilePlainExec(c: Context, filter: Filter, lists: Plan['lists']): ExecLists | undefined {
+  const { exec: process, bundle } = c.options;
+  if (process === undefined || filter.notifies) return undefined;
+  const report: Report = { issues: [], warnings: [] };
+  const scope = { ...c, base: ROOT_ORIGIN, process: { ...process, terminal: false }, report };
+  const compiled = execLists(scope, filter, { spec: c.spec, bundle, ...plannedBy(lists) });
+  return report.issues.length > 0 ? undefined : compiled;
+}
+
+/** What lists of create say about the container they make: nobody has to compute it a second time. */
+export function plannedBy({ setup, settle, init }: ExecLists): Pick<ExecTarget, 'cgroups' | 'unit' | 'ownKeyring'> {
+  const units = settle.flatMap((op) => (op.op === 'SYSTEMD_START_UNIT' ? [op.unit] : []));
+  const ownKeyring = init.some(({ op }) => op === 'SESSION_KEYRING');
+  return { cgroups: [...setup, ...settle].flatMap(placeOf), unit: units[0] ?? null, ownKeyring };
+}
+
+function placeOf(op: Op): CgroupPlace[] {
+  if (op.op === 'CGROUP_CREATE' || op.op === 'CGROUP_ADOPT')
+    return [{ hierarchy: 0, controllers: '', mount: op.mount, path: op.path }];
+  if (op.op !== 'CGROUP_CREATE_V1') return [];
+  const { hierarchy, controllers, mount, path } = op;
+  return [{ hierarchy, controllers, mount, path }];
+}
+
+function execLists(scope: ProcessScope, filter: Filter, target: ExecTarget): ExecLists {
   const tell = sendListener(scope, filter, target.bundle, true);
   // With no_new_privs the filter is loaded after READY.
   const late = scope.process.noNewPrivileges === true;
-  const move = target.subCgroups === undefined ? joinUnit(target.unit, facts) : [];
-  const lists = {
-    ...NO_OPS,
+  const move = target.subCgroups === undefined ? joinUnit(target.unit, scope.facts) : [];
+  return {
     setup: [
       ...listenerPage(filter),
       ...(move.length > 0 ? [] : enterCgroups(target)),
@@ -93,8 +121,6 @@ export function compileExec(
     ],
     init: [...enter(scope, target.ownKeyring), ...compileProcess(scope, filter, [])],
   };
-  if (scope.report.issues.length > 0) throw new SpecError(scope.report.issues, 'process.json');
-  return { plan: { stateJson: '', lists }, warnings: scope.report.warnings };
 }
 
 function enterCgroups({ cgroups, subCgroups }: ExecTarget): Op[] {

@@ -19,6 +19,7 @@ import { connectConsole, openConsole } from './console.js';
 import { type Context, type CreateOptions, createContext, ROOT_ORIGIN } from './context.js';
 import { compileDelegation } from './delegation.js';
 import { compileDevices, compileDevSymlinks } from './devices.js';
+import { compilePlainExec } from './exec.js';
 import { compileHooks } from './hooks.js';
 import { compileHostname } from './hostname.js';
 import { compileIdMaps, containerRoot } from './id-maps.js';
@@ -82,8 +83,9 @@ export function compileCreate(
     teardown: teardown(c, cgroup?.teardown ?? []),
   };
   if (c.report.issues.length > 0) throw new SpecError(c.report.issues, undefined, c.report.warnings);
+  const exec = compilePlainExec(c, filter, lists);
   return {
-    plan: { stateJson: stateJson({ spec, bundle: options.bundle }), lists },
+    plan: { stateJson: stateJson({ spec, bundle: options.bundle }), lists, ...(exec === undefined ? {} : { exec }) },
     warnings: [...c.report.warnings, ...(cgroup?.warnings ?? [])],
   };
 }

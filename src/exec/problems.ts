@@ -220,6 +220,7 @@ const PROBLEMS: { readonly [P in Exclude<ProblemName, 'NONE' | 'SYSCALL'>]: Word
     (f) => `${phrase(f, 'unmount')}: something else is there`,
     'the container has changed the path, or mounted over it: see "tsrun mounts list"',
   ),
+  NO_TEMPLATE: other(() => 'no plan for a plain exec was kept with the container'),
   RECORD_CHANGED: other(() => 'another command changed the mounts of this container meanwhile', 'try again'),
   NOT_POPULATABLE: other(
     (f) => `${phrase(f, 'use the cgroup')}: processes cannot be put into it (a threaded or "domain invalid" cgroup)`,

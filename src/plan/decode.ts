@@ -17,7 +17,7 @@ import {
   RECORD_SIZE,
   VERSION,
 } from './op.gen.js';
-import type { Plan } from './plan.js';
+import { EXEC_LISTS, type ExecLists, type Plan } from './plan.js';
 
 /** What is wrong with the bytes, and where. */
 export class PlanFormatError extends Error {
@@ -42,8 +42,11 @@ const decoder = new TextDecoder();
 export function decodePlan(bytes: Uint8Array): Plan {
   const source = readHeader(bytes);
   const stateJson = readText(source, source.view.getUint32(24, true), 24);
-  const lists = Object.fromEntries(LISTS.map((list, index) => [list, readList(source, list, 32 + index * 8)]));
-  return { stateJson, lists: lists as unknown as Plan['lists'] };
+  const read = (names: readonly ListName[], first: number) =>
+    Object.fromEntries(names.map((list, index) => [list, readList(source, list, 32 + (first + index) * 8)]));
+  const lists = read(LISTS, 0) as unknown as Plan['lists'];
+  const exec = read(EXEC_LISTS, LISTS.length) as unknown as ExecLists;
+  return { stateJson, lists, ...(exec.init.length === 0 ? {} : { exec }) };
 }
 
 function readHeader(bytes: Uint8Array): Source {

@@ -17,22 +17,23 @@ import {
   RECORD_SIZE,
   VERSION,
 } from './op.gen.js';
-import type { Plan } from './plan.js';
+import { EXEC_LISTS, type Plan } from './plan.js';
 import { StringArea } from './string-area.js';
 
 /** Throws SpecError for a plan over 16 MiB, RangeError for what no validated config leads to: a NUL, a number too wide. */
 export function encodePlan(plan: Plan): Uint8Array {
   const area = new StringArea();
-  const count = LISTS.reduce((sum, list) => sum + plan.lists[list].length, 0);
+  const lists = [...LISTS.map((list) => plan.lists[list]), ...EXEC_LISTS.map((list) => plan.exec?.[list] ?? [])];
+  const count = lists.reduce((sum, ops) => sum + ops.length, 0);
   const strings = HEADER_SIZE + count * RECORD_SIZE;
   const head = new Uint8Array(strings);
   const view = new DataView(head.buffer);
   const stateJson = area.text(plan.stateJson);
   let at = HEADER_SIZE;
-  LISTS.forEach((list, index) => {
+  lists.forEach((ops, index) => {
     view.setUint32(32 + index * 8, at, true);
-    view.setUint32(36 + index * 8, plan.lists[list].length, true);
-    for (const op of plan.lists[list]) {
+    view.setUint32(36 + index * 8, ops.length, true);
+    for (const op of ops) {
       writeRecord(new DataView(head.buffer, at, RECORD_SIZE), op, area);
       at += RECORD_SIZE;
     }

@@ -2,7 +2,7 @@
 import type { JsonPointer } from '../util/pointer.js';
 
 export const MAGIC = 'TSRPLAN1';
-export const VERSION = 2;
+export const VERSION = 3;
 export const HEADER_SIZE = 128;
 export const RECORD_SIZE = 64;
 export const MAX_PLAN_BYTES = 16777216;
@@ -162,6 +162,7 @@ export const PROBLEM = {
   SECCOMP_KILLED: 44,
   NOT_A_MOUNT: 39,
   RECORD_CHANGED: 40,
+  NO_TEMPLATE: 60,
   ID_MAP_DIFFERS: 70,
 } as const;
 

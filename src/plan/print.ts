@@ -5,7 +5,7 @@
  * Pure.
  */
 import { LISTS, type ListName, OP_SHAPES, type Op } from './op.gen.js';
-import type { Plan } from './plan.js';
+import { EXEC_LISTS, type Plan } from './plan.js';
 import { whyOf } from './story.js';
 import { opText } from './text.js';
 
@@ -45,8 +45,12 @@ function line(text: string, origin: string, column: number): string {
 
 /** For `tsrun plan --json`: numbers of 64 bits as decimal strings, blobs as base64, beside each op what it does and why. */
 export function planToJson(plan: Plan): unknown {
+  const { exec } = plan;
   return {
     lists: Object.fromEntries(LISTS.map((list) => [list, plan.lists[list].map(opToJson)])),
+    ...(exec === undefined
+      ? {}
+      : { exec: Object.fromEntries(EXEC_LISTS.map((list) => [list, exec[list].map(opToJson)])) }),
     state: plan.stateJson,
   };
 }

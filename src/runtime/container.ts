@@ -2,9 +2,9 @@
  * A container that exists, as its state directory tells: the config it was created with and the cgroups it was given.
  */
 import type { CgroupPlace } from '../compile/cgroup.js';
+import { plannedBy } from '../compile/exec.js';
 import { SpecError } from '../errors.js';
 import { decodePlan } from '../plan/decode.js';
-import type { Op } from '../plan/op.gen.js';
 import { readDocument, type SourceDocument } from '../spec/read.js';
 import type { ValidSpec } from '../spec/valid.js';
 import { validateConfig } from '../spec/validate.js';
@@ -58,25 +58,13 @@ export function readRecordDocument(runtime: Runtime, id: ContainerId): { bundle:
   return { bundle: record.bundle, value: record.config };
 }
 
-/** The plan knows which cgroups create or systemd made; nobody has to compute them a second time. */
 function readPlanned(runtime: Runtime, id: ContainerId): Pick<Container, 'cgroups' | 'unit' | 'ownKeyring'> {
   const bytes = readStateFile(runtime.root, id, 'plan');
   try {
-    const { setup, settle, init } = decodePlan(bytes).lists;
-    const units = settle.flatMap((op) => (op.op === 'SYSTEMD_START_UNIT' ? [op.unit] : []));
-    const ownKeyring = init.some(({ op }) => op === 'SESSION_KEYRING');
-    return { cgroups: [...setup, ...settle].flatMap(placeOf), unit: units[0] ?? null, ownKeyring };
+    return plannedBy(decodePlan(bytes).lists);
   } catch (error) {
     throw corrupt(id, `plan: ${error instanceof Error ? error.message : String(error)}`, error);
   }
-}
-
-function placeOf(op: Op): CgroupPlace[] {
-  if (op.op === 'CGROUP_CREATE' || op.op === 'CGROUP_ADOPT')
-    return [{ hierarchy: 0, controllers: '', mount: op.mount, path: op.path }];
-  if (op.op !== 'CGROUP_CREATE_V1') return [];
-  const { hierarchy, controllers, mount, path } = op;
-  return [{ hierarchy, controllers, mount, path }];
 }
 
 /** Throws StateError for one that does not exist, TsrunError RECORD_CORRUPT for one that cannot be read. */

@@ -61,6 +61,7 @@ export function compileBundle(runtime: Runtime, bundle: Bundle, choices: Compile
     systemd: choices.systemd,
     record,
     notifySocket: choices.activation?.notifySocket !== undefined,
+    ...(spec.process === undefined ? {} : { exec: spec.process }),
     ...(choices.exitFile === undefined ? {} : { exitFile: choices.exitFile }),
     ...(choices.pidfdSocket === undefined ? {} : { pidfdSocket: choices.pidfdSocket }),
   };

@@ -60,6 +60,7 @@ function compile(runtime: Runtime, bundle: Bundle, request: RestoreRequest): Com
     noPivot: request.noPivot,
     noNewKeyring: request.noNewKeyring,
     systemd: request.systemdCgroup ? { id: request.id } : null,
+    ...(spec.process === undefined ? {} : { exec: spec.process }),
     record: buildRecord({
       id: SLOT.id,
       created: SLOT.created,

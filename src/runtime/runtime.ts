@@ -88,9 +88,9 @@ export function startVerb(runtime: Runtime, call: VerbCall): () => Promise<numbe
 }
 
 /** The records, and behind them the plan, if there was one. */
-function takeOver({ debug, warn }: Runtime, { verb, id }: VerbCall, bytes: Buffer): Outcome {
+function takeOver({ debug, warn }: Runtime, { verb, id, plan: compiled }: VerbCall, bytes: Buffer): Outcome {
   const answer = decodeAnswer(bytes);
-  const plan = () => readable(bytes.subarray(answer.size));
+  const plan = () => compiled ?? readable(bytes.subarray(answer.size));
   const context: FailureContext = { verb, id, plan, facts: hostFacts, debug };
   return judgeHandover(answer, context, warn);
 }

@@ -206,6 +206,7 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"CREATING","group":"problem","meaning":"create is still at work on the container","remedy":"wait for it to end"},
   {"code":"NO_CGROUP","group":"problem","meaning":"the container has no cgroup of its own, which the verb works on","remedy":"create warned of it and said why"},
   {"code":"FREEZER_STUCK","group":"problem","meaning":"the processes of the cgroup did not stop, or go on, within 10 s","remedy":"see state D in ps(1), and `cgroup.freeze` of the parent cgroups"},
+  {"code":"NO_TEMPLATE","group":"problem","meaning":"the launcher found no plan for a plain exec with the container: it leaves the command to Node","remedy":"none is needed"},
   {"code":"EXIT_LOST","group":"problem","meaning":"the container ended before anybody waited for it, and nobody wrote down how","remedy":"wait while it runs, or give create or run `--exit-file`"},
   {"code":"SECCOMP_KILLED","group":"problem","meaning":"the first process was killed by its own seccomp profile before the program ran","remedy":"allow in `linux.seccomp` the calls that the message names"},
   {"code":"ID_MAP_DIFFERS","group":"problem","meaning":"the user namespace that is joined has other id mappings than the config says","remedy":"correct `linux.uidMappings` and `linux.gidMappings`, or leave both out"},

@@ -133,7 +133,7 @@ static int search(const char *file, const char *path, char *ret_program, struct 
 
 int op_find_program(struct context *ctx, const struct op_find_program *op, struct failure *reterr)
 {
-	const char *file = plan_str(&ctx->plan, op->file);
+	const char *file = ctx->args->rest == NULL ? plan_str(&ctx->plan, op->file) : ctx->args->rest[0];
 	int error;
 
 	if (file[0] == '\0')
@@ -212,15 +212,17 @@ int op_exec(struct context *ctx, const struct op_exec *op, struct failure *reter
 {
 	static const char *argv_room[ROOM];
 	static const char *envp_room[ROOM];
-	const char **argv = place(&ctx->plan, op->args, argv_room);
+	char **argv = ctx->args->rest;
 	const char **envp = place(&ctx->plan, op->env, envp_room);
 
+	if (argv == NULL)
+		argv = (char **)(uintptr_t)place(&ctx->plan, op->args, argv_room);
 	if (argv == NULL || envp == NULL)
 		return FAIL(reterr, "mmap");
 	if (ctx->home[0] != '\0')
 		add_home(envp, ctx->home);
 	if (!ctx->signals_ready)
 		signals_reset();
-	(void)execve(ctx->program, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)envp);
+	(void)execve(ctx->program, argv, (char *const *)(uintptr_t)envp);
 	return report_exec(ctx->program, reterr);
 }

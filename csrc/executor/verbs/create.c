@@ -53,8 +53,6 @@ static int prepare(struct context *ctx, struct failure *reterr)
 {
 	if (check_preserved_fds(ctx->args, reterr) < 0)
 		return -1;
-	if (plan_load(ctx->args->plan_fd, &ctx->plan, reterr) < 0)
-		return -1;
 	if (ctx->proc_fd < 0 && procfs_open(&ctx->proc_fd, reterr) < 0)
 		return -1;
 	trace_mark(ctx, TRACE_LOADED);
@@ -150,6 +148,8 @@ static void undo(struct context *ctx)
 
 int verb_create(struct context *ctx, struct failure *reterr)
 {
+	if (plan_load(ctx->args->plan_fd, &ctx->plan, reterr) < 0)
+		return -1;
 	if (prepare(ctx, reterr) < 0)
 		return -1;
 	if (run_lists(ctx, reterr) == 0 && (ctx->fifo_fd < 0 || statedir_publish_fifo(ctx, reterr) == 0))
@@ -181,9 +181,20 @@ static int find_target(struct context *ctx, int lock, struct failure *reterr)
 	return 0;
 }
 
+/* Without a plan it is the one that create compiled for such a case, with a program of the command line. */
+static int load_exec(struct context *ctx, struct failure *reterr)
+{
+	if (ctx->args->plan_fd >= 0)
+		return plan_load(ctx->args->plan_fd, &ctx->plan, reterr);
+	if (ctx->args->rest != NULL && ctx->args->rest[0] != NULL)
+		return plan_become_exec(&ctx->plan, reterr);
+	errno = EINVAL;
+	return FAIL_AS(reterr, PROBLEM_USAGE, "exec");
+}
+
 int verb_exec(struct context *ctx, struct failure *reterr)
 {
-	if (find_target(ctx, 0, reterr) < 0 || prepare(ctx, reterr) < 0)
+	if (find_target(ctx, 0, reterr) < 0 || load_exec(ctx, reterr) < 0 || prepare(ctx, reterr) < 0)
 		return -1;
 	if (run_lists(ctx, reterr) == 0 && channel_drain(ctx, reterr) == 0)
 		return 0;
@@ -197,7 +208,8 @@ int verb_exec(struct context *ctx, struct failure *reterr)
  */
 int verb_mounts(struct context *ctx, struct failure *reterr)
 {
-	if (find_target(ctx, LOCK_EX, reterr) < 0 || prepare(ctx, reterr) < 0)
+	if (find_target(ctx, LOCK_EX, reterr) < 0 || plan_load(ctx->args->plan_fd, &ctx->plan, reterr) < 0 ||
+		prepare(ctx, reterr) < 0)
 		return -1;
 	if (run_lists(ctx, reterr) == 0 && channel_drain(ctx, reterr) == 0)
 		return 0;

@@ -173,13 +173,13 @@ static void hand_over(const struct context *ctx, int status)
 	char option[32];
 	size_t count = 0;
 
-	if (ctx->args->reporter == NULL)
+	if (ctx->args->rest == NULL)
 		return;
-	while (ctx->args->reporter[count] != NULL && count < REPORTER_MAX) {
-		argv[count] = ctx->args->reporter[count];
+	while (ctx->args->rest[count] != NULL && count < REPORTER_MAX) {
+		argv[count] = ctx->args->rest[count];
 		count++;
 	}
-	if (count == 0 || ctx->args->reporter[count] != NULL)
+	if (count == 0 || ctx->args->rest[count] != NULL)
 		return;
 	(void)snprintf(option, sizeof(option), "--exit-status=%d", status);
 	argv[count++] = option;
