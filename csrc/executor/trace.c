@@ -2,18 +2,35 @@
 #include "trace.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "context.h"
 
-static uint64_t now(void)
+/* How far CLOCK_MONOTONIC of this process' time namespace is ahead of that of the executor; modulo 2^64. */
+static uint64_t skew;
+/* When the op began, on the clock that is the same in all time namespaces: time_namespaces(7). */
+static uint64_t real_start;
+
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec time = { 0 };
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &time);
+	(void)clock_gettime(clock, &time);
 	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+static uint64_t now(void)
+{
+	return clock_ns(CLOCK_MONOTONIC) - skew;
+}
+
+static bool may_change_clock(const struct trace_record *record)
+{
+	return record->list != TRACE_MARK &&
+	       (record->code == OP_JOIN_NAMESPACE || record->code == OP_JOIN_INIT || record->code == OP_ENTER_TIME);
 }
 
 int trace_open(struct context *ctx, struct failure *reterr)
@@ -53,6 +70,8 @@ struct trace_record *trace_begin(struct context *ctx, uint32_t list, uint32_t in
 		return NULL;
 	record = &ctx->trace->records[at];
 	*record = (struct trace_record){ list, index, code, (uint32_t)ctx->role, now(), 0 };
+	if (may_change_clock(record))
+		real_start = clock_ns(CLOCK_REALTIME);
 	return record;
 }
 
@@ -60,6 +79,8 @@ void trace_end(struct context *ctx, struct trace_record *record)
 {
 	if (record == NULL)
 		return;
+	if (may_change_clock(record))
+		skew += now() - record->start - (clock_ns(CLOCK_REALTIME) - real_start);
 	if (record->list != TRACE_MARK && record->code == OP_SECCOMP)
 		ctx->trace = NULL;
 	else

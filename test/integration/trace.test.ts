@@ -114,6 +114,21 @@ t.test('create, start, exec and delete each have their own timeline', { skip }, 
   t.ok(names(deleted).includes('end the first process'));
 });
 
+t.test('the clocks of a time namespace do not shift the timeline', { skip }, async (t) => {
+  const box = sandbox(t);
+  const id = box.id();
+  const bundle = box.bundle(undefined, ({ linux }) => {
+    linux.namespaces.push({ type: 'time' });
+    linux.timeOffsets = { monotonic: { secs: 86_400 }, boottime: { secs: 86_400 } };
+  });
+  must(box.run(['create', '--bundle', bundle.path, '--trace', trace(box, 'create'), id]));
+  const created = readTrace(t, trace(box, 'create'));
+  t.ok(names(checkOrder(t, created, 'init')).includes('ENTER_TIME'));
+  must(box.run(['start', id]));
+  must(box.run(['exec', '--trace', trace(box, 'exec'), id, 'true']));
+  checkOrder(t, readTrace(t, trace(box, 'exec')), 'init');
+});
+
 t.test('a create that fails leaves a timeline up to the failure, and its undoing', { skip }, async (t) => {
   const box = sandbox(t);
   const path = trace(box, 'failed');
