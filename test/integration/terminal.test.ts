@@ -6,6 +6,7 @@ import { needCommand, skipUnless } from '../helpers/host.js';
 import {
   type Bundle,
   eventually,
+  IS_TSRUN,
   must,
   needRuntime,
   RUNTIME,
@@ -36,6 +37,29 @@ t.test('run with a terminal in the foreground: a tty inside, output and exit sta
   t.match(result.stdout, /is-tty/);
   t.equal(result.status, 3);
 });
+
+const onlyTsrun = skip || (IS_TSRUN ? false : 'no other runtime has it');
+
+t.test(
+  'top draws a screen again and again, and leaves it as it was when q is typed',
+  { skip: onlyTsrun },
+  async (t) => {
+    const box = sandbox(t);
+    const id = box.start(box.bundle(['sleep', '1000']));
+    const top = `script -qec '${RUNTIME} --root ${box.root} top --interval 300ms' /dev/null`;
+    // Only what is typed when the screen is there is a key, not the terminal's line editing.
+    const { status, stdout } = runProgram('sh', ['-c', `{ sleep 4; printf q; sleep 2; } | ${top}`], box.directory);
+    t.equal(status, 0);
+    const [before, ...screens] = stdout.split('\x1b[H');
+    t.equal(before, '\x1b[?1049h\x1b[?25l', 'the other screen, without a cursor');
+    t.ok(screens.length >= 3, `${screens.length} screens`);
+    for (const screen of screens) {
+      t.match(screen, /^1 container, \d\d:\d\d:\d\d; q quits/);
+      t.match(screen, new RegExp(`${id} +running `));
+    }
+    t.ok(stdout.trimEnd().endsWith('\x1b[?25h\x1b[?1049l'), 'and back');
+  },
+);
 
 t.test('what is typed reaches the program', { skip }, async (t) => {
   const box = sandbox(t);

@@ -1,14 +1,32 @@
 // Limits on a host whose controllers are bound to cgroup v1 beside a cgroup2 (hybrid): what the config asks for is in
 // the files of the v1 cgroups, it bites, and nothing of it stays. Runs on this machine itself, and so with any runtime.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import t from 'tap';
 import { needHybrid, skipUnless } from '../helpers/host.js';
-import { type Bundle, IS_TSRUN, must, needRuntime, type Sandbox, sandbox } from '../helpers/runtime.js';
+import { findLeaks } from '../helpers/leaks.js';
+import {
+  type Bundle,
+  eventually,
+  IS_TSRUN,
+  must,
+  needRuntime,
+  RUNTIME,
+  type Sandbox,
+  sandbox,
+} from '../helpers/runtime.js';
 
 const skip = skipUnless(needRuntime(), needHybrid());
 const onlyTsrun = skipUnless(skip, IS_TSRUN ? false : 'what tsrun says');
 const CGROUPS = '/sys/fs/cgroup';
+
+/** Directories of it that something is mounted on. */
+function hierarchies(): string[] {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+  return readdirSync(CGROUPS).filter((name) => mounts.some((line) => line.split(' ')[4] === join(CGROUPS, name)));
+}
 
 function limited(box: Sandbox, args: string[], resources: object): Bundle {
   return box.bundle(args, (config) => {
@@ -221,9 +239,68 @@ for (const namespace of [true, false]) {
     });
     const { stdout } = box.run(['run', '--bundle', bundle.path, box.id()]);
     t.match(stdout, /^17\n/);
-    for (const directory of readdirSync(CGROUPS)) {
+    for (const directory of hierarchies()) {
       if (IS_TSRUN || directory !== 'unified') t.match(stdout, new RegExp(`^${directory}$`, 'm'));
     }
     t.match(stdout, /Read-only file system/);
   });
 }
+
+t.test('events reports an OOM kill, which cgroup v1 only counts', { skip }, async (t) => {
+  const box = sandbox(t);
+  const script = 'until [ -e /tmp/go ]; do sleep 0.05; done; tail /dev/zero; sleep 1';
+  const bundle = limited(box, ['sh', '-c', script], { memory: { limit: 24 << 20, swap: 24 << 20 } });
+  const id = box.start(bundle);
+  const events = spawn(RUNTIME, ['--root', box.root, 'events', '--interval', '100ms', id], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let text = '';
+  events.stdout.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+    writeFileSync(join(bundle.rootfs, 'tmp/go'), '');
+  });
+  const status = await new Promise((resolve) => events.once('close', resolve));
+  t.equal(status, 0, 'it ends by itself');
+  const kinds = text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).type);
+  t.ok(kinds.includes('stats') && kinds.includes('oom'), `${new Set(kinds).size} kinds`);
+});
+
+/** The runtime and what it started, but for the container's first process, which has a session of its own. */
+async function createKilled(box: Sandbox, bundle: Bundle, id: string, after: number): Promise<void> {
+  const child = spawn(RUNTIME, ['--root', box.root, 'create', '--bundle', bundle.path, id], {
+    stdio: 'ignore',
+    detached: true,
+    env: { ...process.env, TSRUN_TEST: basename(box.directory) },
+  });
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  await setTimeout(after);
+  try {
+    process.kill(-(child.pid ?? 0), 'SIGKILL');
+  } catch {
+    // done already
+  }
+  await ended;
+}
+
+t.test('a create that is killed at any moment can be deleted, in every hierarchy', { skip: onlyTsrun }, async (t) => {
+  const box = sandbox(t);
+  const bundle = limited(box, ['sleep', '1000'], { memory: { limit: 64 << 20 }, pids: { limit: 20 } });
+  const begin = performance.now();
+  must(box.run(['create', '--bundle', bundle.path, box.id()]));
+  const whole = performance.now() - begin;
+  const moments = 24;
+  for (let moment = 1; moment <= moments; moment++) {
+    const id = box.id();
+    await createKilled(box, bundle, id, (whole * moment) / moments);
+    const { status, stderr } = box.run(['delete', '--force', id]);
+    t.equal(status, 0, `killed at ${moment} of ${moments}: ${stderr}`);
+    t.ok(
+      eventually(() => findLeaks(id, [id]).length === 0),
+      findLeaks(id, [id]).join('\n') || 'nothing is left',
+    );
+    t.notOk(existsSync(join(box.root, id)));
+  }
+});

@@ -43,10 +43,11 @@ const SCREEN = {
 };
 
 function draw(entries: readonly TopEntry[]): void {
-  const { rows = 24, columns = 80 } = process.stdout;
+  // A terminal that nobody told its size, such as a serial line, says 0.
+  const [rows, columns] = [process.stdout.rows || 24, process.stdout.columns || 80];
   const count = `${entries.length} container${entries.length === 1 ? '' : 's'}, ${new Date().toTimeString().slice(0, 8)}; q quits`;
   const lines = [count, '', ...topLines(entries)].slice(0, Math.max(1, rows - 1));
-  const text = lines.map((line) => `${line.slice(0, columns)}${SCREEN.clear}\r\n`).join('');
+  const text = lines.map((line) => `${line.slice(0, columns)}${SCREEN.clear}\n`).join('');
   print(SCREEN.home + text + SCREEN.below);
 }
 
