@@ -1,7 +1,7 @@
 // linux.seccomp as the kernel runs it: what a program inside is told, and SCMP_ACT_NOTIFY with a real agent
 // (test/helpers/programs/agent.c). OCI runtime-spec, config-linux "Seccomp"; seccomp_unotify(2).
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { TestConfig } from '../helpers/config.js';
@@ -194,3 +194,46 @@ t.test('refused, unknown and killing calls end as the profile says, seen from in
   t.equal(result.stdout, '1\n38\n0\n', 'EPERM for mount, ENOSYS for a call of the future, getpid');
   t.equal(result.status, 128 + 31, 'SIGSYS');
 });
+
+// Engines bring profiles that are years older than the kernel; without no_new_privs theirs is loaded while init still has
+// work to do.
+const NEWER_CALLS = [
+  'openat2',
+  'faccessat2',
+  'close_range',
+  'clone3',
+  'fsopen',
+  'open_tree',
+  'pidfd_open',
+  'pidfd_getfd',
+];
+
+for (const noNewPrivileges of [true, false]) {
+  t.test(
+    `a profile that knows no newer system calls stops no container ${noNewPrivileges ? 'with' : 'without'} no_new_privs`,
+    { skip },
+    async (t) => {
+      const box = sandbox(t);
+      const bundle = box.bundle(['sh', '-c', 'test -e /tmp/hooked && echo it runs'], (config) => {
+        config['process'].noNewPrivileges = noNewPrivileges;
+        config['process'].user = { uid: 1000, gid: 1000 };
+        config['hooks'] = { startContainer: [{ path: '/bin/touch', args: ['touch', '/tmp/hooked'] }] };
+        const errno = { action: 'SCMP_ACT_ERRNO', errnoRet: 1 };
+        config['linux'].seccomp = {
+          defaultAction: 'SCMP_ACT_ALLOW',
+          syscalls: [{ names: NEWER_CALLS, ...errno }],
+        };
+      });
+      chmodSync(join(bundle.rootfs, 'tmp'), 0o777);
+      for (const entry of ENTRY_POINTS) {
+        rmSync(join(bundle.rootfs, 'tmp/hooked'), { force: true });
+        const result = launch(box, bundle, entry);
+        t.equal(result.status, 0, result.stderr);
+        t.ok(
+          eventually(() => existsSync(join(bundle.rootfs, 'tmp/hooked'))),
+          entry,
+        );
+      }
+    },
+  );
+}

@@ -50,16 +50,22 @@ int op_chdir(struct context *ctx, const struct op_chdir *op, struct failure *ret
 	return FAIL_AS(reterr, PROBLEM_UNSAFE_CWD, "getcwd");
 }
 
-/* 0, or the errno that execve(2) would give; EISDIR for a directory. */
+/*
+ * 0, or the errno that execve(2) would give; EISDIR for a directory. A seccomp profile may be loaded already that has not
+ * heard of faccessat2(2): real and effective ids are the same by now, so the older call will do. What it forbids as well
+ * only execve can tell.
+ */
 static int check_program(const char *path)
 {
 	struct stat st;
 
-	if (stat(path, &st) < 0)
-		return errno;
-	if (S_ISDIR(st.st_mode))
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return EISDIR;
-	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0 ? errno : 0;
+	if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0)
+		return 0;
+	if (errno == EPERM && access(path, X_OK) == 0)
+		return 0;
+	return errno == EPERM ? 0 : errno;
 }
 
 /* The kernel says EACCES for all of these; who asks the record why sees the difference in the name of the call. */
@@ -151,7 +157,8 @@ int op_find_program(struct context *ctx, const struct op_find_program *op, struc
 
 /*
  * Some descriptors of ours are needed until execve(2), which closes them. The others go now: processes of exec into a
- * created container and startContainer hooks may look into us, and the private procfs has no masked paths.
+ * created container and startContainer hooks may look into us, and the private procfs has no masked paths. WAIT_START
+ * opens the FIFO by the directory of our own descriptors, with calls that old seccomp profiles know.
  */
 int op_close_fds(struct context *ctx, const struct op_close_fds *op, struct failure *reterr)
 {
@@ -161,10 +168,13 @@ int op_close_fds(struct context *ctx, const struct op_close_fds *op, struct fail
 	close_fd(&ctx->cgroup_fd);
 	close_fd(&ctx->mask_fd);
 	close_fd(&ctx->rootfs_fd);
-	if (ctx->fifo_fd >= 0)
+	if (ctx->fifo_fd >= 0) {
 		procfs_narrow(&ctx->proc_fd);
-	else
-		close_fd(&ctx->proc_fd);
+		ctx->self_fds = procfs_openat(ctx->proc_fd, "self/fd", O_PATH | O_DIRECTORY);
+		if (ctx->self_fds < 0)
+			return FAIL(reterr, "openat2");
+	}
+	close_fd(&ctx->proc_fd);
 	return sys_close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? FAIL(reterr, "close_range") : 0;
 }
 

@@ -2,13 +2,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "../channel.h"
 #include "../cleanup.h"
 #include "../context.h"
 #include "../io.h"
-#include "../procfs.h"
 
 int op_notify(struct context *ctx, const struct op_notify *op, struct failure *reterr)
 {
@@ -26,12 +26,15 @@ int op_await(struct context *ctx, const struct op_await *op, struct failure *ret
  */
 int op_wait_start(struct context *ctx, const struct op_wait_start *op, struct failure *reterr)
 {
+	char fifo[16];
+
 	(void)op;
 	(void)signal(SIGPIPE, SIG_IGN);
 	ctx->signals_ready = false;
 	close_fd(&ctx->sync_fd);
+	(void)snprintf(fifo, sizeof(fifo), "%d", ctx->fifo_fd);
 	for (;;) {
-		ctx->start_fd = procfs_reopen(ctx->proc_fd, ctx->fifo_fd, O_WRONLY);
+		ctx->start_fd = openat(ctx->self_fds, fifo, O_WRONLY | O_CLOEXEC);
 		if (ctx->start_fd < 0 && errno == EINTR)
 			continue;
 		if (ctx->start_fd < 0)
@@ -43,5 +46,6 @@ int op_wait_start(struct context *ctx, const struct op_wait_start *op, struct fa
 		close_fd(&ctx->start_fd);
 	}
 	close_fd(&ctx->fifo_fd);
+	close_fd(&ctx->self_fds);
 	return 0;
 }
