@@ -18,7 +18,7 @@ const { vmMissing } = await import('./vm.mjs');
 const sum = levels.newTally();
 const add = (tally) => levels.addTally(sum, tally);
 const aside = wants('systems') && LEVELS.filter(wants).length > 1 ? startSystems() : undefined;
-if (wants('checks')) add(levels.staticChecks());
+if (wants('checks')) add(await levels.staticChecks());
 if (wants('unit')) add(await levels.unitTests());
 if (wants('native')) add(await levels.nativeTests());
 for (const name of ['integration', 'engines']) {

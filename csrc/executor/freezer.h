@@ -41,8 +41,8 @@ int freezer_kill(const struct freezer *freezer);
 int freezer_wait_empty(const struct freezer *freezer, struct failure *reterr);
 
 /*
- * SIGKILL to the init of the container that is loaded. Where an AppArmor profile without a rule for signals keeps those of
- * root away (EACCES), all of its cgroup2 is killed: no LSM is asked about cgroup.kill. 0, or -1 with errno.
+ * SIGKILL to the init of the container that is loaded. Where an AppArmor profile without a rule for signals keeps those
+ * of root away (EACCES), all of its cgroup2 is killed: no LSM is asked about cgroup.kill. 0, or -1 with errno.
  */
 int freezer_kill_init(const struct context *ctx);
 

@@ -1,6 +1,7 @@
 // Listing and reading the files that the checks and the test runner look at.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import ts from 'typescript';
 import { ROOT } from './run.mjs';
 
 const SKIP = new Set(['node_modules', 'build', 'dist', '.git', '.tap', 'corpus', 'golden']);
@@ -26,6 +27,17 @@ export function listFiles(directories, suffixes) {
 
 export function readText(path) {
   return readFileSync(join(ROOT, path), 'utf8');
+}
+
+const parsed = new Map();
+
+/** A source file of TypeScript or JavaScript, parsed once for all checks. */
+export function parseSource(path) {
+  const known = parsed.get(path);
+  if (known !== undefined) return known;
+  const file = ts.createSourceFile(path, readText(path), ts.ScriptTarget.Latest, true);
+  parsed.set(path, file);
+  return file;
 }
 
 export function isGenerated(path) {

@@ -7,6 +7,7 @@ import { checks } from './checks/index.mjs';
 import { listFiles } from './files.mjs';
 import { bold, capture, captureAsync, cleanEnv, dim, green, ROOT, red } from './run.mjs';
 import { runSystemTests, runTests } from './testing.mjs';
+import { runTogether } from './together.mjs';
 import { ensureImage } from './vm-image.mjs';
 
 /** Where the tests of a level are; all others need no privilege. */
@@ -30,17 +31,17 @@ export function addTally(sum, more) {
 
 /** Checks and unit tests together: what `npm run ok` does. Returns the number of failures. */
 export async function runChecks({ fix = false } = {}) {
-  const tally = staticChecks({ fix });
+  const tally = await staticChecks({ fix });
   addTally(tally, await unitTests());
   return tally.failed;
 }
 
-export function staticChecks({ fix = false } = {}) {
+export async function staticChecks({ fix = false } = {}) {
   const tally = newTally();
   title('checks');
   for (const check of checks({ fix })) {
     const begin = Date.now();
-    const { offenders, advice = [], skipped } = check.run();
+    const { offenders, advice = [], skipped } = await check.run();
     const seconds = (Date.now() - begin) / 1000;
     if (skipped) tally.skipped++;
     else if (offenders.length > 0) tally.failed++;
@@ -58,7 +59,7 @@ export async function unitTests() {
   const files = listFiles(['test', 'conformance'], ['.test.ts']).filter(
     (path) => !OWN_LEVEL.some((place) => path.startsWith(`${place}/`)) && !path.endsWith(SYSTEM_TEST),
   );
-  return tapLevel('unit and golden tests', files, { jobs: 2, timeout: 120 });
+  return tapLevel('unit and golden tests', files, { jobs: 2, timeout: 120 }, runTogether);
 }
 
 export async function levelTests(name, { jobs = 1, timeout = 300, env = {} } = {}) {

@@ -8,8 +8,8 @@ import { captureAsync, cleanEnv, ROOT } from './run.mjs';
 
 const OUT = 'build/test';
 
-/** Returns where each file was bundled to. */
-export async function bundleTests(files) {
+/** Returns where each file was bundled to. more: further plugins of esbuild. */
+export async function bundleTests(files, more = []) {
   const esbuild = await import('esbuild');
   await esbuild.build({
     absWorkingDir: ROOT,
@@ -22,8 +22,9 @@ export async function bundleTests(files) {
     format: 'esm',
     target: 'node20',
     sourcemap: 'inline',
+    sourcesContent: false,
     logLevel: 'warning',
-    plugins: [sourceUrl],
+    plugins: [sourceUrl, ...more],
   });
   return new Map(files.map((file) => [file, join(ROOT, OUT, file.replace(/\.ts$/, '.mjs'))]));
 }
@@ -32,7 +33,7 @@ export async function bundleTests(files) {
 const sourceUrl = {
   name: 'source-url',
   setup(build) {
-    build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
+    build.onLoad({ filter: /\.ts$/, namespace: 'file' }, ({ path }) => {
       const source = readFileSync(path, 'utf8');
       if (!source.includes('import.meta.url')) return undefined;
       const url = JSON.stringify(pathToFileURL(path).href);
@@ -75,7 +76,9 @@ export async function runSystemTests(files, { timeout = 300, env = {}, onFile = 
     const file = files[done++];
     const seconds = (Date.now() - begin) / 1000;
     begin = Date.now();
-    pending = pending.then(async () => onFile(await judge(file, child, timeout, seconds)));
+    pending = pending.then(async () =>
+      onFile(judge({ ...(await readTap(file, child.output)), seconds }, child, timeout)),
+    );
   };
   const lines = lineReader((line) => {
     if (/^\d+ ended/.test(line)) finish(endedInVm(join(share, String(done))));
@@ -126,12 +129,12 @@ async function runFile(file, bundle, timeout, env) {
   const child = file.endsWith('.vm.test.ts')
     ? await inVm([process.execPath, ...program], timeout, variables)
     : await captureAsync(process.execPath, program, { timeout: timeout * 1000, env: cleanEnv(variables) });
-  return judge(file, child, timeout, (Date.now() - begin) / 1000);
+  return judge({ ...(await readTap(file, child.output)), seconds: (Date.now() - begin) / 1000 }, child, timeout);
 }
 
-async function judge(file, child, timeout, seconds) {
-  const result = await readTap(file, child.output);
-  result.seconds = seconds;
+/** The result, with how the process ended. */
+export function judge(result, child, timeout) {
+  const { file } = result;
   if (child.timedOut)
     result.failures.push({ name: `${file}: not done after ${timeout} s`, detail: tail(child.output) });
   else if (child.status !== 0 && result.failures.length === 0) {
@@ -160,28 +163,52 @@ function runtimeVariable() {
   return process.env.RUNTIME ? { RUNTIME: process.env.RUNTIME } : {};
 }
 
+const newResult = (file) => ({ file, passed: 0, failures: [], skips: [], seconds: 0 });
+
 /** Counts TAP text: a test is a subtest without subtests of its own, or an assertion outside of any; skips count too. */
 export async function readTap(file, text) {
-  const { Parser } = await import('tap-parser');
-  const result = { file, passed: 0, failures: [], skips: [], seconds: 0 };
-  const parser = new Parser();
-  collect(parser, [], result);
-  parser.end(text);
+  const result = newResult(file);
+  await parseTap(text, (parser) => collect(parser, [], () => result));
   return result;
 }
 
-function collect(parser, names, result) {
+/** The same of the TAP of several files, each behind a comment with its name; seconds are those of its tests. */
+export async function readTaps(text, marker) {
+  const results = [];
+  const current = () => results.at(-1) ?? newResult('');
+  await parseTap(text, (parser) => {
+    parser.on('comment', (comment) => {
+      if (comment.startsWith(`# ${marker}`)) results.push(newResult(comment.slice(marker.length + 2).trim()));
+    });
+    parser.on('assert', ({ time }) => {
+      current().seconds += (time ?? 0) / 1000;
+    });
+    collect(parser, [], current);
+  });
+  return results;
+}
+
+async function parseTap(text, listen) {
+  const { Parser } = await import('tap-parser');
+  const parser = new Parser();
+  listen(parser);
+  parser.end(text);
+}
+
+/** of: the result that the next lines count for. */
+function collect(parser, names, of) {
   const level = { subtests: 0 };
   let ended; // the subtest whose closing line comes next
   parser.on('child', (child) => {
     level.subtests++;
-    ended = collect(child, [...names, child.name], result);
+    ended = collect(child, [...names, child.name], of);
   });
   parser.on('assert', (assert) => {
     const subtest = ended;
     ended = undefined;
     const path = [...names, assert.name].filter(Boolean);
     const counts = subtest ? subtest.subtests === 0 : names.length === 0;
+    const result = of();
     if (assert.skip) result.skips.push({ name: path.join(' › '), reason: assert.skip === true ? '' : assert.skip });
     else if (assert.todo) return;
     else if (!assert.ok) recordFailure(assert, path, result);

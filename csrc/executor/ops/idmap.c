@@ -1,6 +1,7 @@
 /*
- * ID_MAPS, ID_MAP_CHECK, ID_MAP_TOOL: user_namespaces(7), newuidmap(1). The kernel takes a whole map in one write(2) from whoever may
- * write it, and lets a user without rights map the own id only; further ones the set-uid tools grant by subuid(5).
+ * ID_MAPS, ID_MAP_CHECK, ID_MAP_TOOL: user_namespaces(7), newuidmap(1). The kernel takes a whole map in one write(2)
+ * from whoever may write it, and lets a user without rights map the own id only; further ones the set-uid tools grant
+ * by subuid(5).
  */
 #include <errno.h>
 #include <fcntl.h>

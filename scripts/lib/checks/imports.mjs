@@ -1,7 +1,7 @@
 // Who may import whom: the table of ARCHITECTURE.md, which is read here. Everybody may import util and errors. Also: spec, compile and plan
 // are pure (no fs, no process, no clock), and nobody touches paths below a rootfs with node's fs.
 import ts from 'typescript';
-import { isGenerated, listFiles, readText } from '../files.mjs';
+import { isGenerated, listFiles, parseSource, readText } from '../files.mjs';
 
 /** Rows of the table: | `module` | what | spec, types of host |, the last one with "nothing of ours" for none. */
 const ROW = /^\| `(\w+)` \|[^|]*\| ([^|]+) \|$/gm;
@@ -29,7 +29,7 @@ export function checkImports() {
     const text = readText(path);
     const module = moduleOf(path);
     if (!(module in TABLE)) offenders.push(`${path}: module '${module}' is not in the import table`);
-    for (const found of importsOf(path, text)) checkImport(path, module, found, offenders);
+    for (const found of importsOf(path)) checkImport(path, module, found, offenders);
     if (PURE.has(module) && !isGenerated(path)) checkPurity(path, text, offenders);
   }
   return offenders;
@@ -52,8 +52,8 @@ function checkImport(path, module, { from, typeOnly, line }, offenders) {
   offenders.push(`${path}:${line}: ${module} ${how} ${other}, may import: ${names.join(', ') || 'nothing of ours'}`);
 }
 
-function importsOf(path, text) {
-  const file = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+function importsOf(path) {
+  const file = parseSource(path);
   const found = [];
   const add = (node, specifier, typeOnly) => {
     const line = file.getLineAndCharacterOfPosition(node.getStart()).line + 1;
