@@ -1,7 +1,8 @@
 /**
  * Reads options by a table. The grammar is the one that callers of runc rely on (Go's flag package, urfave/cli): options
- * end at the first argument that is none, `-root X`, `--root X` and `--root=X` are the same, a value may start with a
- * dash, `--detach=false` is allowed, of a repeated option the last counts. Groups of letters (`-td`) are ours.
+ * stand before or after the arguments (`delete ID --force`) unless these are a program's, `-root X`, `--root X` and
+ * `--root=X` are the same, a value may start with a dash, `--detach=false` is allowed, of a repeated option the last
+ * counts. Groups of letters (`-td`) are ours.
  *
  * Tokens are put into one form here (`--name=value`) and handed to yargs, which collects and checks them. Each value
  * travels behind a ":", because yargs takes quotes off values and drops empty ones.
@@ -16,9 +17,12 @@ import type { Option, OptionTable, Values } from './options.js';
 
 export interface Parsed<T extends OptionTable> {
   readonly values: Values<T>;
-  /** Everything from the first argument that is no option on; a "--" before it is dropped. */
+  /** The arguments; of a "--" before one nothing is left. */
   readonly rest: readonly string[];
 }
+
+/** Where options may stand: only before the first argument, or anywhere before a "--". */
+export type Placement = 'first' | 'anywhere';
 
 const SETTINGS = {
   'halt-at-non-option': true,
@@ -43,15 +47,28 @@ interface Tokens {
 class Cursor {
   private at = 0;
   readonly tokens: string[] = [];
+  private readonly passed: string[] = [];
 
-  constructor(private readonly argv: readonly string[]) {}
+  constructor(
+    private readonly argv: readonly string[],
+    private readonly placement: Placement,
+  ) {}
 
   /** The next option, or undefined where they end. */
   next(): string | undefined {
+    if (this.placement === 'anywhere') this.passArguments();
     const arg = this.argv[this.at];
-    if (arg === undefined || arg === '-' || !arg.startsWith('-')) return undefined;
+    if (arg === undefined || isArgument(arg)) return undefined;
     this.at++;
     return arg === '--' ? undefined : arg;
+  }
+
+  /** After the first of them "-9" is one too: the signal that a user of kill(1) writes so, and is told about. */
+  private passArguments(): void {
+    for (let arg = this.argv[this.at]; arg !== undefined; arg = this.argv[++this.at]) {
+      if (!isArgument(arg) && !(this.passed.length > 0 && /^-\d+$/.test(arg))) return;
+      this.passed.push(arg);
+    }
   }
 
   take(written: string): string {
@@ -61,7 +78,7 @@ class Cursor {
   }
 
   get rest(): readonly string[] {
-    return this.argv.slice(this.at);
+    return [...this.passed, ...this.argv.slice(this.at)];
   }
 
   push(name: string, option: Option, written: string, inline: string | undefined): void {
@@ -69,6 +86,9 @@ class Cursor {
     else this.tokens.push(`--${name}=:${inline ?? this.take(written)}`);
   }
 }
+
+/** "-" alone is the name of stdin. */
+const isArgument = (arg: string): boolean => arg === '-' || !arg.startsWith('-');
 
 function readBoolean(text: string, written: string): boolean {
   if (TRUE.has(text)) return true;
@@ -103,8 +123,8 @@ function unknown(written: string, table: OptionTable): UsageError {
   return new UsageError(`unknown flag ${quote(written, 64)}`, undefined, didYouMean(written, names));
 }
 
-function normalise(argv: readonly string[], table: OptionTable): Tokens {
-  const cursor = new Cursor(argv);
+function normalise(argv: readonly string[], table: OptionTable, placement: Placement): Tokens {
+  const cursor = new Cursor(argv, placement);
   for (let arg = cursor.next(); arg !== undefined; arg = cursor.next()) {
     const equals = arg.indexOf('=');
     const written = equals < 0 ? arg : arg.slice(0, equals);
@@ -161,8 +181,12 @@ function readValue(
 }
 
 /** Throws UsageError for the first option that is unknown, lacks its value or has a bad one. */
-export function parseOptions<T extends OptionTable>(argv: readonly string[], table: T): Parsed<T> {
-  const { tokens, rest } = normalise(argv, table);
+export function parseOptions<T extends OptionTable>(
+  argv: readonly string[],
+  table: T,
+  placement: Placement = 'first',
+): Parsed<T> {
+  const { tokens, rest } = normalise(argv, table, placement);
   const raw = collect(tokens, table);
   const values = Object.entries(table).map(([name, option]) => [name, readValue(raw[name], name, option)]);
   return { values: Object.fromEntries(values) as Values<T>, rest };

@@ -94,7 +94,7 @@ async function runCommand(
   env: Environment,
   log: Log,
 ): Promise<number> {
-  const { values, rest } = parseOptions(argv, command.options);
+  const { values, rest } = parseOptions(argv, command.options, command.programArgs ? 'first' : 'anywhere');
   if (values['help'] === true) return printHelp(command.name);
   checkCount(command, rest.length);
   const euid = process.geteuid?.() ?? 0;

@@ -35,6 +35,8 @@ export interface Command<T extends OptionTable = OptionTable> {
   readonly examples?: readonly string[];
   /** Least and most number of arguments. */
   readonly args: readonly [min: number, max: number];
+  /** The arguments end with another program's command line: options after the first argument are not ours. */
+  readonly programArgs?: true;
   readonly options: T;
   /** Exit status of the command's own failures; 1 if not given. */
   readonly failureStatus?: number;

@@ -119,7 +119,7 @@ function execLists(scope: ProcessScope, filter: Filter, target: ExecTarget): Exe
       ...sendPidfd(target.pidfdSocket, 'setns'),
       { op: 'PID_FILE', origin: ROOT_ORIGIN } as const,
     ],
-    init: [...enter(scope, target.ownKeyring), ...compileProcess(scope, filter, [])],
+    init: [...enter(scope, target.ownKeyring), ...compileProcess(scope, filter)],
   };
 }
 

@@ -152,10 +152,10 @@ function init(c: Context, rootfs: Op, mounts: MountOps, filter: Filter): Op[] {
     { op: 'CONTAINER_NULL', origin: c.base },
     ...compileHostname(c),
     { op: 'STDIO_OWNER', uid: c.process.user.uid, origin: append(c.base, 'user', 'uid') },
-    ...compileProcess(c, filter, [
-      { op: 'WAIT_START', origin: ROOT_ORIGIN },
-      ...compileHooks(c.spec, 'startContainer'),
-    ]),
+    ...compileProcess(c, filter, {
+      wait: [{ op: 'WAIT_START', origin: ROOT_ORIGIN }],
+      hooks: compileHooks(c.spec, 'startContainer'),
+    }),
   ];
 }
 

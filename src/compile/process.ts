@@ -5,8 +5,9 @@
  *   no_new_privs  before the filter, and after the LSM profile, whose change it could forbid
  *   HOME, CHDIR   as root first: the image's /etc/passwd and the directory may be closed to the program's user
  *   seccomp       without no_new_privs it needs CAP_SYS_ADMIN, so it comes before the user changes, and the profile
- *                 must allow what follows here; with it, it is the last thing before execve, the only call still made
- *                 (with SCMP_ACT_NOTIFY it comes before READY, as the agent is told by create)
+ *                 must allow what follows here; with it, it is the last thing before the container's own programs,
+ *                 which startContainer hooks are (with SCMP_ACT_NOTIFY it comes before READY, as the agent is told by
+ *                 create)
  *   limits        after what opens files, before the user changes
  *   bounding set  while CAP_SETPCAP is there; the other sets after the change of user, which would clear them
  *   FIND_PROGRAM  as the program's user, whose permissions decide whether create fails with "permission denied"
@@ -24,11 +25,18 @@ import { awaitLimits } from './rlimits.js';
 import type { Filter } from './seccomp-listener.js';
 import { compileUmask, setUser } from './user.js';
 
-/** waiting: what a create does between being ready and running the program. */
-export function compileProcess(scope: ProcessScope, filter: Filter, waiting: readonly Op[]): Op[] {
+/** What a create does between being ready and running the program. */
+export interface Start {
+  readonly wait: readonly Op[];
+  readonly hooks: readonly Op[];
+}
+
+const AT_ONCE: Start = { wait: [], hooks: [] };
+
+export function compileProcess(scope: ProcessScope, filter: Filter, start: Start = AT_ONCE): Op[] {
   const { process, base } = scope;
   const noNewPrivileges = process.noNewPrivileges === true;
-  const seccomp = place(filter, noNewPrivileges, waiting.length > 0);
+  const seccomp = place(filter, noNewPrivileges, start.wait.length > 0);
   const capabilities = compileCapabilities(scope);
   const chdir = (flags: number): Op => ({ op: 'CHDIR', path: process.cwd, flags, origin: append(base, 'cwd') });
   return [
@@ -49,8 +57,9 @@ export function compileProcess(scope: ProcessScope, filter: Filter, waiting: rea
     ...findProgram(scope),
     ...seccomp.beforeReady,
     { op: 'NOTIFY', phase: PHASE.READY, origin: base },
-    ...waiting,
+    ...start.wait,
     ...seccomp.last,
+    ...start.hooks,
     execute(scope),
   ];
 }

@@ -10,7 +10,8 @@ import { UsageError } from '../../src/errors.js';
 function parse(line: readonly string[]) {
   const globals = parseOptions(line, GLOBAL_OPTIONS);
   const [name = '', ...argv] = globals.rest;
-  const command = parseOptions(argv, findCommand(name)?.options ?? {});
+  const found = findCommand(name);
+  const command = parseOptions(argv, found?.options ?? {}, found?.programArgs ? 'first' : 'anywhere');
   return { globals: given(globals.values), name, options: given(command.values), args: [...command.rest] };
 }
 
@@ -57,7 +58,25 @@ t.test('parseOptions reads the call shapes that engines use', async (t) => {
   t.strictSame(parse(words('delete --force c1')).options, { force: true });
 });
 
-t.test('parseOptions ends at the first argument that is no option', async (t) => {
+t.test('parseOptions finds options behind the arguments, up to a "--"', async (t) => {
+  t.strictSame(parse(words('update c1 --cpu-period 900000 --memory 1M')), {
+    globals: {},
+    name: 'update',
+    options: { 'cpu-period': '900000', memory: '1M' },
+    args: ['c1'],
+  });
+  t.strictSame(parse(words('delete c1 --force')), {
+    globals: {},
+    name: 'delete',
+    options: { force: true },
+    args: ['c1'],
+  });
+  t.strictSame(parse(words('kill c1 --all KILL')).args, ['c1', 'KILL']);
+  t.strictSame(parse(words('delete c1 -- --force')).args, ['c1', '--force']);
+  t.throws(() => parse(words('delete c1 --frce')), { message: 'unknown flag "--frce"', hint: /--force/ });
+});
+
+t.test('parseOptions ends at the first argument where the rest is a program', async (t) => {
   t.strictSame(parse(words('--root /r exec -d --pid-file p c1 ls -la --foo')), {
     globals: { root: '/r' },
     name: 'exec',

@@ -237,3 +237,28 @@ for (const noNewPrivileges of [true, false]) {
     },
   );
 }
+
+for (const noNewPrivileges of [true, false]) {
+  t.test(
+    `startContainer hooks run under the filter ${noNewPrivileges ? 'with' : 'without'} no_new_privs`,
+    { skip },
+    async (t) => {
+      const box = sandbox(t);
+      const bundle = box.bundle(['true'], (config) => {
+        config['process'].noNewPrivileges = noNewPrivileges;
+        config['hooks'] = { startContainer: [{ path: '/bin/mkdir', args: ['mkdir', '/tmp/by-a-hook'] }] };
+        config['linux'].seccomp = {
+          defaultAction: 'SCMP_ACT_ALLOW',
+          syscalls: [{ names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO', errnoRet: 95 }],
+        };
+      });
+      const refused = box.run(['run', '--bundle', bundle.path, box.id()]);
+      t.equal(refused.status, 1);
+      t.match(refused.stderr, /error running startContainer hook #0: "\/bin\/mkdir": .*not supported/i);
+      bundle.config['linux'].seccomp.syscalls = [];
+      bundle.save();
+      must(box.run(['run', '--bundle', bundle.path, box.id()]));
+      t.ok(existsSync(join(bundle.rootfs, 'tmp/by-a-hook')), 'and works without the rule');
+    },
+  );
+}

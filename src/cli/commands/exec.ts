@@ -80,6 +80,7 @@ export const exec = defineCommand({
   ],
   examples: ['# tsrun exec web ps'],
   args: [1, Number.POSITIVE_INFINITY],
+  programArgs: true,
   options: OPTIONS,
   failureStatus: 255,
   async run(invocation) {

@@ -15,6 +15,7 @@ export const ps = defineCommand({
   ],
   examples: ['# tsrun ps web -o pid,rss,args'],
   args: [1, Number.POSITIVE_INFINITY],
+  programArgs: true,
   options: {
     format: { kind: 'text', short: 'f', help: "'table' or 'json' (an array of pids)", shownDefault: 'table' },
     ...HELP_OPTION,
