@@ -115,3 +115,18 @@ export class StateError extends TsrunError {
     this.id = id;
   }
 }
+
+/** What a registry answered, or that it did not answer. */
+export class RegistryError extends TsrunError {
+  /** Of HTTP; 0 where there was no answer. */
+  readonly status: number;
+
+  constructor(
+    code: 'REGISTRY_FAILED' | 'REGISTRY_DENIED' | 'REGISTRY_NOT_FOUND',
+    message: string,
+    details: ErrorDetails & { readonly status?: number } = {},
+  ) {
+    super(code, message, details);
+    this.status = details.status ?? 0;
+  }
+}

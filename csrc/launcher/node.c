@@ -26,7 +26,8 @@ static const char *const ALLOWED[] = {
 	"LISTEN_PID",
 	"LISTEN_FDS",
 	"LISTEN_FDNAMES",
-	/* For images: where they lie, whose credentials, and how registries are reached. Node itself reads none of them. */
+	/* For images: where they lie, whose credentials, and how registries are reached. Node itself reads none of
+	   them. */
 	"TSRUN_DATA_ROOT",
 	"HOME",
 	"XDG_DATA_HOME",

@@ -10,6 +10,8 @@ import { exec } from './commands/exec.js';
 import { features } from './commands/features.js';
 import { help } from './commands/help.js';
 import { imageLs } from './commands/image-ls.js';
+import { imagePull } from './commands/image-pull.js';
+import { imagePush } from './commands/image-push.js';
 import { kill } from './commands/kill.js';
 import { list } from './commands/list.js';
 import { mounts } from './commands/mounts.js';
@@ -38,6 +40,8 @@ export const COMMANDS: readonly Command[] = [
   features,
   help,
   imageLs,
+  imagePull,
+  imagePush,
   kill,
   list,
   mounts,
