@@ -9,11 +9,21 @@ import { events } from './commands/events.js';
 import { exec } from './commands/exec.js';
 import { features } from './commands/features.js';
 import { help } from './commands/help.js';
+import { imageHistory } from './commands/image-history.js';
+import { imageInspect } from './commands/image-inspect.js';
+import { imageLoad } from './commands/image-load.js';
 import { imageLs } from './commands/image-ls.js';
+import { imagePrune } from './commands/image-prune.js';
 import { imagePull } from './commands/image-pull.js';
 import { imagePush } from './commands/image-push.js';
+import { imageRm } from './commands/image-rm.js';
+import { imageSave } from './commands/image-save.js';
+import { imageTag } from './commands/image-tag.js';
+import { imageVerify } from './commands/image-verify.js';
 import { kill } from './commands/kill.js';
 import { list } from './commands/list.js';
+import { login } from './commands/login.js';
+import { logout } from './commands/logout.js';
 import { mounts } from './commands/mounts.js';
 import { pause } from './commands/pause.js';
 import { plan } from './commands/plan.js';
@@ -39,11 +49,21 @@ export const COMMANDS: readonly Command[] = [
   exec,
   features,
   help,
+  imageHistory,
+  imageInspect,
+  imageLoad,
   imageLs,
+  imagePrune,
   imagePull,
   imagePush,
+  imageRm,
+  imageSave,
+  imageTag,
+  imageVerify,
   kill,
   list,
+  login,
+  logout,
   mounts,
   pause,
   plan,

@@ -27,9 +27,9 @@ import {
   MAX_INDEX,
   parseIndexFile,
 } from './layout.js';
-import { exclusively, holdLease, leased } from './locks.js';
+import { exclusively, holdLease, leased, removeUnlocked } from './locks.js';
 import { reachable } from './reachable.js';
-import type { Collected, ContentStore, FetchFrom, StoredImage } from './store.js';
+import type { Collected, ContentStore, FetchFrom, Lease, StoredImage } from './store.js';
 
 const READ_CHUNK = 256 * 1024;
 
@@ -113,8 +113,8 @@ class DiskStore implements ContentStore {
     return digest;
   }
 
-  ingestNew(source: AsyncIterable<Uint8Array>) {
-    return ingestNew(this.layout, source);
+  ingestNew(source: AsyncIterable<Uint8Array>, lease?: Lease) {
+    return ingestNew(this.layout, source, lease);
   }
 
   ingest(blob: { readonly digest: Digest; readonly size: number }, fetch: FetchFrom): Promise<void> {
@@ -166,6 +166,10 @@ class DiskStore implements ContentStore {
       }
       return { digests, size };
     });
+  }
+
+  removeUnfinished(): number {
+    return removeUnlocked(this.layout.ingest);
   }
 
   private blobs(): Digest[] {

@@ -24,7 +24,7 @@ import { type Digest, digestParts, finishDigest, hashFor } from '../util/digest.
 import { describeSystemError } from '../util/errno.js';
 import { syncDirectory } from '../util/replace-file.js';
 import { isStill, openLockFile, tryLock } from './locks.js';
-import type { FetchFrom } from './store.js';
+import type { FetchFrom, Lease } from './store.js';
 
 const fsync = promisify(fsyncCallback);
 const read = promisify(readCallback);
@@ -68,7 +68,8 @@ export async function ingestBlob(places: Places, blob: Blob, fetch: FetchFrom): 
   }
 }
 
-export async function ingestNew(places: Places, source: AsyncIterable<Uint8Array>): Promise<Blob> {
+/** The lease hears of the digest before the blob has its name. */
+export async function ingestNew(places: Places, source: AsyncIterable<Uint8Array>, lease?: Lease): Promise<Blob> {
   const path = join(places.ingest, `new-${randomUUID()}`);
   const fd = openLockFile(path);
   try {
@@ -80,6 +81,7 @@ export async function ingestNew(places: Places, source: AsyncIterable<Uint8Array
       return written;
     });
     const digest = finishDigest(hash);
+    lease?.protect(digest);
     publish({ path, fd }, places.path(digest));
     return { digest, size };
   } finally {

@@ -93,3 +93,20 @@ export function leased(directory: string): Set<Digest> {
   }
   return found;
 }
+
+/** Files that nobody is writing any more. Returns bytes. */
+export function removeUnlocked(directory: string): number {
+  let size = 0;
+  for (const name of readdirSync(directory)) {
+    const path = join(directory, name);
+    const fd = openLockFile(path);
+    try {
+      if (!tryLock(fd)) continue;
+      size += fstatSync(fd).size;
+      rmSync(path, { force: true });
+    } finally {
+      closeSync(fd);
+    }
+  }
+  return size;
+}

@@ -6,6 +6,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { TsrunError } from '../errors.js';
+import type { Credentials } from '../registry/auth.js';
 import { RegistryClient } from '../registry/client.js';
 import type { Tls } from '../registry/http.js';
 import { readProxies } from '../registry/proxy.js';
@@ -28,8 +29,13 @@ const CERTS = ['/etc/tsrun/certs.d', '/etc/docker/certs.d', '/etc/containers/cer
 /** Debian and its kin; Red Hat's. */
 const SYSTEM_CAS = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt'];
 
-/** A resource: close() it. url: where a mirror is. Throws TsrunError IO. */
-export function openRegistry(registry: string, options: AccessOptions, url?: URL): RegistryClient {
+/** A resource: close() it. url: where a mirror is. credentials: instead of the kept ones. Throws TsrunError IO. */
+export function openRegistry(
+  registry: string,
+  options: AccessOptions,
+  url?: URL,
+  credentials?: Credentials,
+): RegistryClient {
   const { environment, plainHttp, insecure, userAgent, debug } = options;
   const host = url?.host ?? registry;
   const home = environment['HOME'];
@@ -38,7 +44,7 @@ export function openRegistry(registry: string, options: AccessOptions, url?: URL
     ...{ registry: host === registry ? registry : host, url, plainHttp, userAgent, debug },
     tls: { ...readCertificates(places, host), skipVerify: insecure },
     proxies: readProxies(environment),
-    findCredentials: () => findCredentials(readDockerConfig(environment), host, environment),
+    findCredentials: async () => credentials ?? findCredentials(readDockerConfig(environment), host, environment),
   });
 }
 

@@ -22,8 +22,11 @@ export interface ContentStore {
   openRead(digest: Digest): AsyncIterable<Buffer>;
   /** Stores a document. */
   put(bytes: Uint8Array): Digest;
-  /** Stores a blob of unknown digest, e.g. a layer that is being made. */
-  ingestNew(source: AsyncIterable<Uint8Array>): Promise<{ readonly digest: Digest; readonly size: number }>;
+  /** Stores a blob of unknown digest, e.g. a layer that is being made; the lease protects it from the beginning. */
+  ingestNew(
+    source: AsyncIterable<Uint8Array>,
+    lease?: Lease,
+  ): Promise<{ readonly digest: Digest; readonly size: number }>;
   /**
    * Stores a blob whose digest and size are known; does nothing when it is there. fetch is called with the number of bytes
    * that an earlier attempt left. Bytes that are not those of the digest never get a name. Throws TsrunError
@@ -47,6 +50,8 @@ export interface ContentStore {
   withLease<T>(use: (lease: Lease) => Promise<T>): Promise<T>;
   /** Removes every blob that no image of the index and no lease reaches. */
   collectGarbage(): Collected;
+  /** Removes what broken off pulls have left, which the next one would have gone on with. Returns bytes. */
+  removeUnfinished(): number;
 }
 
 export type FetchFrom = (offset: number) => AsyncIterable<Uint8Array>;

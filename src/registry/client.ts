@@ -5,8 +5,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RegistryError } from '../errors.js';
 import { quote } from '../util/quote.js';
+import { discard, errorText, retryAfter } from './answers.js';
 import { Auth, type FindCredentials } from './auth.js';
-import { type Body, type HttpRequest, type HttpResponse, readBody, type Tls, Transport } from './http.js';
+import { type Body, type HttpRequest, type HttpResponse, type Tls, Transport } from './http.js';
 import { isLoopback } from './loopback.js';
 import { describeNetworkError, isNoTls } from './network-errors.js';
 import type { Proxies } from './proxy.js';
@@ -47,9 +48,7 @@ export interface Call {
 
 const DEFAULTS = { stallMs: 60_000, attempts: 5, waitMs: 500 };
 const MAX_WAIT_MS = 30_000;
-const MAX_RETRY_AFTER_MS = 120_000;
 const MAX_REDIRECTS = 5;
-const MAX_ERROR_BODY = 64 * 1024;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
 /** Docker Hub's registry is not at docker.io. */
@@ -84,6 +83,11 @@ export class RegistryClient {
       if (call.ok.includes(response.status)) return response;
       throw await this.refusal(call, response);
     });
+  }
+
+  /** Whether the credentials are accepted. Throws RegistryError. */
+  async checkLogin(): Promise<void> {
+    await discard(await this.call({ method: 'GET', url: '/v2/', scopes: [], ok: [200], what: 'login' }));
   }
 
   async persistently<T>(what: string, attempts: number, action: () => Promise<T>): Promise<T> {
@@ -242,16 +246,7 @@ export class RegistryClient {
   }
 }
 
-/** Reads the rest of an answer that nobody wants, if it is short, so that its connection can be used again. */
-export async function discard({ body }: HttpResponse): Promise<void> {
-  try {
-    await readBody(body, MAX_ERROR_BODY);
-  } catch {
-    body.destroy();
-  }
-}
-
-export interface Failure {
+interface Failure {
   readonly reason: string;
   readonly again: boolean;
   readonly retryAfterMs: number | undefined;
@@ -269,29 +264,4 @@ function failureOf(error: unknown): Failure {
 /** What Node's client and sockets reject with, and readBody(); a bug of ours has no code. */
 function isNetworkError(error: unknown): boolean {
   return error instanceof RangeError || (error instanceof Error && !(error instanceof TypeError) && 'code' in error);
-}
-
-function retryAfter(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
-  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS) : undefined;
-}
-
-/** distribution-spec "Error codes". */
-async function errorText({ body }: HttpResponse): Promise<string> {
-  let bytes: Buffer;
-  try {
-    bytes = await readBody(body, MAX_ERROR_BODY);
-  } catch {
-    return '';
-  }
-  try {
-    const { errors } = JSON.parse(bytes.toString('utf8')) as { errors: { code?: unknown; message?: unknown }[] };
-    const texts = errors.map(({ code, message }) =>
-      [code, message].filter((part) => typeof part === 'string').join(': '),
-    );
-    return texts.length > 0 ? `: ${quote(texts.join('; '), 300)}` : '';
-  } catch {
-    return bytes.length > 0 && bytes.length < 300 ? `: ${quote(bytes.toString('utf8').trim(), 300)}` : '';
-  }
 }

@@ -2,8 +2,9 @@
 import { RegistryError, TsrunError } from '../errors.js';
 import { type Digest, digestOf, digestParts } from '../util/digest.js';
 import { quote } from '../util/quote.js';
+import { discard } from './answers.js';
 import { once } from './auth.js';
-import { discard, type RegistryClient } from './client.js';
+import type { RegistryClient } from './client.js';
 import type { HttpResponse } from './http.js';
 import { readBody } from './http.js';
 

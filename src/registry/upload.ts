@@ -5,7 +5,8 @@
  */
 import { RegistryError } from '../errors.js';
 import type { Digest } from '../util/digest.js';
-import { discard, type RegistryClient } from './client.js';
+import { discard } from './answers.js';
+import type { RegistryClient } from './client.js';
 import type { HttpResponse } from './http.js';
 import { pullScope, pushScope } from './manifests.js';
 

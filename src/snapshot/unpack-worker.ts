@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
+import { decompressed } from '../image/decompress.js';
 import { TarError, TarLimitError } from '../util/tar/entry.js';
 import { TarReader } from '../util/tar/reader.js';
-import { decompressed } from './decompress.js';
 import { EntryWriter } from './entry-writer.js';
 import { type LayerLimits, LayerSink } from './layer.js';
 

@@ -22,6 +22,9 @@ export type ErrorCode =
   | 'IMAGE_INVALID'
   | 'IMAGE_PLATFORM'
   | 'BLOB_MISSING'
+  | 'REGISTRY_FAILED'
+  | 'REGISTRY_DENIED'
+  | 'REGISTRY_NOT_FOUND'
   | 'IO'
   | 'BUG';
 
@@ -189,6 +192,9 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"IMAGE_INVALID","group":"error","meaning":"a manifest, an index, a config or an archive is not what image-spec asks for; the message has each place and reason","remedy":"make the image again with another tool, or ask whoever made it"},
   {"code":"IMAGE_PLATFORM","group":"error","meaning":"an image is not there for the platform","remedy":"choose one of those that the hint lists with `--platform`"},
   {"code":"BLOB_MISSING","group":"error","meaning":"the content store lacks a part of an image","remedy":"pull the image again"},
+  {"code":"REGISTRY_FAILED","group":"error","meaning":"a registry did not answer, or not what it must; the message has its words","remedy":"see the hint; `--debug` logs each request"},
+  {"code":"REGISTRY_DENIED","group":"error","meaning":"a registry wants credentials, or refuses those it got, or would have them sent where they must not go","remedy":"`tsrun login REGISTRY`"},
+  {"code":"REGISTRY_NOT_FOUND","group":"error","meaning":"a registry does not have what was asked for","remedy":"look at the name and the tag; private repositories are often reported so without `tsrun login`"},
   {"code":"IO","group":"error","meaning":"a file of the host could not be read or written","remedy":"see the path and the errno"},
   {"code":"BUG","group":"error","meaning":"something happened that tsrun did not foresee","remedy":"`--debug` logs where it happened: report it with that line"},
   {"code":"SYSCALL","group":"problem","meaning":"the kernel refused a system call; `syscall` and `errno` say which and why","remedy":"follow the hint; `path` names the field that asked for it"},
