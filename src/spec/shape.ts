@@ -16,11 +16,15 @@ type Fields = { [key: string]: unknown };
 interface Walk extends Reading {
   readonly issues: Issues;
   readonly at: (string | number)[];
+  /** How many properties more are compared with those of the spec: a document may hold a million of them. */
+  comparisons: number;
 }
+
+const MAX_COMPARISONS = 1000;
 
 /** shape: of values.gen.ts, "Config" for a whole config.json. */
 export function normalise(value: unknown, shape: string, issues: Issues, reading: Reading = {}): void {
-  walk(value, shape, { ...reading, issues, at: [] });
+  walk(value, shape, { ...reading, issues, at: [], comparisons: MAX_COMPARISONS });
 }
 
 function walk(value: unknown, shape: string, state: Walk): void {
@@ -68,8 +72,9 @@ function walkObject(object: Fields, properties: { readonly [property: string]: s
 
 const widen = (item: unknown): unknown => (Number.isSafeInteger(item) ? BigInt(item as number) : item);
 
-function checkUnknown(key: string, properties: object, { at, issues, everyUnknown = false }: Walk): void {
-  const hint = didYouMean(key, Object.keys(properties));
+function checkUnknown(key: string, properties: object, state: Walk): void {
+  const { at, issues, everyUnknown = false } = state;
+  const hint = state.comparisons-- > 0 ? didYouMean(key, Object.keys(properties)) : undefined;
   if (hint === undefined && !everyUnknown) return;
   issues.warnings.push(
     issue('UNKNOWN_PROPERTY', pointer(...at), 'is no property of the OCI spec and is ignored', { hint }),

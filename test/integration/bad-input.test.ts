@@ -1,8 +1,19 @@
 // What cannot work must be refused: exit status, one clear message for each problem with the JSON pointer or the flag,
 // and a host as it was (sandbox() looks for what was left behind).
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { canary } from '../helpers/canary.js';
 import type { TestConfig } from '../helpers/config.js';
 import { hasCapability } from '../helpers/host.js';
 import {
@@ -458,3 +469,52 @@ t.test(
     t.ok(eventually(() => !existsSync(join(box.root, id))));
   },
 );
+
+t.test(
+  'a state root in which others could plant records',
+  { skip: skip || (IS_TSRUN ? false : 'runc takes it') },
+  async (t) => {
+    const box = sandbox(t);
+    mkdirSync(box.root);
+    chmodSync(box.root, 0o777);
+    const bundle = box.bundle();
+    must(box.run(['create', '--bundle', bundle.path, box.id()]));
+    chownSync(box.root, 1000, 1000);
+    const refusal = box.run(['create', '--bundle', bundle.path, box.id()]);
+    t.match(refusal, { status: 1, stderr: /--root: .* belongs to uid 1000 and anybody can write to it/ });
+    chownSync(box.root, 0, 0);
+  },
+);
+
+t.test('a pid file that is a symlink, or has no directory', { skip }, async (t) => {
+  const box = sandbox(t);
+  const safe = canary(box);
+  const bundle = box.bundle();
+  const link = join(box.directory, 'link');
+  symlinkSync(join(safe.path, 'victim'), link);
+  const id = box.id();
+  must(box.run(['create', '--bundle', bundle.path, '--pid-file', link, id]));
+  t.equal(readFileSync(link, 'utf8'), String(box.state(id).pid), 'a file took the place of the link');
+  safe.untouched(t);
+  const other = box.id();
+  const missing = box.run(['create', '--bundle', bundle.path, '--pid-file', join(box.directory, 'none/pid'), other]);
+  refused(t, box, other, missing, /no such file or directory/);
+});
+
+t.test('--preserve-fds of descriptors that are not open', { skip }, async (t) => {
+  const box = sandbox(t);
+  const bundle = box.bundle();
+  const id = box.id();
+  const result = box.run(['create', '--bundle', bundle.path, '--preserve-fds', '5', id]);
+  refused(t, box, id, result, /unable to stat preserved-fd 3 \(of 5\)/);
+  for (const wrong of ['-1', 'x']) t.not(box.run(['create', '--preserve-fds', wrong, box.id()]).status, 0, wrong);
+});
+
+t.test('standard descriptors that are closed or full', { skip }, async (t) => {
+  const box = sandbox(t);
+  const bundle = box.bundle(['sh', '-c', 'exit 5']);
+  for (const closed of ['<&-', '>&-', '2>&-', '<&- >&- 2>&-', '>/dev/full']) {
+    const line = `exec ${RUNTIME} --root ${box.root} run --bundle ${bundle.path} ${box.id()} ${closed}`;
+    t.equal(runProgram('bash', ['-c', line], box.directory).status, 5, closed);
+  }
+});

@@ -27,6 +27,13 @@ function issuesOf(validate: () => unknown): readonly SpecIssue[] {
 const configIssues = (value: object): readonly SpecIssue[] =>
   issuesOf(() => validateConfig(document({ ...BASE, ...value })));
 
+t.test('unknown properties without measure are not all compared with those of the spec', async (t) => {
+  const many = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`none${index}`, 1]));
+  const { warnings } = validateConfig(document({ ...many, ...BASE, hostnam: 'x' }));
+  t.same(warnings, [], 'what comes behind a thousand is no longer looked at');
+  t.match(validateConfig(document({ ...BASE, hostnam: 'x', ...many })).warnings, [{ path: '/hostnam' }]);
+});
+
 t.test('validateConfig accepts the defaults of `tsrun spec`, rootless and not, without a warning', async (t) => {
   for (const rootless of [false, true]) {
     for (const cgroupNamespace of [false, true]) {
