@@ -17,6 +17,7 @@ enum kind {
 	IGNORED_SWITCH, /* means nothing to the verbs that are carried out here */
 	LOG_FORMAT,	/* checked, and used by whoever logs */
 	ROOTLESS,	/* the same */
+	NUMBER,
 };
 
 /* Go's flag package, as runc has it: one dash or two make no difference. A letter has a row of its own. */
@@ -37,8 +38,8 @@ static const struct flag GLOBAL_FLAGS[] = {
 	{ "root", TEXT, AT(args.root) },
 	{ "log", TEXT, AT(log) },
 	{ "log-format", LOG_FORMAT, 0 },
-	{ "rootless", ROOTLESS, 0 },
-	{ "systemd-cgroup", IGNORED_SWITCH, 0 },
+	{ "rootless", ROOTLESS, AT(rootless) },
+	{ "systemd-cgroup", SWITCH, AT(systemd_cgroup) },
 	{ 0 },
 };
 
@@ -57,7 +58,35 @@ static const struct flag EXEC_FLAGS[] = {
 	{ 0 },
 };
 
+static const struct flag CREATE_FLAGS[] = {
+	{ "bundle", TEXT, AT(bundle) },
+	{ "b", TEXT, AT(bundle) },
+	{ "pid-file", TEXT, AT(args.pid_file) },
+	{ "console-socket", TEXT, AT(args.console_socket) },
+	{ "preserve-fds", NUMBER, AT(args.preserve_fds) },
+	{ "no-pivot", SWITCH, AT(no_pivot) },
+	{ "no-new-keyring", SWITCH, AT(no_new_keyring) },
+	{ 0 },
+};
+
+static const struct flag RUN_FLAGS[] = {
+	{ "bundle", TEXT, AT(bundle) },
+	{ "b", TEXT, AT(bundle) },
+	{ "pid-file", TEXT, AT(args.pid_file) },
+	{ "console-socket", TEXT, AT(args.console_socket) },
+	{ "preserve-fds", NUMBER, AT(args.preserve_fds) },
+	{ "no-pivot", SWITCH, AT(no_pivot) },
+	{ "no-new-keyring", SWITCH, AT(no_new_keyring) },
+	{ "detach", SWITCH, AT(detach) },
+	{ "d", SWITCH, AT(detach) },
+	{ "keep", SWITCH, AT(args.keep) },
+	{ "no-subreaper", IGNORED_SWITCH, 0 },
+	{ 0 },
+};
+
 static const struct verb VERBS[] = {
+	{ "create", CREATE_FLAGS },
+	{ "run", RUN_FLAGS },
 	{ "start", NO_FLAGS },
 	{ "kill", KILL_FLAGS },
 	{ "state", NO_FLAGS },
@@ -75,21 +104,34 @@ static bool is_one_of(const char *text, const char *const *words)
 	return false;
 }
 
+/* A descriptor's number at most. */
+static bool take_number(const char *text, int *ret_number)
+{
+	size_t length = strspn(text, "0123456789");
+
+	*ret_number = atoi(text);
+	return length > 0 && length <= 4 && text[length] == '\0';
+}
+
 static bool take(const struct flag *flag, const char *value, struct command *command)
 {
 	static const char *const formats[] = { "text", "json", NULL };
 	static const char *const choices[] = { "true", "false", "auto", NULL };
+	void *field = (char *)command + flag->offset;
 
 	switch (flag->kind) {
 	case LOG_FORMAT:
 		return is_one_of(value, formats);
 	case ROOTLESS:
+		*(const char **)field = value;
 		return is_one_of(value, choices);
 	case TEXT:
-		*(const char **)((char *)command + flag->offset) = value;
+		*(const char **)field = value;
 		return *value != '\0';
+	case NUMBER:
+		return take_number(value, field);
 	case SWITCH:
-		*(bool *)((char *)command + flag->offset) = true;
+		*(bool *)field = true;
 		return true;
 	default:
 		return true;
@@ -209,6 +251,7 @@ static bool parse_operands(char **argv, struct command *command)
 bool command_parse(char **argv, struct command *ret_command)
 {
 	struct command command = { .args = args_none() };
+	char **first = argv;
 	const struct verb *verb;
 
 	if (*argv == NULL || !is_ascii(argv))
@@ -216,6 +259,7 @@ bool command_parse(char **argv, struct command *ret_command)
 	argv++;
 	if (!parse_options(&argv, GLOBAL_FLAGS, &command) || *argv == NULL)
 		return false;
+	command.verb_at = (size_t)(argv - first);
 	verb = find_verb(*argv++);
 	if (verb == NULL || !parse_options(&argv, verb->flags, &command))
 		return false;

@@ -11,8 +11,16 @@
 struct command {
 	const char *name;
 	const char *log; /* --log, or NULL */
+	size_t verb_at;	 /* of argv */
 	bool detach;
 	struct args args;
+
+	/* Of create and run: src/cli/options.ts. */
+	const char *bundle;   /* or NULL */
+	const char *rootless; /* the same */
+	bool systemd_cgroup;
+	bool no_pivot;
+	bool no_new_keyring;
 };
 
 /* false: not all of it is understood. Pure. */

@@ -3,33 +3,26 @@
  * starts.
  *
  * start, kill, state, delete, pause and resume need no compiler: their plain forms run in this process, by the same
- * functions as in the executor. So does exec, from what create compiled for it. All else is Node's. So is every word to
+ * functions as in the executor. So does exec, from what create compiled for it, and so do create
+ * and run of a plan that is cached (docs/adr/0007). All else is Node's. So is every word to
  * a person: when a verb fails or has something to say, Node takes over with its records and words them (docs/adr/0006).
  */
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "call.h"
 #include "cleanup.h"
 #include "command.h"
+#include "create.h"
 #include "executor.h"
 #include "io.h"
 #include "node.h"
+#include "origin.h"
 #include "root.h"
-
-/* How this process was started, for when it becomes Node. */
-struct origin {
-	char **argv;
-	char **envp;
-	int cwd;
-	sigset_t signals;
-};
 
 static bool is_set(const char *name)
 {
@@ -46,16 +39,24 @@ static bool wants_node(void)
 	return choice != NULL && strcmp(choice, "node") == 0;
 }
 
+static bool makes_container(const struct command *command)
+{
+	return strcmp(command->name, "create") == 0 || strcmp(command->name, "run") == 0;
+}
+
 /* What is to be done is known, and nothing about it is unusual. */
 static bool understand(char **argv, struct command *ret_command)
 {
 	if (wants_node() || !command_parse(argv, ret_command))
 		return false;
 	/* src/runtime/activation.ts */
-	if (strcmp(ret_command->name, "start") == 0 && (is_set("NOTIFY_SOCKET") || is_set("LISTEN_FDS")))
+	if ((makes_container(ret_command) || strcmp(ret_command->name, "start") == 0) &&
+		(is_set("NOTIFY_SOCKET") || is_set("LISTEN_FDS")))
 		return false;
 	ret_command->args.root = choose_root(ret_command->args.root);
-	return ret_command->args.root != NULL;
+	if (ret_command->args.root == NULL)
+		return false;
+	return !makes_container(ret_command) || create_is_plain(ret_command);
 }
 
 /* Callers expect the file to be there afterwards, even if nothing was to be said. */
@@ -64,33 +65,6 @@ static bool make_log(const char *path)
 	cleanup_fd int fd = path == NULL ? -1 : open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 
 	return path == NULL || fd >= 0;
-}
-
-/* As Node starts the executor: in "/", without an environment, with nothing a caller has leaked in. */
-static void leave_caller(struct origin *origin)
-{
-	static char *no_environment[] = { NULL };
-
-	origin->cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	environ = no_environment;
-	(void)!chdir("/");
-}
-
-/* answer_fd: the records of a verb that was run, or -1. */
-_Noreturn static void become_node(const struct origin *origin, int answer_fd)
-{
-	const struct timespec now = { 0 };
-	sigset_t all;
-
-	/* What asked the executor to stop has been heard. */
-	(void)sigfillset(&all);
-	while (sigtimedwait(&all, NULL, &now) > 0)
-		;
-	(void)sigprocmask(SIG_SETMASK, &origin->signals, NULL);
-	(void)!fchdir(origin->cwd);
-	if (answer_fd >= 0)
-		(void)fcntl(answer_fd, F_SETFD, 0);
-	node_exec(origin->argv, origin->envp, answer_fd);
 }
 
 /* Behind the records goes the plan, which says where the ops come from: delete has removed the file. */
@@ -119,15 +93,13 @@ static int supervise(struct args *args, pid_t pid)
 	return executor_run("supervise", &ctx, NULL);
 }
 
-/* Signals that come meanwhile wait for the supervisor. What the program leaves behind becomes ours: prctl(2). */
+/* What the program leaves behind becomes ours: prctl(2). */
 static int run_exec(struct command *command, struct origin *origin)
 {
 	int fd = command->args.status_fd;
 	struct failure verdict = { 0 };
-	sigset_t all;
 
-	(void)sigfillset(&all);
-	(void)sigprocmask(SIG_SETMASK, &all, NULL);
+	hold_signals();
 	if (!command->detach)
 		(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (call_executor("exec", &command->args, &verdict) < 0 || verdict.problem == PROBLEM_NO_TEMPLATE)
@@ -142,11 +114,12 @@ static int launch(struct origin *origin)
 	static struct command command;
 
 	if (!understand(origin->argv, &command) || !make_log(command.log) || fill_stdio() < 0)
-		node_exec(origin->argv, origin->envp, -1);
+		node_exec(origin->argv, origin->envp, NULL);
+	if (makes_container(&command))
+		return launch_create(&command, origin);
 	command.args.status_fd = memfd_create("tsrun-status", MFD_CLOEXEC);
 	if (command.args.status_fd < 0)
-		node_exec(origin->argv, origin->envp, -1);
-	(void)sigprocmask(SIG_BLOCK, NULL, &origin->signals);
+		node_exec(origin->argv, origin->envp, NULL);
 	leave_caller(origin);
 	return strcmp(command.name, "exec") == 0 ? run_exec(&command, origin) : run_here(&command, origin);
 }

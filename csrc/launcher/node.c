@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -39,13 +40,13 @@ static const char *const ALLOWED[] = {
 	"http_proxy",
 	"https_proxy",
 	"no_proxy",
+	"TSRUN_CACHE",
 };
 
 #define ALLOWED_COUNT (sizeof(ALLOWED) / sizeof(ALLOWED[0]))
 
 struct environment {
 	char open_files[sizeof("TSRUN_NOFILE=") + 24];
-	char answer[sizeof("TSRUN_ANSWER=") + 12];
 	char *variables[ALLOWED_COUNT + 3];
 };
 
@@ -71,7 +72,7 @@ static void print_open_files(char *text, size_t size)
 		(void)snprintf(text, size, "TSRUN_NOFILE=%llu", (unsigned long long)limit.rlim_cur);
 }
 
-static void make_environment(char **envp, int answer_fd, struct environment *ret)
+static void make_environment(char **envp, const char *more, struct environment *ret)
 {
 	size_t count = 0;
 
@@ -83,29 +84,28 @@ static void make_environment(char **envp, int answer_fd, struct environment *ret
 	}
 	print_open_files(ret->open_files, sizeof(ret->open_files));
 	ret->variables[count++] = ret->open_files;
-	if (answer_fd >= 0) {
-		(void)snprintf(ret->answer, sizeof(ret->answer), "TSRUN_ANSWER=%d", answer_fd);
-		ret->variables[count++] = ret->answer;
-	}
+	if (more != NULL)
+		ret->variables[count++] = (char *)(uintptr_t)more;
 	ret->variables[count] = NULL;
 }
 
-/* The directory above that of this program, whatever link or name it was started by: proc(5). 0 or -1. */
-static int find_home(char *path, size_t size)
+/* Whatever link or name it was started by: proc(5). */
+const char *node_home(void)
 {
-	ssize_t length = readlink("/proc/self/exe", path, size - 1);
+	static char path[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
 
 	if (length < 0)
-		return -1;
+		return NULL;
 	path[length] = '\0';
 	for (int i = 0; i < 2; i++) {
 		char *slash = strrchr(path, '/');
 
 		if (slash == NULL)
-			return -1;
+			return NULL;
 		*slash = '\0';
 	}
-	return 0;
+	return path;
 }
 
 static void complain(const char *name, int error)
@@ -131,25 +131,22 @@ static void start(char *script, char **argv, char **variables)
 		(void)execve(TSRUN_NODE, words, variables);
 }
 
-_Noreturn void node_exec(char **argv, char **envp, int answer_fd)
+_Noreturn void node_exec(char **argv, char **envp, const char *variable)
 {
-	static const char name[] = "/dist/tsrun.cjs";
 	static struct environment environment;
-	char script[PATH_MAX + sizeof(name)];
-	size_t length;
+	char script[PATH_MAX + sizeof("/dist/tsrun.cjs")];
+	const char *home = node_home();
 
-	if (find_home(script, PATH_MAX) < 0) {
+	if (home == NULL) {
 		complain("/proc/self/exe", errno);
 		_exit(1);
 	}
-	length = strlen(script);
-	memcpy(script + length, name, sizeof(name));
+	(void)snprintf(script, sizeof(script), "%s/dist/tsrun.cjs", home);
 	if (access(script, R_OK) < 0) {
-		(void)dprintf(STDERR_FILENO, "tsrun: not built: run 'npm ci && npm run build' in %.*s\n", (int)length,
-			script);
+		(void)dprintf(STDERR_FILENO, "tsrun: not built: run 'npm ci && npm run build' in %s\n", home);
 		_exit(1);
 	}
-	make_environment(envp, answer_fd, &environment);
+	make_environment(envp, variable, &environment);
 	environ = envp; /* where execvpe(3) looks for PATH */
 	start(script, argv, environment.variables);
 	complain("node", errno);

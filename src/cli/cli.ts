@@ -6,6 +6,8 @@
 import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { takeQuestion } from '../cache/question.js';
+import { cacheDirectory } from '../cache/store.js';
 import { TsrunError, UsageError } from '../errors.js';
 import { readActivation } from '../runtime/activation.js';
 import { openHandover } from '../runtime/handover.js';
@@ -103,6 +105,7 @@ async function runCommand(
   checkRoot(root, euid);
   log.debug(`${command.name}: root ${root}`);
   const warn: Runtime['warn'] = (message, cause) => log.warning(message, warningFields(cause));
+  const cache = cacheDirectory(env);
   const tracer = await startTrace(values['trace'], command.name, warn);
   const invocation = {
     options: values,
@@ -113,6 +116,8 @@ async function runCommand(
       self: () => ownArgv(command, argv.length, root),
       activation: () => readActivation(env, process.pid),
       handover: openHandover(env),
+      cache,
+      question: () => takeQuestion(env['TSRUN_QUESTION'], cache),
       warn,
       debug: log.debug,
       tracer,

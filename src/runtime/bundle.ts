@@ -23,6 +23,8 @@ export interface Bundle {
   readonly path: string;
   readonly spec: ValidSpec;
   readonly document: SourceDocument;
+  /** Of config.json. */
+  readonly bytes: Buffer;
 }
 
 function checkDirectory(path: string): void {
@@ -65,10 +67,13 @@ export function withPositions<T>(document: SourceDocument, compile: () => T): T 
 /** path: absolute. Throws SpecError with all problems of config.json. */
 export function readBundle(runtime: Runtime, path: string, name = CONFIG, reading: Reading = {}): Bundle {
   checkDirectory(path);
-  const document = traced(runtime, `read ${name}`, () => readDocument(readConfig(path, name), name));
+  const { bytes, document } = traced(runtime, `read ${name}`, () => {
+    const config = readConfig(path, name);
+    return { bytes: config, document: readDocument(config, name) };
+  });
   const { value, warnings } = traced(runtime, 'validate', () => validateConfig(document, reading));
   for (const issue of warnings) runtime.warn(formatIssue(issue, document.name), issue);
-  return { path, spec: value, document };
+  return { path, spec: value, document, bytes };
 }
 
 /** The same for a config of any name, whose directory is the bundle. */

@@ -12,6 +12,7 @@ import { buildRecord } from '../state/record.js';
 import { type Activation, activated, NO_ACTIVATION } from './activation.js';
 import { type Bundle, readBundle, warnOf, withPositions } from './bundle.js';
 import { type Console, openConsole, sized } from './console.js';
+import { type Compiled, remember } from './remember.js';
 import { hostFacts, type Runtime, runVerb } from './runtime.js';
 import { traced } from './trace.js';
 
@@ -90,13 +91,15 @@ const flag = (name: string, value: string | undefined) => (value === undefined ?
 
 /** detach: nobody waits for the container here. Throws SpecError, StateError, ExecError, UsageError. */
 export function createContainer(runtime: Runtime, request: CreateRequest, detach: boolean): Created {
+  const question = runtime.question?.();
   const bundle = readBundle(runtime, request.bundle);
   const terminal = bundle.spec.process?.terminal === true;
   const console = openConsole({ terminal, detach, socket: request.consoleSocket });
   const activation = runtime.activation?.() ?? NO_ACTIVATION;
   const systemd = request.systemdCgroup ? { id: request.id } : null;
   const exitFile = detach ? request.exitFile : undefined;
-  const plan = compileBundle(runtime, bundle, { ...request, systemd, console, activation, exitFile });
+  const choices = { ...request, systemd, console, activation, exitFile };
+  const plan = compileBundle(runtime, bundle, choices);
   const { pid } = runVerb(runtime, {
     verb: 'create',
     id: request.id,
@@ -106,5 +109,12 @@ export function createContainer(runtime: Runtime, request: CreateRequest, detach
     preserveFds: activation.listenFds + request.preserveFds,
     ...(console.send === undefined ? {} : { consoleFd: console.send }),
   });
+  if (question !== undefined) {
+    const recompile: Compiled['recompile'] = (quiet, other, facts) =>
+      compileBundle(quiet, other, { ...choices, facts });
+    traced(runtime, 'remember the plan', () =>
+      remember(runtime, question, { bundle, plan, facts: hostFacts(), recompile }),
+    );
+  }
   return { pid, console };
 }

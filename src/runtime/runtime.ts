@@ -2,8 +2,8 @@
  * What every use case needs: where the state is, whom to warn, and how a failure of the executor is explained. The CLI
  * makes one per command, the daemon keeps one.
  */
+import type { Question } from '../cache/question.js';
 import type { SpecIssue, TsrunError } from '../errors.js';
-import { decodeAnswer } from '../exec/channel.js';
 import { type Call, callExecutor, judgeHandover, type Outcome, startExecutor } from '../exec/executor.js';
 import type { FailureContext } from '../exec/failure.js';
 import type { HostFacts } from '../host/facts.js';
@@ -13,7 +13,7 @@ import type { Plan } from '../plan/plan.js';
 import type { ContainerId } from '../state/container-id.js';
 import { readStateFile } from '../state/directory.js';
 import type { Activation } from './activation.js';
-import type { TakeHandover } from './handover.js';
+import type { Handover, TakeHandover } from './handover.js';
 import { isRootless } from './rootless.js';
 import { type Tracer, traced } from './trace.js';
 
@@ -29,8 +29,12 @@ export interface Runtime {
   /** cause: what the message words, for programs that read the log. */
   readonly warn: (message: string, cause?: SpecIssue | TsrunError) => void;
   readonly debug: (message: string) => void;
-  /** Of the first verb, if the launcher has run it. */
+  /** Of the first verbs, if the launcher has run them. */
   readonly handover?: TakeHandover;
+  /** Directory of the plan cache; undefined: none. */
+  readonly cache?: string | undefined;
+  /** What the launcher did not find in it; once. */
+  readonly question?: () => Question | undefined;
   /** --trace */
   readonly tracer?: Tracer | undefined;
 }
@@ -87,11 +91,9 @@ export function startVerb(runtime: Runtime, call: VerbCall): () => Promise<numbe
   return startExecutor(full, context, runtime.warn);
 }
 
-/** The records, and behind them the plan, if there was one. */
-function takeOver({ debug, warn }: Runtime, { verb, id, plan: compiled }: VerbCall, bytes: Buffer): Outcome {
-  const answer = decodeAnswer(bytes);
-  const plan = () => compiled ?? readable(bytes.subarray(answer.size));
-  const context: FailureContext = { verb, id, plan, facts: hostFacts, debug };
+function takeOver({ debug, warn }: Runtime, { verb, id, plan: compiled }: VerbCall, handed: Handover): Outcome {
+  const { answer, plan: bytes } = handed;
+  const context: FailureContext = { verb, id, plan: () => compiled ?? readable(bytes), facts: hostFacts, debug };
   return judgeHandover(answer, context, warn);
 }
 

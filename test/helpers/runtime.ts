@@ -109,6 +109,9 @@ export interface Bundle {
 export interface Sandbox {
   readonly directory: string;
   readonly root: string;
+  /** Directory of the plan cache, and the environment that says so. */
+  readonly cache: string;
+  readonly env: { readonly [name: string]: string };
   /** An id that no other test has. */
   id(): string;
   /** Runs the runtime with --root ROOT before these arguments. */
@@ -126,7 +129,8 @@ export function sandbox(t: Test): Sandbox {
   const directory = mkdtempSync(join(tmpdir(), 'tsrun-test-'));
   const root = join(directory, 'root');
   const ids: string[] = [];
-  const env = { TSRUN_TEST: basename(directory) };
+  const cache = join(directory, 'cache');
+  const env = { TSRUN_TEST: basename(directory), TSRUN_CACHE: cache };
   const run = (args: readonly string[], options: RunOptions = {}): Result =>
     runProgram(RUNTIME, ['--root', root, ...args], directory, { ...options, env: { ...env, ...options.env } });
   t.teardown(() => {
@@ -145,6 +149,8 @@ export function sandbox(t: Test): Sandbox {
   return {
     directory,
     root,
+    cache,
+    env,
     id,
     run,
     bundle: (args, edit) => makeBundle(directory, args, edit),

@@ -152,8 +152,10 @@ export function updateUnit(unit: string | null, writes: readonly Op[], { systemd
  * For `exec`: a user may not move a process between the cgroups of his login and those of his manager, but may ask systemd
  * to do it. Nothing for root, who clones it right there.
  */
-export function joinUnit(unit: string | null, { systemd }: HostFacts): Op[] {
-  if (unit === null || systemd?.manager !== 'user') return [];
+export function joinUnit(unit: string | null, facts: HostFacts): Op[] {
+  // Not asked about systemd, a plan can be kept: src/runtime/remember.ts.
+  if (unit === null || facts.systemd?.manager !== 'user') return [];
+  const { systemd } = facts;
   const { bytes, pidAt } = attachProcess(unit);
   return [connectTo(systemd), { op: 'SYSTEMD_ATTACH', unit, attach: bytes, pidAt, origin: FLAG }];
 }

@@ -1,0 +1,82 @@
+/**
+ * THE table of what may differ between two configs that share a plan: strings which the compiler copies and never looks
+ * into. For every value of the class, compiling the config gives the same plan with that value in it, and nothing is
+ * taken that a compile would refuse (docs/adr/0007). A field that is not here is compared byte by byte.
+ *
+ * Pure.
+ */
+
+/**
+ * text: printable ASCII that JSON writes as it is. path: absolute and normalised, of [A-Za-z0-9._@+,=-] names of at most
+ * 255 bytes. csrc/launcher/match.c has the same two.
+ */
+export type SlotClass = 'text' | 'path';
+
+export interface Slot {
+  readonly kind: SlotClass;
+  /** Bytes. */
+  readonly min: number;
+  readonly max: number;
+}
+
+interface Row extends Slot {
+  readonly pointer: RegExp;
+  /** The slot is what follows the first "=": the compiler looks at the name. */
+  readonly value?: true;
+}
+
+/** execve(2): one string with its NUL, MAX_ARG_STRLEN. */
+const ARGUMENT = 131_071;
+/** PATH_MAX without the NUL. */
+const PATH = 4095;
+/** utsname: uname(2). */
+const NAME = 64;
+/** Free text; only a bound for the matcher. */
+const ANNOTATION = 65_536;
+
+const ROWS: readonly Row[] = [
+  { pointer: /^\/hostname$/, kind: 'text', min: 1, max: NAME },
+  { pointer: /^\/domainname$/, kind: 'text', min: 1, max: NAME },
+  { pointer: /^\/root\/path$/, kind: 'path', min: 2, max: PATH },
+  // The first one names the program, and may not be empty.
+  { pointer: /^\/process\/args\/0$/, kind: 'text', min: 1, max: ARGUMENT },
+  { pointer: /^\/process\/args\/[1-9]\d*$/, kind: 'text', min: 0, max: ARGUMENT },
+  // An empty HOME is no HOME.
+  { pointer: /^\/process\/env\/\d+$/, kind: 'text', min: 1, max: ARGUMENT, value: true },
+  { pointer: /^\/hooks\/\w+\/\d+\/args\/\d+$/, kind: 'text', min: 0, max: ARGUMENT },
+  { pointer: /^\/hooks\/\w+\/\d+\/env\/\d+$/, kind: 'text', min: 0, max: ARGUMENT, value: true },
+  // Systemd's properties are an exception, but --systemd-cgroup is never cached.
+  { pointer: /^\/annotations\/[^/]+$/, kind: 'text', min: 0, max: ANNOTATION },
+  { pointer: /^\/linux\/cgroupsPath$/, kind: 'path', min: 2, max: PATH },
+  { pointer: /^\/linux\/namespaces\/\d+\/path$/, kind: 'path', min: 2, max: PATH },
+  // Of binds alone: see fixedSources() in runtime/remember.ts.
+  { pointer: /^\/mounts\/\d+\/source$/, kind: 'path', min: 2, max: PATH },
+];
+
+/** The directory of the bundle, from the command line. */
+export const BUNDLE: Slot = { kind: 'path', min: 2, max: PATH };
+
+const CLASSES: { readonly [K in SlotClass]: RegExp } = {
+  text: /^[ !#-[\]-~]*$/,
+  path: /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._@+,=-]{1,255})+$/,
+};
+
+export function fits({ kind, min, max }: Slot, value: string): boolean {
+  return value.length >= min && value.length <= max && CLASSES[kind].test(value);
+}
+
+export interface Found extends Slot {
+  /** Where the slot begins in the string. */
+  readonly from: number;
+}
+
+/** The slot in the string at this pointer of a config; undefined when it has none, or its value is not of the class. */
+export function slotAt(pointer: string, text: string): Found | undefined {
+  const row = ROWS.find((one) => one.pointer.test(pointer));
+  if (row === undefined) return undefined;
+  const from = row.value === true ? text.indexOf('=') + 1 : 0;
+  // "NAME=" at least: what has no name is refused.
+  if (row.value === true && from < 2) return undefined;
+  const slot = { kind: row.kind, min: row.min, max: row.max - from, from };
+  return fits(slot, text.slice(from)) ? slot : undefined;
+}

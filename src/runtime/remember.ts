@@ -1,0 +1,60 @@
+/**
+ * After a compile that the launcher had to ask for: the answer goes into the plan cache, so that the next create of this
+ * bundle, or of one that differs in what the compiler does not look into, needs no Node (docs/adr/0007).
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { derive, NotCacheable } from '../cache/derive.js';
+import { encodeEntry, type Witness } from '../cache/entry.js';
+import type { Question } from '../cache/question.js';
+import { storeEntry } from '../cache/store.js';
+import type { HostFacts } from '../host/facts.js';
+import type { Plan } from '../plan/plan.js';
+import type { Bundle } from './bundle.js';
+import type { Runtime } from './runtime.js';
+
+const refuse = (): never => {
+  throw new NotCacheable();
+};
+
+/** Those that the launcher's text of the host says nothing about throw. */
+function coveredFacts(facts: HostFacts): HostFacts {
+  return Object.defineProperties({ ...facts }, { systemd: { get: refuse }, resctrl: { get: refuse } });
+}
+
+export interface Compiled {
+  readonly bundle: Bundle;
+  readonly plan: Plan;
+  readonly facts: HostFacts;
+  /** As plan was compiled. */
+  readonly recompile: (runtime: Runtime, bundle: Bundle, facts: HostFacts) => Plan;
+}
+
+/** Whether there is an entry now. It is no error when there is none: only the next create is slower. */
+export function remember(runtime: Runtime, question: Question, compiled: Compiled): boolean {
+  const { bundle, plan, recompile } = compiled;
+  const rest = Buffer.concat([Buffer.from(`${bundle.path}\n\n`), bundle.bytes]);
+  // The very bytes that were compiled, and no others.
+  if (!question.text.subarray(-rest.length).equals(rest)) return false;
+  const head = question.text.subarray(0, -rest.length).toString('utf8');
+  const facts = coveredFacts(compiled.facts);
+  const quiet = { ...runtime, warn: refuse, tracer: undefined };
+  try {
+    const derived = derive({ head, bundle, plan, compile: (other) => recompile(quiet, other, facts) });
+    if (derived === undefined) return false;
+    return storeEntry(question.directory, question.name, encodeEntry({ ...derived, witnesses: witnesses() }));
+  } catch (error) {
+    runtime.debug(`the plan is not cached: ${error instanceof Error ? error.message : String(error)}`);
+    return false;
+  }
+}
+
+/** The code that compiled: ours, and libseccomp, where the kernel says they are. */
+function witnesses(): Witness[] {
+  const maps = readFileSync('/proc/self/maps', 'utf8');
+  const libraries = new Set(maps.match(/\/\S*(?:libseccomp|tsrun\.node)\S*$/gm) ?? []);
+  const [, script = ''] = process.argv;
+  return [script, ...libraries].map((path) => {
+    const { dev, ino, size, mtimeNs: mtime, ctimeNs: ctime } = statSync(path, { bigint: true });
+    return { path, dev, ino, size, mtime, ctime };
+  });
+}

@@ -1,0 +1,142 @@
+// Templates of plans: whatever stands in the slots, the plan is the one that a full compile gives. The configs are those
+// that engines write (test/golden).
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import t, { type Test } from 'tap';
+import { type Derived, derive, NotCacheable, type Reading } from '../../src/cache/derive.js';
+import { fillConfig } from '../../src/cache/pattern.js';
+import { fits, type Slot } from '../../src/cache/slots.js';
+import { compileCreate } from '../../src/compile/index.js';
+import { decodePlan } from '../../src/plan/decode.js';
+import { encodePlan } from '../../src/plan/encode.js';
+import { HEADER_SIZE, LISTS, OP_SHAPES, RECORD_SIZE } from '../../src/plan/op.gen.js';
+import { EXEC_LISTS, type Plan } from '../../src/plan/plan.js';
+import { readDocument } from '../../src/spec/read.js';
+import { validateConfig } from '../../src/spec/validate.js';
+import { buildRecord } from '../../src/state/record.js';
+import { countingServices, goldenHost } from '../golden/host.js';
+
+const GOLDEN = fileURLToPath(new URL('../golden/', import.meta.url));
+const ENGINES = ['docker-like', 'podman-like', 'containerd-pod-container', 'kubernetes-pause', 'hooks-all'];
+const BUNDLE = '/run/bundles/first';
+
+function read(config: string, path: string): Reading {
+  const bytes = Buffer.from(config);
+  const document = readDocument(bytes, 'config.json');
+  return { path, bytes, document, spec: validateConfig(document).value };
+}
+
+const facts = goldenHost({ lsm: { apparmor: true, selinux: false } });
+
+function compile({ path, spec }: Reading): Plan {
+  const record = buildRecord({ id: '\u0001I', created: '\u0001C', bundle: path, config: spec, systemd: false });
+  const options = { bundle: path, noPivot: false, noNewKeyring: false, systemd: null, record };
+  const exec = spec.process === undefined ? {} : { exec: spec.process };
+  return compileCreate(spec, facts, { ...options, ...exec }, countingServices).plan;
+}
+
+function deriveFrom(config: string, path = BUNDLE): Derived {
+  const bundle = read(config, path);
+  const derived = derive({ head: 'head\nbundle ', bundle, plan: compile(bundle), compile });
+  if (derived === undefined) throw new Error('no entry');
+  return derived;
+}
+
+/** What csrc/launcher/match.c does with a match: the plan with the values in its texts. */
+function substitute({ template }: Derived, values: readonly string[]): Plan {
+  const texts = new Map(
+    template.patches.map(({ at, count, pieces }) => {
+      const text = pieces.map((piece) => (typeof piece === 'number' ? (values[piece] ?? '') : piece)).join('');
+      return [at, count === undefined ? text : text.split('\0').slice(0, -1)] as const;
+    }),
+  );
+  const plan = decodePlan(template.plan);
+  let at = HEADER_SIZE;
+  const fill = (op: Plan['lists']['init'][number]) => {
+    const fields = OP_SHAPES[op.op].fields.flatMap(({ name, offset }) =>
+      texts.has(at + offset) ? [[name, texts.get(at + offset)]] : [],
+    );
+    at += RECORD_SIZE;
+    return { ...op, ...Object.fromEntries(fields) };
+  };
+  const lists = Object.fromEntries(LISTS.map((list) => [list, plan.lists[list].map(fill)]));
+  const exec = plan.exec && Object.fromEntries(EXEC_LISTS.map((list) => [list, plan.exec?.[list].map(fill)]));
+  return { stateJson: texts.get(24) ?? plan.stateJson, lists, ...(exec && { exec }) } as unknown as Plan;
+}
+
+function sameBytes(t: Test, actual: Plan, expected: Plan): void {
+  t.ok(Buffer.from(encodePlan(actual)).equals(encodePlan(expected)), 'the same plan, byte for byte');
+}
+
+const golden = (name: string) => JSON.parse(readFileSync(`${GOLDEN}${name}/config.json`, 'utf8'));
+
+const NAME = fc.stringMatching(/^[A-Za-z0-9._@+,=-]{1,20}$/).filter((name) => !/^\.{1,2}$/.test(name));
+const VALUES = {
+  path: () => fc.array(NAME, { minLength: 1, maxLength: 5 }).map((names) => `/${names.join('/')}`),
+  text: ({ min, max }: Slot) =>
+    fc.stringMatching(/^[ !#-[\]-~]*$/, { maxLength: 64 }).filter((text) => text.length >= min && text.length <= max),
+} as const;
+
+for (const name of ENGINES) {
+  const config = golden(name);
+
+  t.test(`for ${name}, derive() gives what compileCreate() does, whatever is in the slots`, (t) => {
+    const derived = deriveFrom(JSON.stringify(config));
+    const { pattern } = derived;
+    t.ok(pattern.slots.length > 3, 'it has slots');
+    sameBytes(t, substitute(derived, pattern.values), compile(read(JSON.stringify(config), BUNDLE)));
+    fc.assert(
+      fc.property(fc.tuple(...pattern.slots.map((slot) => VALUES[slot.kind](slot))), (values) => {
+        sameBytes(t, substitute(derived, values), compile(read(fillConfig(pattern, values), values[0] ?? '')));
+      }),
+      { numRuns: 25 },
+    );
+    t.end();
+  });
+
+  t.test(`for ${name}, the entry holds no value of a slot`, (t) => {
+    const secret = 'hunter2-is-the-secret';
+    const { pattern, template } = deriveFrom(
+      JSON.stringify({ ...config, process: { ...config.process, env: [`TOKEN=${secret}`] } }),
+    );
+    t.notOk(pattern.literals.join().includes(secret));
+    t.notOk(JSON.stringify(template.patches).includes(secret) || Buffer.from(template.plan).includes(secret));
+    t.end();
+  });
+}
+
+t.test('derive() takes a config without a template as it is', (t) => {
+  const config = JSON.stringify({ ...golden('minimal'), annotations: { Zq9x: 'the sign of a marker' } });
+  const { pattern } = deriveFrom(config);
+  t.equal(pattern.slots.length, 0);
+  t.equal(pattern.literals.join(), `head\nbundle ${BUNDLE}\n\n${config}`);
+  t.end();
+});
+
+t.test('derive() refuses a config with warnings, which are to be given each time', (t) => {
+  const config = JSON.stringify({ ...golden('minimal'), mounts: [{ destination: 'x/../y', type: 'tmpfs' }] });
+  t.throws(() => deriveFrom(config), new NotCacheable('config.json has warnings'));
+  t.end();
+});
+
+t.test('what a config holds twice is two slots, and what the compiler takes apart is none', (t) => {
+  const config = { ...golden('docker-like'), hostname: 'same', domainname: 'same' };
+  const derived = deriveFrom(JSON.stringify(config));
+  const values = derived.pattern.values.map((value, index) => (value === 'same' ? `name-${index}` : value));
+  sameBytes(t, substitute(derived, values), compile(read(fillConfig(derived.pattern, values), BUNDLE)));
+  t.equal(new Set(values.filter((value) => value.startsWith('name-'))).size, 2);
+  t.end();
+});
+
+t.test('fits() takes what JSON writes as it is, and normal paths', (t) => {
+  const text = { kind: 'text', min: 1, max: 8 } as const;
+  const path = { kind: 'path', min: 2, max: 4095 } as const;
+  for (const good of ['a', 'a b', '~!#[]', '12345678']) t.ok(fits(text, good), good);
+  for (const bad of ['', 'a"', 'a\\', 'a\n', 'ä', 'a\u0001', '\u007f', '123456789']) t.notOk(fits(text, bad), bad);
+  for (const good of ['/a', '/a/b.c', '/.a/..b/...', '/proc/12/ns/net']) t.ok(fits(path, good), good);
+  for (const bad of ['/', 'a', '/a/', '//a', '/a//b', '/.', '/..', '/a/../b', '/a/./b', '/a b', '/a:b'])
+    t.notOk(fits(path, bad), bad);
+  t.notOk(fits(path, `/${'x'.repeat(256)}`), 'a name longer than NAME_MAX');
+  t.end();
+});
