@@ -234,6 +234,10 @@ enum opcode {
 	OP_SYSCTL = 75,
 	OP_PIVOT_ROOT = 76,
 	OP_MOVE_ROOT = 77,
+	OP_ATTACH_ROOTFS = 250,
+	OP_DETACH_ROOTFS = 251,
+	OP_CHROOT = 252,
+	OP_OPEN_INIT_ROOT = 253,
 	OP_CONTAINER_NULL = 78,
 	OP_STDIO_OWNER = 79,
 	OP_MAKE_DIRECTORY = 80,
@@ -301,7 +305,7 @@ enum opcode {
 	OP_STATE_EXPECT = 175,
 	OP_OPEN_MOUNT = 176,
 	OP_UNMOUNT = 177,
-	OP_LIMIT = 231,
+	OP_LIMIT = 254,
 };
 
 struct op_state_create {
@@ -868,6 +872,38 @@ struct op_move_root {
 };
 
 _Static_assert(sizeof(struct op_move_root) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_attach_rootfs {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t path;
+};
+
+_Static_assert(__builtin_offsetof(struct op_attach_rootfs, path) == 8, "layout");
+_Static_assert(sizeof(struct op_attach_rootfs) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_detach_rootfs {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t path;
+};
+
+_Static_assert(__builtin_offsetof(struct op_detach_rootfs, path) == 8, "layout");
+_Static_assert(sizeof(struct op_detach_rootfs) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_chroot {
+	uint32_t code;
+	plan_str_t origin;
+};
+
+_Static_assert(sizeof(struct op_chroot) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_open_init_root {
+	uint32_t code;
+	plan_str_t origin;
+};
+
+_Static_assert(sizeof(struct op_open_init_root) <= PLAN_RECORD_SIZE, "record size");
 
 struct op_container_null {
 	uint32_t code;
@@ -1674,6 +1710,10 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_SYSCTL] = { 1u << LIST_INIT, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_PIVOT_ROOT] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
 	[OP_MOVE_ROOT] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
+	[OP_ATTACH_ROOTFS] = { 1u << LIST_SETUP, 1, { { FIELD_STR, 8 } } },
+	[OP_DETACH_ROOTFS] = { 1u << LIST_TEARDOWN, 1, { { FIELD_STR, 8 } } },
+	[OP_CHROOT] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
+	[OP_OPEN_INIT_ROOT] = { 1u << LIST_SETUP, 0, { { 0, 0 } } },
 	[OP_CONTAINER_NULL] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
 	[OP_STDIO_OWNER] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
 	[OP_MAKE_DIRECTORY] = { 1u << LIST_INIT, 1, { { FIELD_STR, 8 } } },
@@ -1793,6 +1833,10 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	X(SYSCTL, sysctl) \
 	X(PIVOT_ROOT, pivot_root) \
 	X(MOVE_ROOT, move_root) \
+	X(ATTACH_ROOTFS, attach_rootfs) \
+	X(DETACH_ROOTFS, detach_rootfs) \
+	X(CHROOT, chroot) \
+	X(OPEN_INIT_ROOT, open_init_root) \
 	X(CONTAINER_NULL, container_null) \
 	X(STDIO_OWNER, stdio_owner) \
 	X(MAKE_DIRECTORY, make_directory) \

@@ -142,6 +142,14 @@ int procfs_open_namespace_of(int proc_fd, pid_t pid, const char *name)
 	return follow_magic_link(proc_fd, path, name, O_RDONLY);
 }
 
+int procfs_open_root_of(int proc_fd, pid_t pid)
+{
+	char path[16];
+
+	(void)snprintf(path, sizeof(path), "%d", pid);
+	return follow_magic_link(proc_fd, path, "root", O_PATH | O_DIRECTORY);
+}
+
 int procfs_reopen(int proc_fd, int fd, int flags)
 {
 	char number[16];

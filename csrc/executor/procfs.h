@@ -39,6 +39,9 @@ int procfs_open_namespace(int proc_fd, const char *name);
 /* The same of another process. */
 int procfs_open_namespace_of(int proc_fd, pid_t pid, const char *name);
 
+/* What pid has for "/", O_PATH. fd, or -1 with errno. */
+int procfs_open_root_of(int proc_fd, pid_t pid);
+
 /* Start time of a process (field 22 of stat, clock ticks after boot). 0, or -1 with errno. */
 int procfs_start_time(int proc_fd, pid_t pid, uint64_t *ret_start);
 

@@ -103,6 +103,7 @@ function execLists(scope: ProcessScope, filter: Filter, target: ExecTarget): Exe
       ...connectConsole(scope),
       ...openIntelRdt(scope),
       ...initialAffinity(scope),
+      ...(scope.namespaces.has('mount') ? [] : [{ op: 'OPEN_INIT_ROOT', origin: NAMESPACES } as const]),
     ],
     spawn: spawnInto(scope),
     settle: [
@@ -164,6 +165,7 @@ function enter(scope: ProcessScope, ownKeyring: boolean): Op[] {
   return [
     { op: 'NOT_DUMPABLE', origin: ROOT_ORIGIN },
     { op: 'AWAIT', phase: PHASE.MAPPED, origin: NAMESPACES },
+    ...(namespaces.has('mount') ? [] : [{ op: 'CHROOT', origin: NAMESPACES } as const]),
     ...(namespaces.has('user') ? [{ op: 'BECOME_ROOT', origin: NAMESPACES } as const] : []),
     { op: 'NEW_SESSION', origin: ROOT_ORIGIN },
     ...(needsProc ? [{ op: 'PRIVATE_PROC', origin: ROOT_ORIGIN } as const] : []),

@@ -75,12 +75,15 @@ export function compileCreate(
     live: false,
   });
   const lists: Plan['lists'] = {
-    setup: [...listenerPage(filter), ...setup(c, sources.ops, [...early, ...(early.length > 0 ? delegation : [])])],
+    setup: [
+      ...listenerPage(filter),
+      ...setup(c, sources.ops, [...rootfs.setup, ...early, ...(early.length > 0 ? delegation : [])]),
+    ],
     spawn: spawn(c, lateNamespaces(c) | CLONE_NEW.cgroup),
     settle: settle(c, filter, [...late, ...(early.length > 0 ? [] : delegation)]),
-    init: init(c, rootfs, mounts, filter),
+    init: init(c, rootfs.init, mounts, filter),
     started: compileHooks(spec, 'poststart'),
-    teardown: teardown(c, cgroup?.teardown ?? []),
+    teardown: teardown(c, [...(cgroup?.teardown ?? []), ...rootfs.teardown]),
   };
   if (c.report.issues.length > 0) throw new SpecError(c.report.issues, undefined, c.report.warnings);
   const exec = compilePlainExec(c, filter, lists);
@@ -94,7 +97,7 @@ const chooseDriver = (spec: ValidSpec, facts: HostFacts, { systemd }: CreateOpti
   systemd === null ? compileCgroup(spec, facts) : compileSystemdCgroup(spec, facts, systemd.id);
 
 /** What only opens something comes before STATE_CREATE, the first effect. */
-function setup(c: Context, sources: readonly Op[], cgroup: readonly Op[]): Op[] {
+function setup(c: Context, sources: readonly Op[], host: readonly Op[]): Op[] {
   return [
     ...openNamespaces(c),
     ...sources,
@@ -105,7 +108,7 @@ function setup(c: Context, sources: readonly Op[], cgroup: readonly Op[]): Op[] 
     ...notifyDirectory(c),
     ...exitFile(c),
     { op: 'EXEC_FIFO', ...containerRoot(c), origin: ROOT_ORIGIN },
-    ...cgroup,
+    ...host,
     ...compileIntelRdt(c),
   ];
 }
@@ -130,12 +133,12 @@ function settle(c: Context, filter: Filter, cgroup: readonly Op[]): Op[] {
   ];
 }
 
-function init(c: Context, rootfs: Op, mounts: MountOps, filter: Filter): Op[] {
+function init(c: Context, rootfs: readonly Op[], mounts: MountOps, filter: Filter): Op[] {
   return [
     ...becomeInit(c),
-    compileHostPropagation(c),
+    ...compileHostPropagation(c),
     ...(isNew(c.namespaces, 'network') ? [{ op: 'LOOPBACK_UP', origin: NAMESPACES } as const] : []),
-    rootfs,
+    ...rootfs,
     ...mounts.ops,
     ...mountNotify(c),
     ...compileDevices(c),
@@ -160,10 +163,10 @@ function init(c: Context, rootfs: Op, mounts: MountOps, filter: Filter): Op[] {
 }
 
 /** Only what create made: a joined namespace or a cgroup that was there stays. */
-function teardown(c: Context, cgroup: readonly Op[]): Op[] {
+function teardown(c: Context, host: readonly Op[]): Op[] {
   return [
     ...returnNetDevices(c),
-    ...cgroup,
+    ...host,
     ...removeIntelRdt(c),
     { op: 'STATE_REMOVE', origin: ROOT_ORIGIN },
     ...compileHooks(c.spec, 'poststop'),

@@ -15,7 +15,7 @@ import { createContext, ROOT_ORIGIN } from './context.js';
 import type { Compiled } from './index.js';
 import { checkMountLabel } from './lsm.js';
 import { compileMounts, containerPath } from './mounts.js';
-import { NAMESPACES, privateNamespaces, readNamespaces } from './namespaces.js';
+import { NAMESPACES, privateNamespaces, readNamespaces, requireMountNamespace } from './namespaces.js';
 import { refuse } from './report.js';
 import { rootfsPath } from './rootfs.js';
 import type { CompileServices } from './services.js';
@@ -49,6 +49,7 @@ export function compileLiveMounts(
   const options = { bundle: target.bundle, noPivot: false, noNewKeyring: false, record: '', systemd: null };
   const context = createContext(target.spec, facts, options, services);
   const sources = createLiveSources(context);
+  requireMountNamespace(context);
   checkMountLabel(context);
   checkFree(context.report, target);
   const { ops } = compileMounts(context, {

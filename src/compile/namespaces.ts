@@ -10,7 +10,7 @@ import type { ValidSpec } from '../spec/valid.js';
 import { CLONE_NEW } from '../util/kernel.js';
 import { append, type JsonPointer, pointer } from '../util/pointer.js';
 import { type Context, type ProcessScope, runtimeHas } from './context.js';
-import { refuse } from './report.js';
+import { type Report, refuse, warn } from './report.js';
 
 interface Listed extends LinuxNamespace {
   readonly at: JsonPointer;
@@ -101,8 +101,27 @@ export function checkNamespaces({ namespaces, facts, report }: ProcessScope): vo
       hint: 'add {"type": "user"} with linux.uidMappings and gidMappings, as "tsrun spec --rootless" does',
     });
   }
+  if (!namespaces.has('mount')) checkHostMounts(namespaces, report);
+}
+
+const ADD_MOUNT = 'add {"type": "mount"}';
+
+function checkHostMounts(namespaces: Namespaces, report: Report): void {
+  if (namespaces.has('user')) {
+    refuse(report, 'MOUNT_NAMESPACE_MISSING', NAMESPACES, 'must list a mount namespace beside the user namespace', {
+      hint: `${ADD_MOUNT}: a user namespace may not mount in one of the host's`,
+    });
+    return;
+  }
+  const message = "lists no mount namespace: the container's mounts are the host's, and its root is a chroot";
+  warn(report, 'HOST_MOUNT_NAMESPACE', NAMESPACES, message, { hint: ADD_MOUNT });
+}
+
+/** For commands that work inside the container's own tree of mounts. */
+export function requireMountNamespace({ namespaces, report }: ProcessScope): void {
   if (namespaces.has('mount')) return;
-  refuse(report, 'MOUNT_NAMESPACE_MISSING', NAMESPACES, 'must list a mount namespace', {
-    hint: 'add {"type": "mount"}: without one every mount of the container would be made in the host\'s tree',
+  const message = 'lists no mount namespace, which this command needs';
+  refuse(report, 'MOUNT_NAMESPACE_MISSING', NAMESPACES, message, {
+    hint: `${ADD_MOUNT} and create the container anew`,
   });
 }

@@ -4,6 +4,7 @@
  *
  * Pure.
  */
+import { SpecError } from '../errors.js';
 import type { HostFacts } from '../host/facts.js';
 import { type Op, PHASE } from '../plan/op.gen.js';
 import type { Plan } from '../plan/plan.js';
@@ -15,6 +16,7 @@ import { compileHooks } from './hooks.js';
 import { type Compiled, compileCreate } from './index.js';
 import { parseMountOptions } from './mount-options.js';
 import { containerPath } from './mounts.js';
+import { requireMountNamespace } from './namespaces.js';
 import { compileHostPropagation, rootfsPath } from './rootfs.js';
 import type { CompileServices } from './services.js';
 import { NO_SLOT } from './sources.js';
@@ -41,6 +43,8 @@ export function compileRestore(
 ): Compiled & { readonly external: readonly ExternalMount[] } {
   const created = compileCreate(spec, facts, options, services);
   const context = createContext(spec, facts, options, services);
+  requireMountNamespace(context);
+  if (context.report.issues.length > 0) throw new SpecError(context.report.issues);
   const { setup, started, teardown } = created.plan.lists;
   const external = externalMounts(created.plan);
   const lists = {
@@ -77,7 +81,7 @@ function runCriu(context: Context, options: RestoreOptions, external: readonly E
   const { criu, path, images, work } = options;
   return [
     { op: 'AWAIT', phase: PHASE.MAPPED, origin: ROOT_ORIGIN },
-    compileHostPropagation(context),
+    ...compileHostPropagation(context),
     {
       op: 'OPEN_ROOTFS',
       path: rootfsPath(context.spec, context.options.bundle),

@@ -1,6 +1,8 @@
 /**
  * root and linux.rootfsPropagation: the tree that init works in, and how it becomes "/".
  *
+ * A container in the runtime's own mount namespace has it bound in the host's tree until it is deleted, and a chroot.
+ *
  * OCI runtime-spec, config "Root", config-linux "Rootfs Mount Propagation"; mount_namespaces(7), pivot_root(2). Pure.
  */
 import { posix } from 'node:path';
@@ -39,15 +41,22 @@ export function rootfsPath(spec: ValidSpec, bundle: string): string {
  * only "shared" asks for the opposite. Unbindable is for the container's "/" alone: in an unbindable tree nothing,
  * not even the rootfs, could be bound.
  */
-export function compileHostPropagation({ spec }: Context): Op {
+export function compileHostPropagation({ spec, namespaces }: Context): Op[] {
+  if (!namespaces.has('mount')) return [];
   const asked = spec.linux?.rootfsPropagation;
   const { kind, recursive } = parse(asked ?? 'rslave');
   const propagation = kind === 'shared' ? MS.SHARED : kind === 'slave' ? MS.SLAVE : MS.PRIVATE;
   const flags = kind !== 'shared' || recursive ? ATTR.RECURSIVE : 0;
-  return { op: 'PROPAGATION', propagation, flags, origin: PROPAGATION };
+  return [{ op: 'PROPAGATION', propagation, flags, origin: PROPAGATION }];
 }
 
-export function openRootfs(context: Context, sources: Sources): Op {
+export interface RootfsOps {
+  readonly setup: readonly Op[];
+  readonly init: readonly Op[];
+  readonly teardown: readonly Op[];
+}
+
+export function openRootfs(context: Context, sources: Sources): RootfsOps {
   // spec/ refuses "/"; a relative path can lead there only from a certain bundle.
   const place = rootfsPath(context.spec, context.options.bundle);
   if (place === '/') {
@@ -55,8 +64,12 @@ export function openRootfs(context: Context, sources: Sources): Op {
       value: context.spec.root.path,
     });
   }
+  if (!context.namespaces.has('mount')) {
+    const at = { path: place, origin: ROOT_PATH };
+    return { setup: [{ op: 'ATTACH_ROOTFS', ...at }], init: [], teardown: [{ op: 'DETACH_ROOTFS', ...at }] };
+  }
   const { slot } = openSource(sources, { path: place, recursive: true, origin: ROOT_PATH });
-  return { op: 'OPEN_ROOTFS', path: place, slot, origin: ROOT_PATH };
+  return { setup: [], init: [{ op: 'OPEN_ROOTFS', path: place, slot, origin: ROOT_PATH }], teardown: [] };
 }
 
 /** process.cwd is made while that is still possible; 0755 as other runtimes do. */
@@ -72,7 +85,7 @@ export function readOnlyRootfs({ spec }: Context): Op[] {
 }
 
 /** pivot_root, or MS_MOVE for hosts on a ramdisk; then the propagation that the container's "/" was asked to have. */
-export function enterRootfs({ spec, options, report }: Context): Op[] {
+export function enterRootfs({ spec, options, report, namespaces }: Context): Op[] {
   const asked = spec.linux?.rootfsPropagation;
   if (options.noPivot && asked !== undefined && parse(asked).kind === 'private') {
     refuse(report, 'NO_PIVOT_PRIVATE', PROPAGATION, 'is not safe without pivot_root', {
@@ -80,7 +93,8 @@ export function enterRootfs({ spec, options, report }: Context): Op[] {
       hint: 'leave out --no-pivot, or ask for rslave',
     });
   }
-  const enter: Op = { op: options.noPivot ? 'MOVE_ROOT' : 'PIVOT_ROOT', origin: ROOT_PATH };
+  const pivot = options.noPivot ? 'MOVE_ROOT' : 'PIVOT_ROOT';
+  const enter: Op = { op: namespaces.has('mount') ? pivot : 'CHROOT', origin: ROOT_PATH };
   if (asked === undefined) return [enter];
   const { kind, recursive } = parse(asked);
   const flags = recursive ? ATTR.RECURSIVE : 0;

@@ -566,6 +566,32 @@ export interface MoveRootOp {
   readonly origin: JsonPointer;
 }
 
+/** For a container in the runtime's own mount namespace: bind the root file system (a path whose last component is no symlink) onto itself recursively, private, after the id of that mount was written to the state directory; keep the fd that every later path is resolved in. */
+export interface AttachRootfsOp {
+  readonly op: 'ATTACH_ROOTFS';
+  readonly path: string;
+  readonly origin: JsonPointer;
+}
+
+/** Detach the mount on path with all below, if it is the one that ATTACH_ROOTFS recorded. */
+export interface DetachRootfsOp {
+  readonly op: 'DETACH_ROOTFS';
+  readonly path: string;
+  readonly origin: JsonPointer;
+}
+
+/** chroot(2) to the rootfs, or to what OPEN_INIT_ROOT found. */
+export interface ChrootOp {
+  readonly op: 'CHROOT';
+  readonly origin: JsonPointer;
+}
+
+/** exec: the container's init has a root that no namespace leads to; keep an fd of it. */
+export interface OpenInitRootOp {
+  readonly op: 'OPEN_INIT_ROOT';
+  readonly origin: JsonPointer;
+}
+
 /** Reopen those of fds 0-2 that are the host's /dev/null on the container's; a root file system without /dev/null is let be. */
 export interface ContainerNullOp {
   readonly op: 'CONTAINER_NULL';
@@ -1150,6 +1176,10 @@ export type Op =
   | SysctlOp
   | PivotRootOp
   | MoveRootOp
+  | AttachRootfsOp
+  | DetachRootfsOp
+  | ChrootOp
+  | OpenInitRootOp
   | ContainerNullOp
   | StdioOwnerOp
   | MakeDirectoryOp
@@ -1621,6 +1651,32 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
   MOVE_ROOT: {
     code: 77,
     lists: ['init'],
+    fields: [
+    ],
+  },
+  ATTACH_ROOTFS: {
+    code: 250,
+    lists: ['setup'],
+    fields: [
+      { name: 'path', type: 'str', offset: 8, slots: false },
+    ],
+  },
+  DETACH_ROOTFS: {
+    code: 251,
+    lists: ['teardown'],
+    fields: [
+      { name: 'path', type: 'str', offset: 8, slots: false },
+    ],
+  },
+  CHROOT: {
+    code: 252,
+    lists: ['init'],
+    fields: [
+    ],
+  },
+  OPEN_INIT_ROOT: {
+    code: 253,
+    lists: ['setup'],
     fields: [
     ],
   },

@@ -202,6 +202,13 @@ const STORIES: Stories = {
   MASK_PATH: { phase: 'protect', why: 'What is in there is about the whole machine, or leads to its memory.' },
   SYSCTL: { phase: 'protect', why: 'Kernel parameters of its own namespaces a container may choose.' },
   PIVOT_ROOT: { phase: 'enter', why: 'Unlike chroot it leaves no way back: the old root is detached.' },
+  ATTACH_ROOTFS: {
+    phase: 'prepare',
+    why: "Without a mount namespace of its own the container lives in the host's tree.",
+  },
+  DETACH_ROOTFS: { phase: 'remove', why: "What was mounted in the host's tree must not stay there." },
+  CHROOT: { phase: 'enter', why: 'Without a mount namespace of its own nothing can be pivoted.' },
+  OPEN_INIT_ROOT: { phase: 'prepare', why: 'No namespace leads to the root of a chroot.' },
   MOVE_ROOT: { phase: 'enter', why: 'A ramdisk cannot be pivoted away from, so the new root is moved over it.' },
   CONTAINER_NULL: { phase: 'enter', why: 'No descriptor of the host must stay open.' },
   HOSTNAME: { phase: 'enter', why: 'The uts namespace has a name of its own.' },

@@ -9,7 +9,7 @@ import { DEV_NULL, type ExternalMount, externalMounts } from '../compile/restore
 import { type CriuOptions, REQUEST } from '../criu/messages.js';
 import { criuFailure, requireFeatures, startCriu } from '../criu/program.js';
 import { converse } from '../criu/session.js';
-import { StateError, UsageError } from '../errors.js';
+import { StateError, TsrunError, UsageError } from '../errors.js';
 import { parseMountinfo } from '../host/parse.js';
 import { compileWithLibseccomp } from '../native/seccomp.js';
 import type { ContainerId } from '../state/container-id.js';
@@ -39,6 +39,7 @@ export function checkpointContainer(runtime: Runtime, request: CheckpointRequest
   const { id, preDump } = request;
   refuseRootless(hostFacts(), 'checkpoint');
   const container = readContainer(runtime, id);
+  requireOwnMounts(container);
   const pid = runningPid(runtime, id);
   requireFeatures({ memoryTracking: preDump, lazyPages: request.lazyPages });
   const stdio = readStdio(pid);
@@ -49,6 +50,18 @@ export function checkpointContainer(runtime: Runtime, request: CheckpointRequest
     dump(request, { ...options, imagesDirectory: images, workDirectory: work });
   });
   if (!preDump && !request.leaveRunning) deleteContainer(runtime, id, { force: true });
+}
+
+function requireOwnMounts({ id, spec }: Container): void {
+  if (spec.linux?.namespaces?.some(({ type }) => type === 'mount')) return;
+  const hint = 'create it with {"type": "mount"} in linux.namespaces';
+  throw new TsrunError(
+    'HOST_UNSUPPORTED',
+    `cannot checkpoint a container in the host's mount namespace: ${quote(id)}`,
+    {
+      hint,
+    },
+  );
 }
 
 function runningPid(runtime: Runtime, id: ContainerId): number {

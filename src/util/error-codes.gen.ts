@@ -114,6 +114,7 @@ export type SpecIssueCode =
   | 'NAMESPACE_UNSUPPORTED'
   | 'USER_NAMESPACE_MISSING'
   | 'MOUNT_NAMESPACE_MISSING'
+  | 'HOST_MOUNT_NAMESPACE'
   | 'MOUNT_OPTION_UNSUPPORTED'
   | 'MOUNT_OPTION_NO_EFFECT'
   | 'MOUNT_OPTIONS_TOO_LONG'
@@ -319,7 +320,8 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"ID_NOT_MAPPED","group":"host","fields":"`process.user` and others","meaning":"the id is not in the user namespace's mappings","remedy":"add it to them"},
   {"code":"NAMESPACE_UNSUPPORTED","group":"host","fields":"`linux.namespaces`","meaning":"the kernel has no such namespace","remedy":"remove the namespace, or use a kernel that has it"},
   {"code":"USER_NAMESPACE_MISSING","group":"host","fields":"`linux.namespaces`","meaning":"without root, a container needs a user namespace of its own","remedy":"add `{\"type\": \"user\"}` with uidMappings and gidMappings"},
-  {"code":"MOUNT_NAMESPACE_MISSING","group":"host","fields":"`linux.namespaces`","meaning":"without a mount namespace all mounts would be the host's","remedy":"add `{\"type\": \"mount\"}`"},
+  {"code":"MOUNT_NAMESPACE_MISSING","group":"host","fields":"`linux.namespaces`","meaning":"a user namespace may not mount in the host's mount namespace","remedy":"add `{\"type\": \"mount\"}`"},
+  {"code":"HOST_MOUNT_NAMESPACE","group":"host","warning":true,"fields":"`linux.namespaces`","meaning":"without a mount namespace the container's mounts are the host's, and its root is a chroot","remedy":"add `{\"type\": \"mount\"}`"},
   {"code":"MOUNT_OPTION_UNSUPPORTED","group":"host","fields":"`mounts`","meaning":"the kernel has no such option","remedy":"remove the option, or use a newer kernel"},
   {"code":"MOUNT_OPTION_NO_EFFECT","group":"host","warning":true,"fields":"`mounts`","meaning":"an option has no effect on this mount","remedy":"remove the option"},
   {"code":"MOUNT_OPTIONS_TOO_LONG","group":"host","fields":"`mounts`","meaning":"more than a page of options","remedy":"shorten them: fewer layers of an overlay, or shorter paths"},

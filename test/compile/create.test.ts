@@ -19,7 +19,7 @@ t.test('compileCreate refuses namespaces that cannot be', (t) => {
     ['NAMESPACE_UNSUPPORTED /linux/namespaces/1'],
   );
   t.same(
-    refusals(() => create({ linux: { namespaces: [{ type: 'pid' }] } })),
+    refusals(() => create({ linux: { ...MAPS, namespaces: [{ type: 'user' }] } })),
     ['MOUNT_NAMESPACE_MISSING /linux/namespaces'],
   );
   t.end();
