@@ -1,0 +1,46 @@
+/** The directory of a run and the probe in it. */
+import { spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import type { Bench } from './lab.js';
+
+export interface BenchOptions {
+  readonly runtime: string;
+  readonly probe: string;
+  /** Before the command, with {root} for a directory of ours. */
+  readonly globalArgs: string;
+}
+
+/** Containers of a user namespace walk this path, so everybody may. */
+export function openBench({ runtime, probe, globalArgs }: BenchOptions): Bench {
+  const dir = mkdtempSync(join(tmpdir(), 'conform-'));
+  chmodSync(dir, 0o755);
+  mkdirSync(join(dir, 'state'), { mode: 0o700 });
+  copyFileSync(probe, join(dir, 'probe'));
+  chmodSync(join(dir, 'probe'), 0o755);
+  const args = globalArgs.split(' ').filter((arg) => arg !== '');
+  return {
+    runtime: {
+      path: findRuntime(runtime),
+      globalArgs: args.map((arg) => arg.replace('{root}', join(dir, 'state'))),
+    },
+    probe: join(dir, 'probe'),
+    dir,
+    mark: basename(dir),
+  };
+}
+
+export function closeBench({ dir }: Bench): void {
+  rmSync(dir, { recursive: true, force: true });
+}
+
+function findRuntime(name: string): string {
+  if (name.includes('/')) {
+    if (!existsSync(name)) throw new Error(`${name} does not exist`);
+    return resolve(name);
+  }
+  const found = spawnSync('sh', ['-c', 'command -v "$1"', 'sh', name], { encoding: 'utf8' }).stdout.trim();
+  if (found === '') throw new Error(`${name} is not on PATH`);
+  return found;
+}

@@ -1,0 +1,108 @@
+/** What the host offers, by the names that cases use in `needs`. Each name has one function, which says what is missing. */
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { controllerDirectory, isUnified } from './cgroup.js';
+import type { Need } from './model.js';
+
+const CHECKS: { readonly [kind: string]: (name: string) => string | undefined } = {
+  root: () => (process.geteuid?.() === 0 ? undefined : 'needs root'),
+  /** A capability of the runtime. */
+  capability: (name) => (hasCapability(name) ? undefined : `the host gives no ${name}`),
+  controller: (name) => (controllerDirectory(name) ? undefined : `no cgroup controller ${name}`),
+  unified: (name) => (isUnified(name) ? undefined : `no cgroup2 controller ${name}`),
+  namespace: (name) => (existsSync(`/proc/self/ns/${name}`) ? undefined : `no ${name} namespaces`),
+  command: (name) => (findCommand(name) ? undefined : `${name} is not installed`),
+  path: (path) => (existsSync(path) ? undefined : `no ${path}`),
+  'no-path': (path) => (existsSync(path) ? `${path} is there` : undefined),
+  'file-system': (name) =>
+    new RegExp(`\\t${name}$`, 'm').test(read('/proc/filesystems')) ? undefined : `no file system ${name}`,
+  /** "rlimit:NOFILE>=100": the hard limit that the suite itself has. */
+  rlimit: (condition) => rlimitProblem(condition),
+  /** sched(7): with cgroup v1 a new group may run no real-time process until it is given a budget. */
+  realtime: () =>
+    existsSync(join(controllerDirectory('cpu') ?? '/', 'cpu.rt_runtime_us'))
+      ? 'a new cgroup (v1) has no real-time budget here'
+      : undefined,
+  processors: (count) => (onlineProcessors() >= Number(count) ? undefined : `needs ${count} processors`),
+};
+
+const answers = new Map<Need, string | undefined>();
+
+/** Why this host does not have it, or undefined. */
+export function needProblem(need: Need): string | undefined {
+  if (!answers.has(need)) {
+    const [kind = '', ...rest] = need.split(':');
+    const check = CHECKS[kind];
+    if (check === undefined) throw new Error(`unknown need '${need}'`);
+    answers.set(need, check(rest.join(':')));
+  }
+  return answers.get(need);
+}
+
+/** capabilities(7): the numbers that are needed here. */
+export const CAPABILITY_NUMBERS: readonly string[] = [
+  ...['CHOWN', 'DAC_OVERRIDE', 'DAC_READ_SEARCH', 'FOWNER', 'FSETID', 'KILL', 'SETGID', 'SETUID', 'SETPCAP'],
+  ...['LINUX_IMMUTABLE', 'NET_BIND_SERVICE', 'NET_BROADCAST', 'NET_ADMIN', 'NET_RAW', 'IPC_LOCK', 'IPC_OWNER'],
+  ...['SYS_MODULE', 'SYS_RAWIO', 'SYS_CHROOT', 'SYS_PTRACE', 'SYS_PACCT', 'SYS_ADMIN', 'SYS_BOOT', 'SYS_NICE'],
+  ...['SYS_RESOURCE', 'SYS_TIME', 'SYS_TTY_CONFIG', 'MKNOD', 'LEASE', 'AUDIT_WRITE', 'AUDIT_CONTROL', 'SETFCAP'],
+  ...['MAC_OVERRIDE', 'MAC_ADMIN', 'SYSLOG', 'WAKE_ALARM', 'BLOCK_SUSPEND', 'AUDIT_READ', 'PERFMON', 'BPF'],
+  'CHECKPOINT_RESTORE',
+].map((name) => `CAP_${name}`);
+
+function hasCapability(name: string): boolean {
+  const line = /^CapPrm:\s*(\w+)/m.exec(read('/proc/self/status'))?.[1] ?? '0';
+  return ((BigInt(`0x${line}`) >> BigInt(CAPABILITY_NUMBERS.indexOf(name))) & 1n) === 1n;
+}
+
+const RLIMIT_ROWS: { readonly [name: string]: string } = {
+  CPU: 'Max cpu time',
+  FSIZE: 'Max file size',
+  DATA: 'Max data size',
+  STACK: 'Max stack size',
+  CORE: 'Max core file size',
+  RSS: 'Max resident set',
+  NPROC: 'Max processes',
+  NOFILE: 'Max open files',
+  MEMLOCK: 'Max locked memory',
+  AS: 'Max address space',
+  LOCKS: 'Max file locks',
+  SIGPENDING: 'Max pending signals',
+  MSGQUEUE: 'Max msgqueue size',
+  NICE: 'Max nice priority',
+  RTPRIO: 'Max realtime priority',
+  RTTIME: 'Max realtime timeout',
+};
+
+function rlimitProblem(condition: string): string | undefined {
+  const [name = '', value = '0'] = condition.split('>=');
+  if (hasCapability('CAP_SYS_RESOURCE')) return undefined;
+  const row = read('/proc/self/limits')
+    .split('\n')
+    .find((line) => line.startsWith(RLIMIT_ROWS[name] ?? '?'));
+  const hard = row?.slice(47).trim().split(/\s+/)[0] ?? '0';
+  if (hard === 'unlimited' || Number(hard) >= Number(value)) return undefined;
+  return `the hard limit RLIMIT_${name} is ${hard} here, and CAP_SYS_RESOURCE is missing`;
+}
+
+function onlineProcessors(): number {
+  return (read('/proc/cpuinfo').match(/^processor\s*:/gm) ?? []).length;
+}
+
+function findCommand(name: string): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some((directory) => {
+    try {
+      accessSync(join(directory, name), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * The runtime under test, by its command line only: create, start, state, kill, delete, and features where a case says so.
+ * Output goes to files, not pipes: a container keeps them open.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface Outcome {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Runtime {
+  readonly path: string;
+  /** Before the command: "--root DIR" for most. */
+  readonly globalArgs: readonly string[];
+}
+
+/** Milliseconds; an emulated processor is some twenty times slower. */
+export const DEADLINE = 1000 * Number(process.env['CONFORMANCE_DEADLINE'] ?? 30);
+
+let calls = 0;
+
+/** A status of 124 means that the runtime did not end in time. `output` names the file that gets stdout. */
+export async function call(
+  runtime: Runtime,
+  args: readonly string[],
+  where: { readonly dir: string; readonly output?: string; readonly cwd?: string },
+): Promise<Outcome> {
+  const number = ++calls;
+  const files = [where.output ?? join(where.dir, `call-${number}.out`), join(where.dir, `call-${number}.err`)] as const;
+  const [out, err] = [openSync(files[0], 'a'), openSync(files[1], 'w')];
+  const child = spawn(runtime.path, [...runtime.globalArgs, ...args], {
+    stdio: ['ignore', out, err],
+    cwd: where.cwd ?? where.dir,
+    env: { PATH: process.env['PATH'], HOME: '/root', XDG_RUNTIME_DIR: process.env['XDG_RUNTIME_DIR'] },
+  });
+  closeSync(out);
+  closeSync(err);
+  const status = await ended(child);
+  return { status, stdout: readFileSync(files[0], 'utf8'), stderr: readFileSync(files[1], 'utf8') };
+}
+
+async function ended(child: ChildProcess): Promise<number> {
+  const timer = setTimeout(() => child.kill('SIGKILL'), DEADLINE);
+  try {
+    return await new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code) => resolve(code ?? 124));
+    });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** False when the condition does not come true within the time. */
+export async function eventually(condition: () => boolean, deadline = DEADLINE): Promise<boolean> {
+  for (const end = Date.now() + deadline; Date.now() < end; await sleep(4)) if (condition()) return true;
+  return condition();
+}
+
+/** A zombie has ended: only nobody has asked for its status. */
+export function isAlive(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * The command line: npm run conformance -- --runtime PATH, or tsrun conformance. Exit status 0 if no case failed, 1 if one
+ * did, 2 for a mistake on the command line.
+ */
+import { existsSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { AREAS, REQUIREMENTS } from './cases/index.js';
+import { leftovers } from './cases/leftovers.js';
+import { closeBench, openBench } from './harness/bench.js';
+import { needProblem } from './harness/host.js';
+import type { Result } from './harness/model.js';
+import { count, FORMATS, type Format, printReport } from './harness/report.js';
+import { casesOf, runAreas } from './harness/run.js';
+
+export const USAGE = `usage: conformance --runtime PATH [options]
+
+Runs the conformance suite of the OCI runtime specification on a runtime, by its command line alone. Needs root.
+
+  --runtime PATH        the runtime; a name without a slash is looked for on PATH
+  --filter TEXT         only cases whose id begins with TEXT or contains it; may be repeated
+  --report FORMAT       ${FORMATS.join(', ')} (default: tap)
+  --output FILE         write the report there instead of to standard output
+  --global-args TEXT    options before the command; {root} is a directory of the suite (default: "--root {root}")
+  --jobs N              containers at a time (default: 2)
+  --probe FILE          the compiled program of conformance/probe
+  --list                print the ids of the cases and end
+`;
+
+const OPTIONS = {
+  runtime: { type: 'string' },
+  filter: { type: 'string', multiple: true },
+  report: { type: 'string', default: 'tap' },
+  output: { type: 'string' },
+  'global-args': { type: 'string', default: '--root {root}' },
+  jobs: { type: 'string', default: '2' },
+  probe: { type: 'string' },
+  list: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+export interface Defaults {
+  readonly probe: string;
+  readonly runtime?: string;
+}
+
+/** Returns the exit status. */
+export async function main(argv: readonly string[], defaults: Defaults): Promise<number> {
+  let values: ReturnType<typeof parse>;
+  try {
+    values = parse(argv);
+  } catch (error) {
+    return usageError(error instanceof Error ? error.message : String(error));
+  }
+  if (values.help) return print(USAGE, 0);
+  if (values.list)
+    return print(
+      `${AREAS.flatMap(casesOf)
+        .map(({ id }) => id)
+        .join('\n')}\n`,
+      0,
+    );
+  const runtime = values.runtime ?? defaults.runtime;
+  if (runtime === undefined) return usageError('--runtime is missing');
+  const format = FORMATS.find((name) => name === values.report);
+  if (format === undefined) return usageError(`--report: '${values.report}' is none of ${FORMATS.join(', ')}`);
+  const probe = resolve(values.probe ?? defaults.probe);
+  if (!existsSync(probe)) return usageError(`--probe: ${probe} does not exist: run npm run build:native`);
+  const missing = needProblem('root');
+  if (missing !== undefined) return usageError(missing);
+  return runSuite({ ...values, runtime, probe, format });
+}
+
+function parse(argv: readonly string[]) {
+  return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: false }).values;
+}
+
+function print(text: string, status: number): number {
+  process.stdout.write(text);
+  return status;
+}
+
+function usageError(text: string): number {
+  process.stderr.write(`conformance: ${text}\n`);
+  return 2;
+}
+
+export interface SuiteOptions {
+  readonly runtime: string;
+  readonly probe: string;
+  readonly format: Format;
+  readonly 'global-args': string;
+  readonly jobs: string;
+  readonly filter?: string[] | undefined;
+  readonly output?: string | undefined;
+}
+
+async function runSuite(options: SuiteOptions): Promise<number> {
+  const begin = Date.now();
+  const results = await collect(options);
+  const seconds = (Date.now() - begin) / 1000;
+  const requirements = new Map(REQUIREMENTS.map((one) => [one.id, one]));
+  const report = printReport(options.format, { runtime: options.runtime, results, requirements, seconds });
+  if (options.output === undefined) process.stdout.write(report);
+  else writeFileSync(options.output, report);
+  const { passed, failed, skipped } = count(results);
+  process.stderr.write(`${passed} passed, ${failed} failed, ${skipped} skipped (${seconds.toFixed(0)} s)\n`);
+  return failed === 0 ? 0 : 1;
+}
+
+/** In the order of the cases, whatever ran first. */
+export async function collect(options: Omit<SuiteOptions, 'format'>): Promise<readonly Result[]> {
+  const bench = openBench({ ...options, globalArgs: options['global-args'] });
+  const results: Result[] = [];
+  const filters = options.filter ?? [''];
+  const wants = (id: string): boolean => filters.some((filter) => id.includes(filter));
+  try {
+    await runAreas(bench, AREAS, { wants, jobs: Number(options.jobs), onResult: (result) => results.push(result) });
+    results.push(...leftovers(bench).filter(({ id }) => wants(id)));
+  } finally {
+    closeBench(bench);
+  }
+  const order = new Map(AREAS.flatMap(casesOf).map(({ id }, index) => [id, index]));
+  const place = ({ id }: Result): number => order.get(id) ?? order.size;
+  return results.sort((a, b) => place(a) - place(b));
+}

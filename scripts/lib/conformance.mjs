@@ -1,0 +1,25 @@
+// The bundle of the conformance suite: dist/conformance.mjs, which knows nothing of tsrun.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fail, ROOT } from './run.mjs';
+
+const BUNDLE = join(ROOT, 'dist/conformance.mjs');
+
+/** Its path. Without esbuild the one that is there is taken. */
+export async function bundleConformance() {
+  const esbuild = await import('esbuild').catch(() => undefined);
+  if (esbuild)
+    await esbuild.build({
+      absWorkingDir: ROOT,
+      entryPoints: ['conformance/main.ts'],
+      outfile: 'dist/conformance.mjs',
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+      legalComments: 'none',
+      logLevel: 'warning',
+    });
+  else if (!existsSync(BUNDLE)) fail('conformance: neither dist/conformance.mjs nor esbuild is there: run npm ci');
+  return BUNDLE;
+}
