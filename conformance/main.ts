@@ -2,7 +2,7 @@
  * The command line: npm run conformance -- --runtime PATH, or tsrun conformance. Exit status 0 if no case failed, 1 if one
  * did, 2 for a mistake on the command line.
  */
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { AREAS, REQUIREMENTS } from './cases/index.js';
@@ -75,13 +75,26 @@ function parse(argv: readonly string[]) {
   return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: false }).values;
 }
 
+/** All of it, before the caller ends the process: process.stdout would still hold what a full pipe does not take. */
+function say(fd: number, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let done = 0; done < bytes.length; ) {
+    try {
+      done += writeSync(fd, bytes, done);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}
+
 function print(text: string, status: number): number {
-  process.stdout.write(text);
+  say(1, text);
   return status;
 }
 
 function usageError(text: string): number {
-  process.stderr.write(`conformance: ${text}\n`);
+  say(2, `conformance: ${text}\n`);
   return 2;
 }
 
@@ -101,10 +114,10 @@ async function runSuite(options: SuiteOptions): Promise<number> {
   const seconds = (Date.now() - begin) / 1000;
   const requirements = new Map(REQUIREMENTS.map((one) => [one.id, one]));
   const report = printReport(options.format, { runtime: options.runtime, results, requirements, seconds });
-  if (options.output === undefined) process.stdout.write(report);
+  if (options.output === undefined) say(1, report);
   else writeFileSync(options.output, report);
   const { passed, failed, skipped } = count(results);
-  process.stderr.write(`${passed} passed, ${failed} failed, ${skipped} skipped (${seconds.toFixed(0)} s)\n`);
+  say(2, `${passed} passed, ${failed} failed, ${skipped} skipped (${seconds.toFixed(0)} s)\n`);
   return failed === 0 ? 0 : 1;
 }
 

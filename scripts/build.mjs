@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
+import { bundleConformance } from './lib/conformance.mjs';
 import { capture, cleanEnv, fail, ROOT, run } from './lib/run.mjs';
 
 const DIST = join(ROOT, 'dist');
@@ -167,6 +168,7 @@ const moduleUrl = {
 };
 
 await bundle();
+await bundleConformance();
 if (!options.has('--bundle-only')) {
   const native = ['scripts/build-native.mjs', ...(options.has('--tests') ? ['--tests'] : [])];
   const status = run(process.execPath, native, { env: cleanEnv() });

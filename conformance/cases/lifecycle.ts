@@ -206,7 +206,7 @@ const createScripts: readonly Script<Lab>[] = [
   ...Object.entries({ slash: 'a/b', parent: '../escape', dots: '..', dot: '.', empty: '' }).map(([name, id]) =>
     script(`create.valid-id.${name}`, 'create.valid-id', async (lab) => {
       lab.configure(['self']);
-      refused(await lab.run('create', '--bundle', lab.bundle, id), `create with the id ${JSON.stringify(id)}`);
+      refused(await lab.create({ id }), `create with the id ${JSON.stringify(id)}`);
       refused(await lab.run('state', id), 'state afterwards');
     }),
   ),

@@ -2,10 +2,20 @@
  * One container's surroundings: its directory, bundle and output, the operations on it, and what must be undone when the
  * case is over, however it ended.
  */
-import { chmodSync, linkSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { must } from './check.js';
-import { baseConfig, type Config } from './config.js';
+import { baseConfig, type Config, type Mount } from './config.js';
 import type { Answer, Patch, Place, Undo } from './model.js';
 import { apply, fill, serialize } from './patch.js';
 import { call, DEADLINE, eventually, isAlive, type Outcome, type Runtime } from './runtime.js';
@@ -28,6 +38,7 @@ export class Lab implements Place {
   readonly rootfs: string;
   readonly bench: Bench;
   readonly #undo: Undo[] = [];
+  readonly #there = new Set<string>();
 
   constructor(bench: Bench) {
     this.bench = bench;
@@ -50,6 +61,7 @@ export class Lab implements Place {
   configure(asks: readonly string[], ...patches: readonly (Patch | undefined)[]): Config {
     const config = baseConfig(asks.map((ask) => fill(ask, this)));
     for (const patch of patches) apply(config, patch, this);
+    makeMountpoints(this.rootfs, config);
     writeFileSync(join(this.bundle, 'config.json'), serialize(config));
     return config;
   }
@@ -61,8 +73,16 @@ export class Lab implements Place {
   create(options: { readonly id?: string; readonly extra?: readonly string[] } = {}): Promise<Outcome> {
     const id = options.id ?? this.id;
     const args = ['create', '--bundle', this.bundle, '--pid-file', this.pidFile, ...(options.extra ?? []), id];
-    this.undo(() => this.remove(id));
-    return call(this.bench.runtime, args, { dir: this.dir, output: this.output });
+    return this.#track(id, call(this.bench.runtime, args, { dir: this.dir, output: this.output }));
+  }
+
+  /** What a create made is removed when the lab closes, unless the case does it. */
+  async #track(id: string, created: Promise<Outcome>): Promise<Outcome> {
+    const outcome = await created;
+    if (outcome.status !== 0 || this.#there.has(id)) return outcome;
+    this.#there.add(id);
+    this.undo(() => this.#remove(id));
+    return outcome;
   }
 
   start(id = this.id): Promise<Outcome> {
@@ -73,8 +93,10 @@ export class Lab implements Place {
     return this.run('kill', id, signal);
   }
 
-  delete(id = this.id): Promise<Outcome> {
-    return this.run('delete', id);
+  async delete(id = this.id): Promise<Outcome> {
+    const outcome = await this.run('delete', id);
+    if (outcome.status === 0) this.#there.delete(id);
+    return outcome;
   }
 
   /** The state document; an error if the operation fails or the answer is no JSON. */
@@ -138,13 +160,13 @@ export class Lab implements Place {
   }
 
   /** Whatever state it is in. Without a --force that works it is killed by hand. */
-  private async remove(id: string): Promise<void> {
-    const { status } = await this.run('state', id);
-    if (status !== 0) return;
+  async #remove(id: string): Promise<void> {
+    if (!this.#there.delete(id)) return;
     if ((await this.run('delete', '--force', id)).status === 0) return;
     const pid = this.pid;
     if (pid > 1 && isAlive(pid)) process.kill(pid, 'SIGKILL');
-    await this.delete(id);
+    await eventually(() => !isAlive(pid), 1000);
+    await this.run('delete', id);
   }
 }
 
@@ -175,6 +197,19 @@ export function readText(path: string): string {
     return readFileSync(path, 'utf8');
   } catch {
     return '';
+  }
+}
+
+/** The specification does not say who makes them. */
+function makeMountpoints(rootfs: string, { mounts }: Config): void {
+  const all: readonly Partial<Mount>[] = Object.values(mounts ?? []);
+  for (const { destination, source } of all) {
+    if (typeof destination !== 'string') continue;
+    const path = join(rootfs, destination);
+    if (existsSync(path)) continue;
+    const isFile = source !== undefined && statSync(source, { throwIfNoEntry: false })?.isDirectory() === false;
+    mkdirSync(isFile ? dirname(path) : path, { recursive: true });
+    if (isFile) writeFileSync(path, '');
   }
 }
 

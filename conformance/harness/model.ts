@@ -71,14 +71,14 @@ export interface Group {
   readonly needs?: readonly Need[];
   /** The configuration that the cases of this group have in common. */
   readonly patch?: Patch;
-  /** Makes what the configuration refers to; what it returns undoes that. */
-  readonly prepare?: (place: Place) => Promise<Undo> | Undo;
+  /** Makes what the configuration refers to; what it returns undoes that, and may be awaited. */
+  readonly prepare?: (place: Place) => Undo;
   readonly observations?: readonly Observation[];
   /** Each on its own. The group's configuration without a refusal's patch is one that must be accepted. */
   readonly refusals?: readonly Refusal[];
 }
 
-export type Undo = (() => Promise<void> | void) | undefined;
+export type Undo = (() => unknown) | undefined;
 
 export interface Script<L> extends CaseBase {
   readonly run: (lab: L) => Promise<void>;

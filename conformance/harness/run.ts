@@ -102,8 +102,9 @@ async function judge(run: () => Promise<void> | void): Promise<Pick<Result, 'sta
 
 /** runtime.md, "Errors": as if the operation had never been tried. Create may refuse, or start, or the program never runs. */
 async function refuse(lab: Lab, group: Group, one: Refusal): Promise<void> {
-  lab.undo(await group.prepare?.(lab));
+  prepare(lab, group);
   lab.configure(['self'], group.patch, one.patch);
+  const before = findLeaks([lab.id], []);
   const created = await lab.create();
   must(created.status !== 124, 'create does not end');
   if (created.status === 0) {
@@ -114,19 +115,32 @@ async function refuse(lab: Lab, group: Group, one: Refusal): Promise<void> {
     must((await lab.delete()).status !== 0, 'neither create nor start nor delete is an error');
     return;
   }
-  refused(await lab.run('state', lab.id), 'state of a container whose create failed');
-  const leaks = (): string[] => findLeaks([lab.id], []);
+  const state = await lab.run('state', lab.id);
+  if (state.status === 0) lab.undo(() => lab.run('delete', '--force', lab.id));
+  refused(state, 'state of a container whose create failed');
+  const leaks = (): string[] => findLeaks([lab.id], []).filter((leak) => !before.includes(leak));
   must(await eventually(() => leaks().length === 0, 3000), `create failed and left: ${leaks().join('; ')}`);
+}
+
+/** What the host cannot do is no fault of the runtime. */
+function prepare(lab: Lab, group: Group): void {
+  try {
+    lab.undo(group.prepare?.(lab));
+  } catch (error) {
+    throw new Skipped(`the host could not prepare it: ${error instanceof Error ? error.message.trim() : error}`);
+  }
 }
 
 async function observe(bench: Bench, group: Group, observations: readonly Observation[], onResult: OnResult) {
   const seen = await answersOf(bench, group, observations);
-  if (typeof seen !== 'string') {
+  if (!(seen instanceof Error)) {
     for (const one of observations) onResult({ ...naming(one), ...(await judge(() => seen.check(one))) });
     return seen.close();
   }
-  if (observations.length === 1 || !observations.some(({ patch }) => patch !== undefined)) {
-    for (const one of observations) onResult({ ...naming(one), status: 'failed', detail: seen });
+  const atFault = observations.length === 1 || !observations.some(({ patch }) => patch !== undefined);
+  if (atFault || seen instanceof Skipped) {
+    const status = seen instanceof Skipped ? 'skipped' : 'failed';
+    for (const one of observations) onResult({ ...naming(one), status, detail: seen.message });
     return;
   }
   const middle = Math.ceil(observations.length / 2);
@@ -140,12 +154,16 @@ interface Observed {
 }
 
 /** What the container of these observations answered, or why there is none. */
-async function answersOf(bench: Bench, group: Group, observations: readonly Observation[]): Promise<Observed | string> {
+async function answersOf(
+  bench: Bench,
+  group: Group,
+  observations: readonly Observation[],
+): Promise<Observed | Unmet | Skipped> {
   const lab = new Lab(bench);
   const asks = [...new Set(observations.flatMap(({ ask }) => ask))];
   const patches: (Patch | undefined)[] = [group.patch, ...observations.map(({ patch }) => patch)];
   try {
-    lab.undo(await group.prepare?.(lab));
+    prepare(lab, group);
     await lab.created(asks, ...patches);
     const pid = lab.pid;
     succeeded(await lab.start(), 'start');
@@ -154,7 +172,7 @@ async function answersOf(bench: Bench, group: Group, observations: readonly Obse
     return { check: (one) => check(one, answers, lab, pid), close: () => lab.close() };
   } catch (error) {
     await lab.close();
-    if (error instanceof Unmet) return error.message;
+    if (error instanceof Unmet || error instanceof Skipped) return error;
     throw error;
   }
 }

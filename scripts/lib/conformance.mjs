@@ -1,9 +1,9 @@
-// The bundle of the conformance suite: dist/conformance.mjs, which knows nothing of tsrun.
+// The bundle of the conformance suite: dist/conformance.cjs, which knows nothing of tsrun.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fail, ROOT } from './run.mjs';
 
-const BUNDLE = join(ROOT, 'dist/conformance.mjs');
+const BUNDLE = join(ROOT, 'dist/conformance.cjs');
 
 /** Its path. Without esbuild the one that is there is taken. */
 export async function bundleConformance() {
@@ -12,14 +12,14 @@ export async function bundleConformance() {
     await esbuild.build({
       absWorkingDir: ROOT,
       entryPoints: ['conformance/main.ts'],
-      outfile: 'dist/conformance.mjs',
+      outfile: 'dist/conformance.cjs',
       bundle: true,
       platform: 'node',
-      format: 'esm',
+      format: 'cjs',
       target: 'node20',
       legalComments: 'none',
       logLevel: 'warning',
     });
-  else if (!existsSync(BUNDLE)) fail('conformance: neither dist/conformance.mjs nor esbuild is there: run npm ci');
+  else if (!existsSync(BUNDLE)) fail('conformance: neither dist/conformance.cjs nor esbuild is there: run npm ci');
   return BUNDLE;
 }

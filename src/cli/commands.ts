@@ -3,6 +3,7 @@ import type { Command } from './command.js';
 import { check } from './commands/check.js';
 import { checkpoint } from './commands/checkpoint.js';
 import { completion } from './commands/completion.js';
+import { conformance } from './commands/conformance.js';
 import { create } from './commands/create.js';
 import { remove } from './commands/delete.js';
 import { events } from './commands/events.js';
@@ -43,6 +44,7 @@ export const COMMANDS: readonly Command[] = [
   check,
   checkpoint,
   completion,
+  conformance,
   create,
   remove,
   events,

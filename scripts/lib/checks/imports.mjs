@@ -35,6 +35,19 @@ export function checkImports() {
   return offenders;
 }
 
+/** The conformance suite runs on any runtime and must not know ours: it is by itself. */
+export function checkConformanceImports() {
+  const offenders = [];
+  for (const path of listFiles(['conformance'], ['.ts'])) {
+    if (path.endsWith('.test.ts')) continue;
+    for (const { from, line } of importsOf(path, readText(path))) {
+      const own = from.startsWith('node:') || new URL(from, `file:///${path}`).pathname.startsWith('/conformance/');
+      if (!own) offenders.push(`${path}:${line}: the conformance suite imports ${from}, may import: itself and node`);
+    }
+  }
+  return offenders;
+}
+
 function moduleOf(path) {
   return path.split('/')[1];
 }

@@ -4,7 +4,7 @@ import { isGenerated, listFiles } from '../files.mjs';
 import { capture, captureAsync, hasCommand, ROOT } from '../run.mjs';
 import { checkBudgets } from './budget.mjs';
 import { checkDrift } from './drift.mjs';
-import { checkImports, checkRootfsAccess } from './imports.mjs';
+import { checkConformanceImports, checkImports, checkRootfsAccess } from './imports.mjs';
 
 const BIN = `${ROOT}/node_modules/.bin`;
 
@@ -23,7 +23,7 @@ export function checks({ fix = false } = {}) {
     { name: 'clang-format', run: () => clangFormat(fix) },
     { name: 'no conflict markers', run: conflictMarkers },
     { name: 'size budgets', run: checkBudgets },
-    { name: 'import table', run: () => ({ offenders: checkImports() }) },
+    { name: 'import table', run: () => ({ offenders: [...checkImports(), ...checkConformanceImports()] }) },
     { name: 'no fs below a rootfs', run: () => ({ offenders: checkRootfsAccess() }) },
     { name: 'types', run: () => types },
   ];

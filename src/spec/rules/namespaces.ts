@@ -43,7 +43,12 @@ function userNamespace(linux: Linux, on: Site<Config>): void {
   }
 }
 
+/** The keys are names of clocks, so one that is unknown is a value that cannot be applied and no unknown property. */
 function timeOffsets(offsets: LinuxTimeOffsets, on: Site<Config>): void {
+  for (const clock of Object.keys(offsets)) {
+    if (clock !== 'monotonic' && clock !== 'boottime')
+      on.error('UNKNOWN_VALUE', `/${clock}`, 'is no clock of a time namespace (want monotonic or boottime)');
+  }
   if (offsets.monotonic === undefined && offsets.boottime === undefined) return;
   const time = namespaceOf(on.root, 'time');
   if (time === undefined) {
