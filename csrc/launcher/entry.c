@@ -8,8 +8,8 @@
 
 #define CHECKED_AT offsetof(struct entry_header, size)
 
-/* FNV-1a over 32-bit words, as src/cache/entry.ts has it. Against accidents; the checks below are against the rest. */
-static uint32_t checksum(const uint8_t *bytes, size_t size)
+/* FNV-1a over 32-bit words, as src/cache/entry.ts has it. */
+uint32_t entry_checksum(const uint8_t *bytes, size_t size)
 {
 	uint32_t sum = 0x811c9dc5u;
 	uint32_t word;
@@ -52,7 +52,7 @@ static bool check_header(const uint8_t *bytes, size_t size)
 		return false;
 	if (memcmp(header->magic, ENTRY_MAGIC, sizeof(header->magic)) != 0 || header->version != ENTRY_VERSION)
 		return false;
-	if (header->size != size || header->checksum != checksum(bytes, size))
+	if (header->size != size || header->checksum != entry_checksum(bytes, size))
 		return false;
 	if (header->pool.first > size || header->pool.count != size - header->pool.first || !are_tables(header))
 		return false;
@@ -122,12 +122,19 @@ static bool check_patches(const struct entry *entry)
 	return true;
 }
 
+/* A copy: the table's numbers of 64 bits may lie at a multiple of 4. */
+static struct entry_file file_at(const struct entry *entry, uint32_t index)
+{
+	struct entry_file file;
+
+	memcpy(&file, entry->bytes + entry->header->files.first + index * sizeof(file), sizeof(file));
+	return file;
+}
+
 static bool check_files(const struct entry *entry)
 {
-	const struct entry_file *files = ENTRY_TABLE(entry, files);
-
 	for (uint32_t i = 0; i < entry->header->files.count; i++) {
-		struct entry_span path = files[i].path;
+		struct entry_span path = file_at(entry, i).path;
 
 		if (!in_pool(entry->header, path) || path.size < 2)
 			return false;
@@ -156,12 +163,11 @@ static uint64_t nanoseconds(struct timespec time)
 
 bool entry_is_fresh(const struct entry *entry)
 {
-	const struct entry_file *files = ENTRY_TABLE(entry, files);
-	struct entry_file file;
 	struct stat st;
 
 	for (uint32_t i = 0; i < entry->header->files.count; i++) {
-		memcpy(&file, &files[i], sizeof(file));
+		struct entry_file file = file_at(entry, i);
+
 		if (stat(entry_text(entry, file.path).at, &st) < 0)
 			return false;
 		if (st.st_dev != file.dev || st.st_ino != file.ino || (uint64_t)st.st_size != file.size)

@@ -100,6 +100,9 @@ struct text {
 	size_t size;
 };
 
+/* size: a multiple of 8. Against accidents; what entry_open() checks is against the rest. */
+uint32_t entry_checksum(const uint8_t *bytes, size_t size);
+
 /* 0, or -1 for bytes that are no sound entry. They must stay as they are while it is used. */
 int entry_open(const uint8_t *bytes, size_t size, struct entry *ret_entry);
 
