@@ -21,6 +21,7 @@ for group in "$@"; do
 		want make make
 		want cmake cmake
 		want pkg-config pkg-config
+		! command -v apt-get >/dev/null 2>&1 || want musl-gcc musl-tools # without, the executor is larger
 		[ -e /usr/include/seccomp.h ] || pkg-config --exists libseccomp 2>/dev/null || missing="$missing libseccomp-dev"
 		[ -e /usr/include/zstd.h ] || missing="$missing libzstd-dev"
 		;;

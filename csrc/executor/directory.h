@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sys.h"
+
 struct directory {
 	int fd;
 	long length; /* of buffer; after the end 0, or -1 and errno says why */
@@ -30,7 +32,7 @@ static inline const struct dirent64 *directory_next(struct directory *directory)
 
 		if (directory->at >= directory->length) {
 			directory->at = 0;
-			directory->length = getdents64(directory->fd, directory->buffer, sizeof(directory->buffer));
+			directory->length = sys_getdents(directory->fd, directory->buffer, sizeof(directory->buffer));
 			if (directory->length <= 0)
 				return NULL;
 		}

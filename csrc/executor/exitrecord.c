@@ -14,6 +14,7 @@
 #include "cleanup.h"
 #include "io.h"
 #include "procfs.h"
+#include "sys.h"
 
 size_t exit_record(const char *id, pid_t pid, int status, bool oom_killed, char *ret_text)
 {
@@ -103,7 +104,7 @@ static int status_of_pidfd(int pidfd, int *ret_status)
 {
 	struct pidfd_info info = { .mask = PIDFD_INFO_EXIT };
 
-	if (pidfd < 0 || ioctl(pidfd, PIDFD_GET_INFO, &info) < 0 || (info.mask & PIDFD_INFO_EXIT) == 0)
+	if (pidfd < 0 || sys_ioctl(pidfd, PIDFD_GET_INFO, &info) < 0 || (info.mask & PIDFD_INFO_EXIT) == 0)
 		return -1;
 	*ret_status = info.exit_code;
 	return 0;

@@ -13,15 +13,15 @@
 #include "cleanup.h"
 #include "exitrecord.h"
 #include "io.h"
+#include "signals.h"
 #include "statedir.h"
 
 _Noreturn static void wait_as_stub(int executor)
 {
 	unsigned char status = 1;
-	sigset_t all;
+	sigset_t all = signals_all();
 
 	/* They are for the executor, which gets those of a terminal itself. */
-	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 	while (read(executor, &status, 1) < 0 && errno == EINTR)
 		;

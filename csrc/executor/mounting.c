@@ -17,7 +17,7 @@
 
 static int stat_mount(int fd, struct statx *ret_stat)
 {
-	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, ret_stat);
+	return sys_statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, ret_stat);
 }
 
 int mount_id(int fd, uint64_t *ret_id)

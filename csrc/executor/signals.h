@@ -4,8 +4,18 @@
 
 #include <signal.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+/* Not sigfillset(3), which leaves out signals that the C library keeps for itself: callers may send these too. */
+static inline sigset_t signals_all(void)
+{
+	sigset_t all;
+
+	memset(&all, 0xff, sizeof(all));
+	return all;
+}
 
 static inline void signals_reset(void)
 {

@@ -1,6 +1,6 @@
 /*
- * System calls that glibc 2.36 (Debian 12) has no function for, and the few constants its headers
- * lack. One thin wrapper each; no policy.
+ * System calls that glibc 2.36 or musl 1.2.3 (Debian 12) have no function for, or one of another type, and the few
+ * constants their headers lack. One thin wrapper each; no policy.
  */
 #ifndef TSRUN_SYS_H
 #define TSRUN_SYS_H
@@ -9,6 +9,7 @@
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>
+#include <linux/stat.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -102,6 +103,23 @@ static inline int sys_fsmount(int fd, unsigned int flags, unsigned int attribute
 static inline int sys_fspick(int dirfd, const char *path, unsigned int flags)
 {
 	return (int)syscall(SYS_fspick, dirfd, path, flags);
+}
+
+/* getdents64(2): bytes of struct dirent64. */
+static inline ssize_t sys_getdents(int fd, void *buffer, size_t size)
+{
+	return syscall(SYS_getdents64, fd, buffer, size);
+}
+
+/* The C libraries do not agree on the type of a request. */
+static inline int sys_ioctl(int fd, unsigned int request, void *argument)
+{
+	return (int)syscall(SYS_ioctl, fd, request, argument);
+}
+
+static inline int sys_statx(int fd, const char *path, int flags, unsigned int mask, struct statx *ret_stat)
+{
+	return (int)syscall(SYS_statx, fd, path, flags, mask, ret_stat);
 }
 
 static inline int sys_mount_setattr(int dirfd, const char *path, unsigned int flags, struct mount_attr *attr)

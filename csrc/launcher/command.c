@@ -8,8 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LAST_SIGNAL	  64
-#define LAST_NAMED_SIGNAL 31
+#define LAST_SIGNAL 64
+
+/* Of the generic Linux ABI, from 1 on. */
+static const char *const SIGNAL_NAMES[] = { "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1",
+	"SEGV", "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU",
+	"XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS" };
 
 enum kind {
 	SWITCH,
@@ -203,12 +207,9 @@ int signal_number(const char *text)
 	}
 	if (strncasecmp(text, "SIG", 3) == 0)
 		text += 3;
-	for (int signal = 1; signal <= LAST_NAMED_SIGNAL; signal++) {
-		const char *name = sigabbrev_np(signal);
-
-		if (name != NULL && strcasecmp(text, name) == 0)
-			return signal;
-	}
+	for (int i = 0; i < (int)(sizeof(SIGNAL_NAMES) / sizeof(SIGNAL_NAMES[0])); i++)
+		if (strcasecmp(text, SIGNAL_NAMES[i]) == 0)
+			return i + 1;
 	return -1;
 }
 

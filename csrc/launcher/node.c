@@ -110,7 +110,7 @@ const char *node_home(void)
 
 static void complain(const char *name, int error)
 {
-	(void)dprintf(STDERR_FILENO, "tsrun: %s: %s\n", name, strerrordesc_np(error));
+	(void)dprintf(STDERR_FILENO, "tsrun: %s: %s\n", name, strerror(error));
 }
 
 /* argv with node and its script in place of its first word. No more of it than the kernel took: execve(2), E2BIG. */

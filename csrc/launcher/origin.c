@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "node.h"
+#include "signals.h"
 
 void leave_caller(struct origin *origin)
 {
@@ -20,20 +21,18 @@ void leave_caller(struct origin *origin)
 
 void hold_signals(void)
 {
-	sigset_t all;
+	const sigset_t all = signals_all();
 
-	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 }
 
 _Noreturn void become_node(const struct origin *origin, int answer_fd)
 {
 	const struct timespec now = { 0 };
+	const sigset_t all = signals_all();
 	char answer[32];
-	sigset_t all;
 
 	/* What asked the executor to stop has been heard. */
-	(void)sigfillset(&all);
 	while (sigtimedwait(&all, NULL, &now) > 0)
 		;
 	(void)sigprocmask(SIG_SETMASK, &origin->signals, NULL);

@@ -10,16 +10,21 @@ import { needCommand, type Skip } from './host.js';
 
 const SOURCES = fileURLToPath(new URL('programs', import.meta.url));
 
-export type ProgramName = 'agent' | 'sdnotify' | 'syscall' | 'probe' | 'swap' | 'churn' | 'deny' | 'evil.so';
+export type ProgramName = 'agent' | 'sdnotify' | 'syscall' | 'probe' | 'swap' | 'churn' | 'deny' | 'evil.so' | 'tiny';
 
 export function needCompiler(): Skip {
   return needCommand('gcc');
 }
 
+function flagsOf(name: ProgramName): readonly string[] {
+  if (name === 'tiny') return ['-static', '-nostdlib', '-ffreestanding', '-fno-stack-protector', '-fno-pie', '-no-pie'];
+  return name.endsWith('.so') ? ['-shared', '-fPIC'] : ['-static'];
+}
+
 /** Absolute path of the compiled program. */
 export function program(name: ProgramName): string {
   const source = join(SOURCES, `${name.replace(/\.so$/, '')}.c`);
-  const flags = name.endsWith('.so') ? ['-shared', '-fPIC'] : ['-static'];
+  const flags = flagsOf(name);
   const key = createHash('sha256').update(readFileSync(source)).update(flags.join(' ')).digest('hex').slice(0, 12);
   const directory = join(tmpdir(), `tsrun-programs-${process.getuid?.() ?? 0}`);
   const target = join(directory, `${key}-${name}`);

@@ -1,5 +1,6 @@
 // The verbs that the launcher carries out without Node, and the same through Node: they do, print and end alike.
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { TestConfig } from '../helpers/config.js';
@@ -61,6 +62,18 @@ t.test('start, state, pause, resume, exec, kill and delete need no Node', { skip
     'a failure is for Node to tell',
   );
 });
+
+/** Linked with glibc it is three times as large. */
+const needSmall = () => (statSync(RUNTIME).size < 512 * 1024 ? false : 'the executor is not linked with musl');
+
+function residentKilobytes(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+}
+
+function childrenOf(pid: number): string[] {
+  const pids = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
+  return pids.map((child) => readFileSync(`/proc/${child}/comm`, 'utf8').trim());
+}
 
 /** Two containers with the same past; one is asked through the launcher, the other through Node. "ID" stands for each. */
 interface Pair {
@@ -218,6 +231,26 @@ t.test(
     }
   },
 );
+
+t.test('a waiting first process and a supervisor take little memory', { skip: skip || needSmall() }, async (t) => {
+  const box = sandbox(t);
+  const id = box.id();
+  const bundle = box.bundle(['sleep', '1000']);
+  must(box.run(['create', '--bundle', bundle.path, id]));
+  t.ok(residentKilobytes(box.state(id).pid) <= 512, 'init of a created container');
+  must(box.run(['start', id]));
+  for (const args of [
+    ['run', '--bundle', bundle.path, box.id()],
+    ['exec', id, 'sleep', '1000'],
+  ]) {
+    const child = spawn(RUNTIME, ['--root', box.root, ...args], { stdio: 'ignore' });
+    const pid = child.pid ?? 0;
+    t.teardown(() => child.kill('SIGKILL'));
+    const supervises = () => /^SigBlk:\s+f/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    t.ok(eventually(() => childrenOf(pid).some((name) => name === 'sleep') && supervises(), 10_000));
+    t.ok(residentKilobytes(pid) <= 1536, `what stays of ${args[0]}`);
+  }
+});
 
 t.test('exec of a container without a plan for it is compiled by Node', { skip }, async (t) => {
   const box = sandbox(t);

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import t from 'tap';
 import { needVm, skipUnless } from '../helpers/host.js';
+import { install, needCompiler } from '../helpers/programs.js';
 import { type Bundle, eventually, IS_TSRUN, must, needRuntime, type Sandbox, sandbox } from '../helpers/runtime.js';
 
 const skip = skipUnless(needVm(), needRuntime());
@@ -32,6 +33,14 @@ t.test('a process that takes more than memory.limit is killed', { skip }, async 
   });
   const result = box.run(['run', '--bundle', bundle.path, box.id()]);
   t.match(result.stdout, /tail: 137/);
+});
+
+t.test('a program without a C library runs in 512 KiB', { skip: skipUnless(skip, needCompiler()) }, async (t) => {
+  const box = sandbox(t);
+  const bundle = limited(box, ['/bin/tiny'], { memory: { limit: 512 << 10, swap: 512 << 10 } });
+  install(bundle.rootfs, 'tiny');
+  const ran = box.run(['run', '--bundle', bundle.path, box.id()]);
+  t.same(ran, { status: 7, stdout: 'tiny\n', stderr: '' });
 });
 
 t.test('pids.limit stops a fork bomb, and only that container', { skip }, async (t) => {

@@ -204,7 +204,7 @@ static bool has_ended(struct hook *hook)
 
 	/* Somebody else reaped it: how it ended is lost, and unknown is no success. */
 	if (pid < 0 && errno == ECHILD)
-		hook->status = W_EXITCODE(255, 0);
+		hook->status = 255 << 8;
 	return pid != 0 && (pid > 0 || errno == ECHILD);
 }
 

@@ -10,7 +10,7 @@ int op_rlimit(struct context *ctx, const struct op_rlimit *op, struct failure *r
 {
 	const struct rlimit limit = { .rlim_cur = op->soft, .rlim_max = op->hard };
 
-	if (prlimit(ctx->init_pid, (__rlimit_resource_t)op->resource, &limit, NULL) < 0)
+	if (prlimit(ctx->init_pid, (int)op->resource, &limit, NULL) < 0)
 		return FAIL(reterr, "prlimit");
 	return 0;
 }

@@ -21,6 +21,7 @@
 #include "../mounting.h"
 #include "../procfs.h"
 #include "../saferoot.h"
+#include "../sys.h"
 #include "../tty.h"
 #include "../unixsocket.h"
 
@@ -96,7 +97,7 @@ int tty_send_master(int socket_fd, int master, struct failure *reterr)
 	unsigned int number;
 	int length;
 
-	if (ioctl(master, TIOCGPTN, &number) < 0)
+	if (sys_ioctl(master, TIOCGPTN, &number) < 0)
 		return FAIL(reterr, "ioctl TIOCGPTN");
 	length = snprintf(name, sizeof(name), "/dev/pts/%u", number);
 	return unix_send_fd(socket_fd, master, name, (size_t)length) < 0 ? FAIL(reterr, "sendmsg") : 0;

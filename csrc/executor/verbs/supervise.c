@@ -115,9 +115,8 @@ static int watch(struct supervisor *supervisor, struct failure *reterr)
 static int take_over(struct supervisor *supervisor, struct failure *reterr)
 {
 	siginfo_t info;
-	sigset_t all;
+	sigset_t all = signals_all();
 
-	(void)sigfillset(&all);
 	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
 		return FAIL(reterr, "sigprocmask");
 	/* Ignored, it would make the kernel reap for us and the exit status would be lost. */
