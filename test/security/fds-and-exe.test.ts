@@ -383,7 +383,7 @@ t.test('only processes with one thread change namespaces', { skip: skipStrace },
   const bundle = box.bundle(['true']);
   const id = box.start(box.bundle());
   for (const args of [
-    ['exec', id, 'true'],
+    ['exec', '--env', 'A=b', id, 'true'],
     ['run', '--bundle', bundle.path, box.id()],
   ]) {
     const log = join(box.directory, 'strace');
