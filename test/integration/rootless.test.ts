@@ -1,9 +1,9 @@
 // Rootless: everything a user without rights does, as uid 1000 without capabilities on this host, with the config that
 // `tsrun spec --rootless` writes. With a systemd session and a delegated cgroup: test/systems/rootless.qemu.test.ts.
-import { statSync, symlinkSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { needCommand, needReadableBy, needUserNamespace, skipUnless } from '../helpers/host.js';
+import { needCommand, needReadableBy, needUserNamespace, type Skip, skipUnless } from '../helpers/host.js';
 import { must, needRuntime, RUNTIME } from '../helpers/runtime.js';
 import { type Config, walker } from '../helpers/walker.js';
 
@@ -236,3 +236,60 @@ t.test('root of a user namespace only: with and without another user namespace i
   t.match(must(inside(user.id())).stdout, /^ +0 +1000 +1$/m);
   t.ok(statSync(join(user.home, 'tsrun')).isDirectory(), 'the state is below XDG_RUNTIME_DIR');
 });
+
+/** crun goes only where cgroup2 has no controllers beside cgroup v1. */
+function needPlainHybrid(): Skip {
+  const file = '/sys/fs/cgroup/unified/cgroup.controllers';
+  const controllers = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+  return controllers === '' ? false : `crun refuses this host: cgroup2 has ${controllers} beside cgroup v1`;
+}
+
+const OTHERS = [
+  { other: 'runc', needs: false },
+  { other: 'crun', needs: needPlainHybrid() },
+] as const;
+
+/** What a program can tell of its surroundings, one line each, without what is different in each run. */
+const LOOK = [
+  'id',
+  'cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups | tr -s " "',
+  'grep -E "^(Cap|NoNewPrivs|Seccomp:)" /proc/self/status',
+  'hostname; pwd; umask; ulimit -n',
+  'cut -d" " -f5 /proc/self/mountinfo | grep -v ^/sys/ | sort -u',
+  'ls /dev; ls -l /dev/null | cut -c1-10; cat /dev/null && echo null',
+  'for file in /proc/sysrq-trigger /proc/sys/kernel/hostname /sys/kernel/x; do echo 1 2>/dev/null >$file || echo closed; done',
+  'kill -0 1 && echo own pids; env | grep -v TSRUN_TEST | sort',
+].join('; ');
+
+for (const { other, needs } of OTHERS) {
+  const both = skipUnless(tools, needCommand(other), needs);
+  t.test(`the same bundle gives the program the same surroundings as under ${other}`, { skip: both }, async (t) => {
+    const user = walker(t);
+    const older = (config: Config) => {
+      config['ociVersion'] = '1.0.2';
+      config['hostname'] = 'same';
+    };
+    user.config(['sh', '-c', LOOK], (config) => {
+      older(config);
+      config['linux'].uidMappings = RANGES;
+      config['linux'].gidMappings = RANGES;
+    });
+    const run = (runtime: string) => user.as([runtime, '--root', join(user.home, 'state'), 'run', user.id()]);
+    const [ours, theirs] = [run(RUNTIME), must(run(other))];
+    t.equal(ours.stdout, theirs.stdout);
+    t.equal(ours.status, 0);
+    for (const [args, status] of [
+      [['sh', '-c', 'exit 7'], 7],
+      [['/no/such'], undefined],
+    ] as const) {
+      user.config(args, older);
+      const ends = [run(RUNTIME), run(other)].map((result) => result.status);
+      if (status === undefined)
+        t.ok(
+          ends.every((one) => one !== 0),
+          ends.join(' '),
+        );
+      else t.same(ends, [status, status]);
+    }
+  });
+}
