@@ -14,6 +14,7 @@
 #include "cleanup.h"
 #include "freezer.h"
 #include "io.h"
+#include "mounting.h"
 #include "procfs.h"
 #include "sys.h"
 
@@ -126,6 +127,19 @@ int statedir_write(
 	return 0;
 }
 
+/* Now, because the program may move its descriptors about at any time: checkpoint must know the host's files among them. */
+static struct runtime_stdio describe(int fd)
+{
+	struct runtime_stdio described = { 0 };
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && mount_id(fd, &described.mount_id) == 0) {
+		described.ino = st.st_ino;
+		described.mode = st.st_mode;
+	}
+	return described;
+}
+
 int statedir_write_runtime(struct context *ctx, struct failure *reterr)
 {
 	struct runtime_record record = {
@@ -134,6 +148,7 @@ int statedir_write_runtime(struct context *ctx, struct failure *reterr)
 		.start_time = ctx->init_start,
 		.pid = ctx->init_pid,
 		.cgroup_dirs_made = ctx->cgroup_dirs_made,
+		.stdio = { describe(STDIN_FILENO), describe(STDOUT_FILENO), describe(STDERR_FILENO) },
 	};
 
 	return statedir_write(ctx, "runtime", &record, sizeof(record), 0600, reterr);

@@ -7,11 +7,19 @@
 
 #include "context.h"
 
-#define RUNTIME_MAGIC	"TSRRUN1"
+#define RUNTIME_MAGIC	"TSRRUN2"
 #define FIFO_NAME	"exec.fifo"
 #define FIFO_UNFINISHED ".exec.fifo"
 
-/* The file "runtime": read by src/state/ too. */
+/* What the container's process got as a descriptor; all zero for one that was closed. */
+struct runtime_stdio {
+	uint64_t mount_id;
+	uint64_t ino;
+	uint32_t mode; /* st_mode */
+	uint32_t reserved;
+};
+
+/* The file "runtime": src/state/stdio.ts reads it too. */
 struct runtime_record {
 	char magic[8];
 	uint64_t created_ns;
@@ -19,9 +27,11 @@ struct runtime_record {
 	int32_t pid;	     /* 0: not spawned yet */
 	uint32_t cgroup_dirs_made;
 	uint32_t reserved[2];
+	struct runtime_stdio stdio[3];
 };
 
-_Static_assert(sizeof(struct runtime_record) == 40, "read by src/state/");
+_Static_assert(sizeof(struct runtime_record) == 112 && __builtin_offsetof(struct runtime_record, stdio) == 40,
+	"read by src/state/stdio.ts");
 
 /* Opens <root>/<id> and loads plan and runtime record into ctx. lock: LOCK_EX, LOCK_SH or 0. */
 int statedir_load(struct context *ctx, int lock, struct failure *reterr);

@@ -16,7 +16,7 @@ import type { ContainerId } from '../state/container-id.js';
 import { quote } from '../util/quote.js';
 import { type Container, readContainer } from './container.js';
 import { type CriuChoices, commonOptions, joinedNamespaces, outsideMounts, refuseRootless } from './criu-choices.js';
-import { isExternalFile, readStdio, withDirectories, writeDescriptors } from './criu-images.js';
+import { isExternalFile, stdioKeys, withDirectories, writeDescriptors } from './criu-images.js';
 import { deleteContainer } from './delete.js';
 import { hostFacts, type Runtime } from './runtime.js';
 import { readState } from './state.js';
@@ -42,7 +42,7 @@ export function checkpointContainer(runtime: Runtime, request: CheckpointRequest
   requireOwnMounts(container);
   const pid = runningPid(runtime, id);
   requireFeatures({ memoryTracking: preDump, lazyPages: request.lazyPages });
-  const stdio = readStdio(pid);
+  const stdio = stdioKeys(runtime, id, container.spec.process?.terminal === true);
   // Whatever is refused is refused before a directory is made.
   const options = { ...dumpOptions(request, container, pid), ...externals(container, pid, stdio) };
   withDirectories(request, (images, work) => {

@@ -2,21 +2,16 @@
  * The directory of a checkpoint: CRIU's images, and descriptors.json, which says what the container's stdio was, so
  * that restore can put the caller's in its place. What stands in it is data of whoever made it: bounded and checked.
  */
-import {
-  closeSync,
-  constants,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readlinkSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TsrunError, UsageError } from '../errors.js';
+import type { ContainerId } from '../state/container-id.js';
+import { corrupt, readStateFile } from '../state/directory.js';
+import { parseStdio } from '../state/stdio.js';
 import { describeSystemError } from '../util/errno.js';
 import { readHostFile } from '../util/file.js';
 import { quote } from '../util/quote.js';
+import type { Runtime } from './runtime.js';
 
 const DESCRIPTORS = 'descriptors.json';
 const MAX_BYTES = 4096;
@@ -53,34 +48,15 @@ export function withDirectories<T>(
 }
 
 /**
- * A file outside the container as CRIU names it, mount and inode in hexadecimal; a pipe by its inode. What else stdio
- * may be (a terminal, the container's /dev/null) CRIU finds its way to itself.
+ * A file of the host as CRIU names it, mount and inode in hexadecimal; a pipe by its inode. To what else stdio may be (a
+ * terminal, the container's /dev/null) CRIU finds its way itself: the empty text.
  */
-function stdioKey(pid: number, fd: number, ownMounts: ReadonlySet<string>): string {
-  const path = `/proc/${pid}/fd/${fd}`;
-  const target = readlinkSync(path);
-  if (target.startsWith('pipe:')) return target;
-  const mount = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1'))?.[1];
-  const stat = statSync(path);
-  if (mount === undefined || ownMounts.has(mount) || !stat.isFile()) return target;
-  return `file[${Number(mount).toString(16)}:${stat.ino.toString(16)}]`;
-}
-
-function mountIds(pid: number): Set<string> {
-  const lines = readFileSync(`/proc/${pid}/mountinfo`, 'latin1').split('\n');
-  return new Set(lines.map((line) => line.split(' ', 1)[0] ?? ''));
-}
-
-/** Of the container's first process, in the order 0, 1, 2; the empty text for one that is closed. */
-export function readStdio(pid: number): string[] {
-  const mounts = mountIds(pid);
-  return [0, 1, 2].map((fd) => {
-    try {
-      return stdioKey(pid, fd, mounts);
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';
-      throw error;
-    }
+export function stdioKeys(runtime: Runtime, id: ContainerId, terminal: boolean): string[] {
+  const stdio = parseStdio(readStateFile(runtime.root, id, 'runtime'));
+  if (stdio === undefined) throw corrupt(id, 'runtime: not a record of this version');
+  return stdio.map(({ kind, mountId, inode }) => {
+    if (terminal || kind === 'other') return '';
+    return kind === 'pipe' ? `pipe:[${inode}]` : `file[${mountId.toString(16)}:${inode.toString(16)}]`;
   });
 }
 
@@ -101,7 +77,7 @@ export function writeDescriptors(imagePath: string, stdio: readonly string[]): v
 /** What CRIU is to be given a descriptor for: pipes and outside files. */
 export function readDescriptors(imagePath: string): { key: string; fd: number }[] {
   const path = join(imagePath, DESCRIPTORS);
-  const corrupt = () =>
+  const noList = () =>
     new TsrunError('IO', `--image-path: ${quote(path)} is no list of descriptors`, {
       hint: 'the directory must be one that "tsrun checkpoint" has written',
     });
@@ -109,11 +85,11 @@ export function readDescriptors(imagePath: string): { key: string; fd: number }[
   try {
     list = JSON.parse(readHostFile(path, '--image-path', { max: MAX_BYTES, nofollow: true }).toString('utf8'));
   } catch (error) {
-    throw error instanceof TsrunError ? error : corrupt();
+    throw error instanceof TsrunError ? error : noList();
   }
-  if (!Array.isArray(list) || list.length > 3) throw corrupt();
+  if (!Array.isArray(list) || list.length > 3) throw noList();
   return list.flatMap((key: unknown, fd) => {
-    if (typeof key !== 'string') throw corrupt();
+    if (typeof key !== 'string') throw noList();
     return PIPE.test(key) || EXTERNAL_FILE.test(key) ? [{ key, fd }] : [];
   });
 }

@@ -48,6 +48,12 @@ export function needRuntime(): Skip {
   return skipUnless(needRoot(), built, needBusybox());
 }
 
+/** With what each waits for in the kernel: only the one that was waited for is gone. */
+function processTable(): string {
+  const { stdout = '' } = spawnSync('ps', ['axfo', 'pid,ppid,stat,wchan:24,args'], { encoding: 'utf8' });
+  return stdout.replace(/^.*\[[^\]]*\]\n/gm, '');
+}
+
 /**
  * The exit status, 128 after a signal. Throws when the program could not be started, or hung until spawnSync killed it: no
  * test may take that for a refusal.
@@ -60,7 +66,8 @@ export function statusOf(
   if (done.error === undefined) return done.status ?? 128;
   if (!('code' in done.error && done.error.code === 'ETIMEDOUT')) throw done.error;
   const { stdout, stderr, timeout } = printed;
-  const lines = [`killed after ${timeout / 1000} s: ${command.join(' ')}`, 'printed so far:', stderr + stdout];
+  const killed = `killed after ${timeout / 1000} s: ${command.join(' ')}`;
+  const lines = [killed, 'printed so far:', stderr + stdout, 'processes:', processTable()];
   throw new Error(lines.join('\n'), { cause: done.error });
 }
 
