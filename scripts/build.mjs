@@ -135,6 +135,7 @@ const NO_STDOUT = { 'process.stdout.columns': 'undefined' };
  * Intl.Segmenter and an emoji expression (24 ms a start). node:assert takes 4 ms, and as many again for the
  * AssertionError that yargs makes and catches at each parse, which asks for colours and so makes process.stderr.
  * escalade looks for a package.json to take a version from, in the working directory, which is an engine's or a bundle.
+ * y18n looks for translations, which the bundle has not (5 % of a start).
  */
 const STUBS = {
   'string-width': 'export default (text) => text.length;',
@@ -143,12 +144,25 @@ const STUBS = {
     const refuse = (message) => { throw new Error(message); };
     export const strictEqual = (a, b, message) => { if (!Object.is(a, b)) refuse(message); };
     export const notStrictEqual = (a, b, message) => { if (Object.is(a, b)) refuse(message); };`,
+  y18n: `
+    const fill = (text, values) => values.reduce((left, value) => left.replace(/%[sd]/, () => String(value)), text);
+    const count = (one, many, number, ...values) => {
+      const text = number === 1 ? one : many;
+      return fill(text, text.includes('%d') ? [number, ...values] : values);
+    };
+    export default () => ({
+      __: (text, ...values) => fill(text, values), __n: count,
+      getLocale: () => 'en', setLocale: () => {}, updateLocale: () => {},
+    });`,
 };
 
 const stubs = {
   name: 'stubs',
   setup(build) {
-    build.onResolve({ filter: /^(string-width|escalade\/sync|assert)$/ }, ({ path }) => ({ path, namespace: 'stub' }));
+    build.onResolve({ filter: /^(string-width|escalade\/sync|assert|y18n)$/ }, ({ path }) => ({
+      path,
+      namespace: 'stub',
+    }));
     build.onLoad({ filter: /.*/, namespace: 'stub' }, ({ path }) => ({ contents: STUBS[path] }));
   },
 };

@@ -1,6 +1,7 @@
 /** What docker's `image inspect` and `image history` print of an image. */
 import { familiarReference, parseReference } from '../registry/reference.js';
-import { type Digest, shortDigest } from '../util/digest.js';
+import type { Digest } from '../util/digest.js';
+import { shortDigest } from '../util/short-digest.js';
 import { readImage } from './image.js';
 import type { ContentStore, StoredImage } from './store.js';
 

@@ -41,6 +41,3 @@ export const hashFor = (digest: Digest): Hash => createHash(digestParts(digest).
 export function finishDigest(hash: Hash, algorithm = 'sha256'): Digest {
   return `${algorithm}:${hash.digest('hex')}` as Digest;
 }
-
-/** docker's short form: twelve digits. */
-export const shortDigest = (digest: Digest): string => digestParts(digest).hex.slice(0, 12);

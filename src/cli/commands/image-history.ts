@@ -1,6 +1,7 @@
 /** `tsrun image history`: the steps an image was made in. */
-import { shortDigest } from '../../util/digest.js';
+
 import { humanDuration, humanSize } from '../../util/human.js';
+import { shortDigest } from '../../util/short-digest.js';
 import { defineCommand } from '../command.js';
 import { openImageStore, STORE_OPTIONS } from '../image-store.js';
 import { print } from '../output.js';

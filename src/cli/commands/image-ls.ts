@@ -1,7 +1,7 @@
 /** `tsrun image ls`: the images of the store, as docker prints them. */
 import type { ListedImage } from '../../image/list.js';
-import { shortDigest } from '../../util/digest.js';
 import { humanDuration, humanSize } from '../../util/human.js';
+import { shortDigest } from '../../util/short-digest.js';
 import { defineCommand } from '../command.js';
 import { readFilters } from '../filters.js';
 import { openImageStore, STORE_OPTIONS } from '../image-store.js';

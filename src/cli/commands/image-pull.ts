@@ -2,8 +2,8 @@
 import { UsageError } from '../../errors.js';
 import type { LayerState } from '../../image/pull.js';
 import type { RegistryClient } from '../../registry/client.js';
-import { shortDigest } from '../../util/digest.js';
 import { quote } from '../../util/quote.js';
+import { shortDigest } from '../../util/short-digest.js';
 import { defineCommand } from '../command.js';
 import { openImageStore, STORE_OPTIONS } from '../image-store.js';
 import { print } from '../output.js';

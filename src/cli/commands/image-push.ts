@@ -1,5 +1,5 @@
 /** `tsrun image push`: an image of the store to a registry. */
-import { shortDigest } from '../../util/digest.js';
+import { shortDigest } from '../../util/short-digest.js';
 import { defineCommand } from '../command.js';
 import { openImageStore, STORE_OPTIONS } from '../image-store.js';
 import { print } from '../output.js';
