@@ -42,7 +42,7 @@ export interface Call {
   readonly ok: readonly number[];
   /** What the message begins with: 'image "…"'. */
   readonly what: string;
-  /** Not to be tried again here: the caller does, or it must not be. */
+  /** The caller tries again: afterFailure(). */
   readonly once?: boolean;
 }
 
@@ -78,11 +78,14 @@ export class RegistryClient {
 
   /** Throws RegistryError. The body is the caller's to read or to drop: discard(). */
   call(call: Call): Promise<HttpResponse> {
-    return this.persistently(call.what, call.once === true ? 1 : this.settings.attempts, async () => {
-      const response = await this.authorised(call);
-      if (call.ok.includes(response.status)) return response;
-      throw await this.refusal(call, response);
-    });
+    if (call.once === true) return this.attempt(call);
+    return this.persistently(call.what, this.settings.attempts, () => this.attempt(call));
+  }
+
+  private async attempt(call: Call): Promise<HttpResponse> {
+    const response = await this.authorised(call);
+    if (call.ok.includes(response.status)) return response;
+    throw await this.refusal(call, response);
   }
 
   /** Whether the credentials are accepted. Throws RegistryError. */
