@@ -60,8 +60,9 @@ export function describeNetworkError(error: unknown): NetworkFailure {
   return { reason: errno === undefined ? quote(error.message, 200) : describeErrno(errno), hint: undefined, again };
 }
 
-/** A server that speaks plain HTTP answers a TLS handshake with text, or hangs up. */
+/** A server that speaks plain HTTP answers a TLS handshake with text, which is no record of TLS. */
 export function isNoTls(error: unknown): boolean {
-  const code = error instanceof Error ? codeOf(error) : '';
-  return ['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'ECONNRESET'].includes(code);
+  if (!(error instanceof Error)) return false;
+  if (['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'].includes(codeOf(error))) return true;
+  return codeOf(error) === 'EPROTO' && /wrong version number|packet length too long/.test(error.message);
 }

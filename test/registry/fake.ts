@@ -40,7 +40,7 @@ export async function fakeRegistry(t: Test, tls?: ServerOptions): Promise<Fake> 
     request.on('end', () => answer(fake, request, response, Buffer.concat(chunks)));
   };
   const server: Server = tls === undefined ? createServer(onRequest) : createTlsServer(tls, onRequest);
-  server.on('clientError', (_, socket) => socket.destroy());
+  server.on('clientError', (_, socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.teardown(() => {
     server.closeAllConnections();
