@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that building and testing need, and only those that are missing.
-#   scripts/bootstrap.sh [build] [rootfs] [tools] [engines] [vm] [qemu]      (default: build)
+#   scripts/bootstrap.sh [build] [rootfs] [tools] [engines] [images] [vm] [qemu]      (default: build)
 # Idempotent. Without apt, or without root, it says what is missing and exits 1 for "build" and 0 for the rest:
 # tests whose tools are missing skip with that reason.
 set -u
@@ -54,6 +54,14 @@ for group in "$@"; do
 		want crun crun
 		want iptables iptables
 		;;
+	images)
+		want docker-registry docker-registry
+		want skopeo skopeo
+		want umoci umoci
+		want podman podman
+		want buildah buildah
+		want openssl openssl
+		;;
 	vm)
 		want linux.uml user-mode-linux
 		want modprobe kmod
@@ -66,7 +74,7 @@ for group in "$@"; do
 		want mke2fs e2fsprogs
 		;;
 	*)
-		echo "bootstrap: unknown group '$group': build, rootfs, tools, engines, vm or qemu" >&2
+		echo "bootstrap: unknown group '$group': build, rootfs, tools, engines, images, vm or qemu" >&2
 		exit 2
 		;;
 	esac

@@ -1,10 +1,10 @@
 // npm test: everything, from a bare clone: packages, dependencies, build, checks, unit and golden tests, C tests,
-// integration, engines, limits, systems. A level that cannot run here is skipped with its reason. Options: names of levels
-// (checks unit native integration engines limits systems); none means all. The last line is always the totals.
+// integration, engines, images, limits, systems. A level that cannot run here is skipped with its reason. Options: names of levels
+// (checks unit native integration engines images limits systems); none means all. The last line is always the totals.
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { captureAsync, fail, run } from './lib/run.mjs';
 
-const LEVELS = ['checks', 'unit', 'native', 'integration', 'engines', 'limits', 'systems'];
+const LEVELS = ['checks', 'unit', 'native', 'integration', 'engines', 'images', 'limits', 'systems'];
 const chosen = process.argv.slice(2);
 for (const name of chosen) if (!LEVELS.includes(name)) fail(`test: unknown level '${name}': ${LEVELS.join(', ')}`, 2);
 const wants = (name) => chosen.length === 0 || chosen.includes(name);
@@ -21,7 +21,7 @@ const aside = wants('systems') && LEVELS.filter(wants).length > 1 ? startSystems
 if (wants('checks')) add(await levels.staticChecks());
 if (wants('unit')) add(await levels.unitTests());
 if (wants('native')) add(await levels.nativeTests());
-for (const name of ['integration', 'engines']) {
+for (const name of ['integration', 'engines', 'images']) {
   if (!wants(name)) continue;
   add(isRoot ? await levels.levelTests(name, { timeout: 600 }) : levels.skipLevel(name, 'needs root'));
 }
@@ -63,8 +63,10 @@ function prepare() {
 
 function bootstrap() {
   const groups = ['build'];
-  if (wants('integration') || wants('engines') || wants('limits') || wants('systems')) groups.push('rootfs', 'tools');
+  const needsRootfs = ['integration', 'engines', 'images', 'limits', 'systems'].some(wants);
+  if (needsRootfs) groups.push('rootfs', 'tools');
   if (wants('engines')) groups.push('engines');
+  if (wants('images')) groups.push('images');
   if (wants('limits')) groups.push('vm');
   if (wants('systems')) groups.push('qemu');
   if (run('sh', ['scripts/bootstrap.sh', ...groups]) !== 0) {

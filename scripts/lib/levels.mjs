@@ -1,6 +1,6 @@
 // The levels of testing, by what they need: checks and unit tests (nothing), C tests (a compiler), integration (root),
-// engines (containerd, Podman, Docker), limits (a kernel with cgroup v2 alone), systems (a Debian with systemd on a kernel
-// of its own). Each returns a Tally.
+// engines (containerd, Podman, Docker), images (a registry, skopeo, umoci, buildah), limits (a kernel with cgroup v2
+// alone), systems (a Debian with systemd on a kernel of its own). Each returns a Tally.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { checks } from './checks/index.mjs';
@@ -14,6 +14,7 @@ import { ensureImage } from './vm-image.mjs';
 const DIRECTORIES = {
   integration: ['test/integration', 'test/security'],
   engines: ['test/engines'],
+  images: ['test/images'],
   limits: ['test/limits'],
 };
 const OWN_LEVEL = Object.values(DIRECTORIES).flat();
