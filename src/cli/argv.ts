@@ -162,7 +162,7 @@ function readCount(text: string, name: string): number {
 }
 
 function readText(text: string | undefined, name: string, option: Option): string | undefined {
-  if (text !== '') return text;
+  if (text !== '' || (option.kind === 'text' && option.keepsEmpty === true)) return text;
   if (option.kind === 'text' && option.mayBeEmpty === true) return undefined;
   throw new UsageError(`--${name}: must not be empty`, `--${name}`);
 }

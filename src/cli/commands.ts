@@ -10,16 +10,23 @@ import { events } from './commands/events.js';
 import { exec } from './commands/exec.js';
 import { features } from './commands/features.js';
 import { help } from './commands/help.js';
+import { imageCommit } from './commands/image-commit.js';
+import { imageDiff } from './commands/image-diff.js';
+import { imageExport } from './commands/image-export.js';
 import { imageHistory } from './commands/image-history.js';
+import { imageImport } from './commands/image-import.js';
 import { imageInspect } from './commands/image-inspect.js';
 import { imageLoad } from './commands/image-load.js';
 import { imageLs } from './commands/image-ls.js';
+import { imageMount } from './commands/image-mount.js';
 import { imagePrune } from './commands/image-prune.js';
 import { imagePull } from './commands/image-pull.js';
 import { imagePush } from './commands/image-push.js';
 import { imageRm } from './commands/image-rm.js';
+import { imageRun } from './commands/image-run.js';
 import { imageSave } from './commands/image-save.js';
 import { imageTag } from './commands/image-tag.js';
+import { imageUmount } from './commands/image-umount.js';
 import { imageVerify } from './commands/image-verify.js';
 import { kill } from './commands/kill.js';
 import { list } from './commands/list.js';
@@ -51,16 +58,23 @@ export const COMMANDS: readonly Command[] = [
   exec,
   features,
   help,
+  imageCommit,
+  imageDiff,
+  imageExport,
   imageHistory,
+  imageImport,
   imageInspect,
   imageLoad,
   imageLs,
+  imageMount,
   imagePrune,
   imagePull,
   imagePush,
   imageRm,
+  imageRun,
   imageSave,
   imageTag,
+  imageUmount,
   imageVerify,
   kill,
   list,

@@ -7,8 +7,8 @@ import { inUserNamespace } from './root.js';
 export const STORE_OPTIONS = {
   'data-root': {
     kind: 'text',
-    help: 'directory of images and snapshots; TSRUN_DATA_ROOT names it too',
-    shownDefault: '/var/lib/tsrun, without root $XDG_DATA_HOME/tsrun',
+    help: 'where images lie; or TSRUN_DATA_ROOT',
+    shownDefault: '/var/lib/tsrun, or $XDG_DATA_HOME/tsrun',
   },
   ...HELP_OPTION,
 } as const satisfies OptionTable;

@@ -21,6 +21,8 @@ export interface TextOption extends Described {
   readonly shownDefault?: string;
   /** An empty value means the same as leaving the option out; otherwise it is refused. */
   readonly mayBeEmpty?: boolean;
+  /** An empty value is one like others. */
+  readonly keepsEmpty?: boolean;
 }
 
 export interface ListOption extends Described {

@@ -4,7 +4,7 @@
  */
 import { isatty } from 'node:tty';
 import { humanSize } from '../util/human.js';
-import { print } from './output.js';
+import { print, printError } from './output.js';
 
 export interface Progress {
   /** bytes and size: of what is being transferred. */
@@ -25,31 +25,34 @@ const BAR = 20;
 const SILENT: Progress = { update: () => undefined, line: () => undefined, finish: () => undefined };
 
 /** moving: the state in which the number of bytes grows. */
-export function openProgress(quiet: boolean, moving: string): Progress {
+export function openProgress(quiet: boolean, moving: string, to: 'stdout' | 'stderr' = 'stdout'): Progress {
   if (quiet) return SILENT;
-  return isatty(1) ? terminal(moving) : plain(moving);
+  const write = to === 'stdout' ? print : printError;
+  return isatty(to === 'stdout' ? 1 : 2) ? terminal(moving, write) : plain(moving, write);
 }
 
-function plain(moving: string): Progress {
+type Write = (text: string) => void;
+
+function plain(moving: string, write: Write): Progress {
   const states = new Map<string, string>();
   return {
     update: (name, state) => {
       if (state === moving || states.get(name) === state) return;
       states.set(name, state);
-      print(`${name}: ${state}\n`);
+      write(`${name}: ${state}\n`);
     },
-    line: (text) => print(`${text}\n`),
+    line: (text) => write(`${text}\n`),
     finish: () => undefined,
   };
 }
 
-function terminal(moving: string): Progress {
+function terminal(moving: string, write: Write): Progress {
   const rows = new Map<string, Row>();
   let drawn = 0;
   let last = 0;
   const draw = () => {
     const lines = [...rows].map(([name, row]) => `${name}: ${describe(row, moving)}\x1b[K\n`);
-    print(`${drawn > 0 ? `\x1b[${drawn}A` : ''}${lines.join('')}`);
+    write(`${drawn > 0 ? `\x1b[${drawn}A` : ''}${lines.join('')}`);
     drawn = rows.size;
     last = performance.now();
   };
@@ -60,7 +63,7 @@ function terminal(moving: string): Progress {
       if (changed || performance.now() - last > INTERVAL_MS) draw();
     },
     line: (text) => {
-      print(`${drawn > 0 ? `\x1b[${drawn}A` : ''}${text}\x1b[K\n`);
+      write(`${drawn > 0 ? `\x1b[${drawn}A` : ''}${text}\x1b[K\n`);
       drawn = 0;
       if (rows.size > 0) draw();
     },

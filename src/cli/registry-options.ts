@@ -8,7 +8,7 @@ export const REGISTRY_OPTIONS = {
   'insecure-skip-verify': { kind: 'flag', help: 'do not check the certificate of the registry' },
   'certs-dir': {
     kind: 'list',
-    help: 'folder of HOST[:PORT]/ with *.crt, NAME.cert and NAME.key, beside /etc/docker/certs.d; may be repeated',
+    help: 'folder of HOST[:PORT]/*.crt, *.cert, *.key, beside /etc/docker/certs.d; may be repeated',
   },
 } as const satisfies OptionTable;
 

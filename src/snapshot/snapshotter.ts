@@ -21,6 +21,7 @@ export interface PrepareRequest {
   /** The uppermost layer; null: nothing below. */
   readonly parent: ChainId | null;
   readonly owner?: SnapshotRecord['owner'];
+  readonly image?: SnapshotRecord['image'];
 }
 
 const DRIVERS: readonly Driver[] = [overlayDriver, copyDriver];
@@ -43,12 +44,16 @@ export class Snapshotter {
     return this.#make(request, true);
   }
 
-  async #make({ key, parent, owner }: PrepareRequest, readOnly: boolean): Promise<Mount[]> {
+  async #make({ key, parent, owner, image }: PrepareRequest, readOnly: boolean): Promise<Mount[]> {
     const claim = this.store.newActive(key);
     try {
       await this.driver.fill(this.store, claim.path, parent);
       const record = { key, parent, readOnly, driver: this.driver.name, created: new Date().toISOString() };
-      this.store.commitActive(owner === undefined ? record : { ...record, owner });
+      this.store.commitActive({
+        ...record,
+        ...(owner === undefined ? {} : { owner }),
+        ...(image === undefined ? {} : { image }),
+      });
       const mounts = this.mounts(key); // fails if a layer was pruned meanwhile
       claim.close();
       return mounts;

@@ -23,7 +23,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TsrunError } from '../errors.js';
 import { exclusively, openLockFile, tryLock } from '../image/locks.js';
@@ -57,8 +57,10 @@ export interface SnapshotRecord {
   /** Of the driver that made it. */
   readonly driver: string;
   readonly created: string;
-  /** Whose it is, for the collector: the container that runs on it. */
-  readonly owner?: { readonly root: string; readonly id: string };
+  /** Manifest of the image that it was made from. */
+  readonly image?: Digest;
+  /** The container that runs on it, for the collector; remove: it is to go when its program has ended. */
+  readonly owner?: { readonly root: string; readonly id: string; readonly remove: boolean };
 }
 
 /** A directory that is being made; close() lets go of it. */
@@ -194,6 +196,11 @@ export class SnapshotStore {
     claim.close();
     const kind = claim.path.startsWith(join(this.root, 'trees')) ? 'trees' : 'active';
     await this.#removeDirectory(kind, claim.name);
+  }
+
+  /** A bundle beside the snapshots. Nothing that is mounted in it is touched. */
+  async removeBundle(path: string): Promise<void> {
+    await runHelper({ verb: 'remove', args: [dirname(path), basename(path)], subject: path });
   }
 
   async #removeDirectory(kind: 'trees' | 'active', name: string): Promise<void> {

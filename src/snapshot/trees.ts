@@ -19,8 +19,11 @@ export async function compareTrees(before: readonly string[], after: readonly st
     before.length === 0 ? new Map() : listTree(before, 'the first tree'),
     after.length === 0 ? new Map() : listTree(after, 'the second tree'),
   ]);
-  return changesBetween(old, now);
+  return changesBetween(withoutMarks(old), withoutMarks(now));
 }
+
+/** The lowest layer of a chain may hide names of layers that it does not have. */
+const withoutMarks = (listing: Listing): Listing => new Map([...listing].filter(([, { kind }]) => kind !== 'whiteout'));
 
 /** A whole tree as tar. */
 export async function* exportTree(directories: readonly string[], subject: string): AsyncGenerator<Buffer> {

@@ -29,6 +29,8 @@ export const imagePrune = defineCommand({
       store,
       (image) => (options.all || image.stored.name === undefined) && filters.every((fits) => fits(image)),
     );
+    const { pruneTrees } = await import('../../bundle/prune.js');
+    await pruneTrees(invocation.runtime, store);
     const lines = [
       ...untagged.map((name) => `untagged: ${name}`),
       ...collected.digests.map((digest) => `deleted: ${digest}`),

@@ -1,21 +1,12 @@
 /** `tsrun image pull`: an image of a registry into the store. */
 import { UsageError } from '../../errors.js';
-import type { LayerState } from '../../image/pull.js';
-import type { RegistryClient } from '../../registry/client.js';
 import { quote } from '../../util/quote.js';
-import { shortDigest } from '../../util/short-digest.js';
 import { defineCommand } from '../command.js';
 import { openImageStore, STORE_OPTIONS } from '../image-store.js';
 import { print } from '../output.js';
 import { openProgress } from '../progress.js';
-import { accessOptions, REGISTRY_OPTIONS } from '../registry-options.js';
-
-const STATES: { readonly [state in LayerState]: string } = {
-  waiting: 'Waiting',
-  exists: 'Already exists',
-  fetching: 'Downloading',
-  done: 'Download complete',
-};
+import { MOVING, pullReference } from '../pull.js';
+import { REGISTRY_OPTIONS } from '../registry-options.js';
 
 function mirrorUrl(text: string): URL {
   try {
@@ -46,36 +37,21 @@ export const imagePull = defineCommand({
     ...STORE_OPTIONS,
   },
   async run(invocation) {
-    const { args, options, runtime } = invocation;
+    const { args, options } = invocation;
     const { familiarReference, parseReference, withDefaultTag } = await import('../../registry/reference.js');
     const { hostPlatform, parsePlatform } = await import('../../image/platform.js');
     const reference = withDefaultTag(parseReference(args[0] ?? ''));
     const platform = options.platform === undefined ? hostPlatform(process.arch) : parsePlatform(options.platform);
     const store = await openImageStore(invocation);
-    const access = await accessOptions(invocation);
-    const { openRegistry } = await import('../../image/registry-access.js');
-    const { pullImage } = await import('../../image/pull.js');
-    const clients: RegistryClient[] = [
-      ...options.mirror.map((text) => openRegistry(reference.registry, access, mirrorUrl(text))),
-      openRegistry(reference.registry, access),
-    ];
-    const progress = openProgress(options.quiet, STATES.fetching);
-    try {
-      progress.line(`${reference.tag ?? reference.digest}: Pulling from ${reference.repository}`);
-      const { digest, upToDate } = await pullImage(store, {
-        ...{ reference, platform, platformGiven: options.platform !== undefined, clients, warn: runtime.warn },
-        progress: (layer, state, bytes, size) => progress.update(shortDigest(layer), STATES[state], bytes, size),
-      });
-      progress.finish();
-      const name = familiarReference(reference);
-      if (options.quiet) print(`${name}\n`);
-      else
-        print(
-          `Digest: ${digest}\nStatus: ${upToDate ? 'Image is up to date' : 'Downloaded newer image'} for ${name}\n`,
-        );
-      return 0;
-    } finally {
-      for (const client of clients) client.close();
-    }
+    const { digest, upToDate } = await pullReference(invocation, store, {
+      ...{ reference, platform, platformGiven: options.platform !== undefined },
+      mirrors: options.mirror.map(mirrorUrl),
+      progress: openProgress(options.quiet, MOVING),
+    });
+    const name = familiarReference(reference);
+    if (options.quiet) print(`${name}\n`);
+    else
+      print(`Digest: ${digest}\nStatus: ${upToDate ? 'Image is up to date' : 'Downloaded newer image'} for ${name}\n`);
+    return 0;
   },
 });

@@ -36,6 +36,8 @@ export const imageRm = defineCommand({
         if (!(options.force && error.code === 'IMAGE_NOT_FOUND')) failure ??= error;
       }
     }
+    const { pruneTrees } = await import('../../bundle/prune.js');
+    await pruneTrees(invocation.runtime, store);
     if (failure !== undefined) throw failure;
     return 0;
   },
