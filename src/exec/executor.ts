@@ -64,7 +64,7 @@ export interface Outcome {
 const EXECUTOR = 'tsrun-executor';
 
 /** The same from src/exec/ and from the bundle, whose import.meta.url the build keeps as in the source tree. */
-const EXECUTOR_PATH = fileURLToPath(new URL(`../../build/Release/${EXECUTOR}`, import.meta.url));
+export const EXECUTOR_PATH = fileURLToPath(new URL(`../../build/Release/${EXECUTOR}`, import.meta.url));
 
 function executorPath(): string {
   if (existsSync(EXECUTOR_PATH)) return EXECUTOR_PATH;

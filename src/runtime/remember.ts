@@ -7,6 +7,7 @@ import { derive, NotCacheable } from '../cache/derive.js';
 import { encodeEntry, type Witness } from '../cache/entry.js';
 import type { Question } from '../cache/question.js';
 import { storeEntry } from '../cache/store.js';
+import { EXECUTOR_PATH } from '../exec/executor.js';
 import type { HostFacts } from '../host/facts.js';
 import type { Plan } from '../plan/plan.js';
 import type { Bundle } from './bundle.js';
@@ -48,12 +49,12 @@ export function remember(runtime: Runtime, question: Question, compiled: Compile
   }
 }
 
-/** The code that compiled: ours, and libseccomp, where the kernel says they are. */
+/** The code that compiled, and that will run the plan: ours, and libseccomp, where the kernel says they are. */
 function witnesses(): Witness[] {
   const maps = readFileSync('/proc/self/maps', 'utf8');
   const libraries = new Set(maps.match(/\/\S*(?:libseccomp|tsrun\.node)\S*$/gm) ?? []);
   const [, script = ''] = process.argv;
-  return [script, ...libraries].map((path) => {
+  return [script, EXECUTOR_PATH, ...libraries].map((path) => {
     const { dev, ino, size, mtimeNs: mtime, ctimeNs: ctime } = statSync(path, { bigint: true });
     return { path, dev, ino, size, mtime, ctime };
   });
