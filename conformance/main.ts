@@ -2,12 +2,15 @@
  * The command line: npm run conformance -- --runtime PATH, or tsrun conformance. Exit status 0 if no case failed, 1 if one
  * did, 2 for a mistake on the command line.
  */
-import { existsSync, writeFileSync, writeSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { AREAS, REQUIREMENTS } from './cases/index.js';
-import { leftovers } from './cases/leftovers.js';
+import { LEFTOVER_IDS, leftovers } from './cases/leftovers.js';
 import { closeBench, openBench } from './harness/bench.js';
+import { cgroupVersion } from './harness/cgroup.js';
+import { printCoverage } from './harness/coverage.js';
+import { compare, parseDeviations } from './harness/expected.js';
 import { needProblem } from './harness/host.js';
 import type { Result } from './harness/model.js';
 import { count, FORMATS, type Format, printReport } from './harness/report.js';
@@ -24,6 +27,9 @@ Runs the conformance suite of the OCI runtime specification on a runtime, by its
   --global-args TEXT    options before the command; {root} is a directory of the suite (default: "--root {root}")
   --jobs N              containers at a time (default: 2)
   --probe FILE          the compiled program of conformance/probe
+  --expected FILE       a list of cases that are known to fail, with reasons: [{"case", "reason", "on"?: "v1"|"v2"}];
+                        the run fails if another fails, or one of them does not
+  --coverage            print the table of requirements and cases and end
   --list                print the ids of the cases and end
 `;
 
@@ -35,9 +41,17 @@ const OPTIONS = {
   'global-args': { type: 'string', default: '--root {root}' },
   jobs: { type: 'string', default: '2' },
   probe: { type: 'string' },
+  expected: { type: 'string' },
+  coverage: { type: 'boolean', default: false },
   list: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
+
+/** Every case, also those that the whole run is. */
+export const ALL_CASES = [
+  ...AREAS.flatMap(casesOf),
+  ...LEFTOVER_IDS.map((id) => ({ id, requirement: 'delete.undoes' })),
+];
 
 export interface Defaults {
   readonly probe: string;
@@ -60,6 +74,7 @@ export async function main(argv: readonly string[], defaults: Defaults): Promise
         .join('\n')}\n`,
       0,
     );
+  if (values.coverage) return deliver(printCoverage(REQUIREMENTS, ALL_CASES), values.output);
   const runtime = values.runtime ?? defaults.runtime;
   if (runtime === undefined) return usageError('--runtime is missing');
   const format = FORMATS.find((name) => name === values.report);
@@ -106,6 +121,7 @@ export interface SuiteOptions {
   readonly jobs: string;
   readonly filter?: string[] | undefined;
   readonly output?: string | undefined;
+  readonly expected?: string | undefined;
 }
 
 async function runSuite(options: SuiteOptions): Promise<number> {
@@ -113,12 +129,21 @@ async function runSuite(options: SuiteOptions): Promise<number> {
   const results = await collect(options);
   const seconds = (Date.now() - begin) / 1000;
   const requirements = new Map(REQUIREMENTS.map((one) => [one.id, one]));
-  const report = printReport(options.format, { runtime: options.runtime, results, requirements, seconds });
-  if (options.output === undefined) say(1, report);
-  else writeFileSync(options.output, report);
+  deliver(printReport(options.format, { runtime: options.runtime, results, requirements, seconds }), options.output);
   const { passed, failed, skipped } = count(results);
   say(2, `${passed} passed, ${failed} failed, ${skipped} skipped (${seconds.toFixed(0)} s)\n`);
-  return failed === 0 ? 0 : 1;
+  if (options.expected === undefined) return failed === 0 ? 0 : 1;
+  const list = parseDeviations(readFileSync(options.expected, 'utf8'));
+  const { unexpected, stale } = compare(results, list, cgroupVersion());
+  for (const { id, detail } of unexpected) say(2, `not expected to fail: ${id}: ${detail}\n`);
+  for (const { case: name } of stale) say(2, `expected to fail, but does not: ${name}\n`);
+  return unexpected.length + stale.length === 0 ? 0 : 1;
+}
+
+function deliver(text: string, output: string | undefined): number {
+  if (output === undefined) say(1, text);
+  else writeFileSync(output, text);
+  return 0;
 }
 
 /** In the order of the cases, whatever ran first. */

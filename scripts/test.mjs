@@ -1,10 +1,10 @@
 // npm test: everything, from a bare clone: packages, dependencies, build, checks, unit and golden tests, C tests,
-// integration, engines, images, limits, systems. A level that cannot run here is skipped with its reason. Options: names of levels
-// (checks unit native integration engines images limits systems); none means all. The last line is always the totals.
+// integration, engines, images, conformance, limits, systems. A level that cannot run here is skipped with its reason. Options: names of levels
+// (checks unit native integration engines images conformance limits systems); none means all. The last line is always the totals.
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { captureAsync, fail, run } from './lib/run.mjs';
 
-const LEVELS = ['checks', 'unit', 'native', 'integration', 'engines', 'images', 'limits', 'systems'];
+const LEVELS = ['checks', 'unit', 'native', 'integration', 'engines', 'images', 'conformance', 'limits', 'systems'];
 const chosen = process.argv.slice(2);
 for (const name of chosen) if (!LEVELS.includes(name)) fail(`test: unknown level '${name}': ${LEVELS.join(', ')}`, 2);
 const wants = (name) => chosen.length === 0 || chosen.includes(name);
@@ -25,6 +25,10 @@ for (const name of ['integration', 'engines', 'images']) {
   if (!wants(name)) continue;
   add(isRoot ? await levels.levelTests(name, { timeout: 600 }) : levels.skipLevel(name, 'needs root'));
 }
+if (wants('conformance'))
+  add(
+    isRoot ? await levels.levelTests('conformance', { timeout: 1800 }) : levels.skipLevel('conformance', 'needs root'),
+  );
 if (wants('limits')) {
   const missing = vmMissing();
   add(missing ? levels.skipLevel('limits', missing) : await levels.levelTests('limits', { timeout: 600 }));
@@ -65,7 +69,7 @@ function bootstrap() {
   const groups = ['build'];
   const needsRootfs = ['integration', 'engines', 'images', 'limits', 'systems'].some(wants);
   if (needsRootfs) groups.push('rootfs', 'tools');
-  if (wants('engines')) groups.push('engines');
+  if (wants('engines') || wants('conformance')) groups.push('engines');
   if (wants('images')) groups.push('images');
   if (wants('limits')) groups.push('vm');
   if (wants('systems')) groups.push('qemu');

@@ -7,9 +7,9 @@ import type { Result } from '../harness/model.js';
 
 export const LEFTOVER_IDS = ['left.mounts', 'left.processes', 'left.cgroups', 'left.state'];
 
-export function leftovers({ mark, dir }: Bench): Result[] {
+export function leftovers({ mark, dir, left: unmounted }: Bench): Result[] {
   const found: { readonly [id: string]: readonly string[] } = {
-    'left.mounts': mounts([mark]),
+    'left.mounts': [...unmounted, ...mounts([mark])],
     'left.processes': processes([mark], []),
     'left.cgroups': cgroups([mark]),
     'left.state': readdirSync(join(dir, 'state')).filter((name) => name.startsWith(mark)),

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, readlinkSync, renameSync, unlinkSync, writeFi
 import { join } from 'node:path';
 import { must, same } from '../harness/check.js';
 import { type Lab, readText, refused, succeeded } from '../harness/lab.js';
+import { findLeaks } from '../harness/leaks.js';
 import { type Answer, type Patch, type Place, type Script, table } from '../harness/model.js';
 import { once } from '../harness/once.js';
 import type { Area } from '../harness/run.js';
@@ -424,6 +425,28 @@ const deleteScripts: readonly Script<Lab>[] = [
   }),
 ];
 
+/** What comes last of what create does, and fails. */
+const LATE_FAILURES: { readonly [name: string]: Patch } = {
+  mount: { '/mounts/-': { destination: '/mnt', source: '{dir}/nowhere', type: 'none', options: ['bind'] } },
+  hook: { '/hooks/createRuntime': [{ path: '/bin/false' }] },
+  program: { '/linux/seccomp': { defaultAction: 'SCMP_ACT_NOTHING' } },
+};
+
+const errorScripts: readonly Script<Lab>[] = Object.entries(LATE_FAILURES).flatMap(([name, patch]) => [
+  script(`errors.${name}.nothing-left`, 'errors.no-trace', async (lab) => {
+    lab.configure(['self'], patch);
+    refused(await lab.create(), 'create');
+    const leaks = (): string[] => findLeaks([lab.id], []);
+    must(await eventually(() => leaks().length === 0, 3000), `create failed and left ${leaks().join('; ')}`);
+  }),
+  script(`errors.${name}.again`, 'errors.no-trace', async (lab) => {
+    lab.configure(['self'], patch);
+    refused(await lab.create(), 'create');
+    await lab.created(['self']);
+    same((await lab.state())['status'], 'created', 'the status of a second container with the id');
+  }),
+]);
+
 export const lifecycleArea: Area = {
   name: 'lifecycle',
   requirements,
@@ -435,5 +458,6 @@ export const lifecycleArea: Area = {
     ...killScripts,
     ...stopScripts,
     ...deleteScripts,
+    ...errorScripts,
   ],
 };

@@ -28,6 +28,7 @@ export function openBench({ runtime, probe, globalArgs }: BenchOptions): Bench {
     probe: join(dir, 'probe'),
     dir,
     mark: basename(dir),
+    left: [],
   };
 }
 

@@ -66,3 +66,8 @@ export function findCgroups(path: string): string[] {
   const points = [...new Set([...(unified === undefined ? [] : [unified]), ...v1.values()])];
   return points.map((point) => join(point, path)).filter((each) => existsSync(each) && readdirSync(each).length > 0);
 }
+
+/** "v1" where any controller is bound to it. */
+export function cgroupVersion(): 'v1' | 'v2' {
+  return hierarchies().v1.size > 0 ? 'v1' : 'v2';
+}

@@ -9,6 +9,8 @@ const CHECKS: { readonly [kind: string]: (name: string) => string | undefined } 
   /** A capability of the runtime. */
   capability: (name) => (hasCapability(name) ? undefined : `the host gives no ${name}`),
   controller: (name) => (controllerDirectory(name) ? undefined : `no cgroup controller ${name}`),
+  /** The controller has another name in each version. */
+  'block-io': () => CHECKS['controller']?.(isUnified('io') ? 'io' : 'blkio'),
   unified: (name) => (isUnified(name) ? undefined : `no cgroup2 controller ${name}`),
   namespace: (name) => (existsSync(`/proc/self/ns/${name}`) ? undefined : `no ${name} namespaces`),
   command: (name) => (findCommand(name) ? undefined : `${name} is not installed`),

@@ -2,6 +2,7 @@
  * One container's surroundings: its directory, bundle and output, the operations on it, and what must be undone when the
  * case is over, however it ended.
  */
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -16,6 +17,7 @@ import {
 import { dirname, join } from 'node:path';
 import { must } from './check.js';
 import { baseConfig, type Config, type Mount } from './config.js';
+import { mounts } from './leaks.js';
 import type { Answer, Patch, Place, Undo } from './model.js';
 import { apply, fill, serialize } from './patch.js';
 import { call, DEADLINE, eventually, isAlive, type Outcome, type Runtime } from './runtime.js';
@@ -27,6 +29,8 @@ export interface Bench {
   /** Everything of this run is below it, and its last part is in every id. */
   readonly dir: string;
   readonly mark: string;
+  /** Mounts that were there when a lab closed. */
+  readonly left: string[];
 }
 
 let counter = 0;
@@ -156,7 +160,16 @@ export class Lab implements Place {
   async close(): Promise<void> {
     for (const step of this.#undo.reverse()) await step?.();
     this.#undo.length = 0;
+    this.#unmount();
     rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** What a runtime leaves mounted is told at the end of the run, and must not keep the suite from going on. */
+  #unmount(): void {
+    const found = mounts([this.id]);
+    this.bench.left.push(...found);
+    for (const mount of found.reverse())
+      spawnSync('umount', ['--lazy', mount.split(' ')[5] ?? ''], { stdio: 'ignore' });
   }
 
   /** Whatever state it is in. Without a --force that works it is killed by hand. */

@@ -16,6 +16,7 @@ const DIRECTORIES = {
   engines: ['test/engines'],
   images: ['test/images'],
   limits: ['test/limits'],
+  conformance: ['test/conformance'],
 };
 const OWN_LEVEL = Object.values(DIRECTORIES).flat();
 /** These run in one boot of the QEMU kernel, wherever they are. */
