@@ -78,9 +78,9 @@ struct context {
 	int monitor_fd;	    /* the monitor's lock */
 	int slots[CONTEXT_SLOTS];
 	struct listener_page *listener; /* shared with init, NULL without LISTENER_PAGE: see ops/listener.c */
-	int self_fds;			/* directory of this process' descriptors: to wait for start, to unmount by descriptor */
-	int live[LIVE_MAX];		/* mounts attached with LIVE */
-	uint32_t live_ids[LIVE_MAX];	/* on the host's side: their ids, in the order of the plan */
+	int self_fds;	    /* directory of this process' descriptors: to wait for start, to unmount by descriptor */
+	int live[LIVE_MAX]; /* mounts attached with LIVE */
+	uint32_t live_ids[LIVE_MAX]; /* on the host's side: their ids, in the order of the plan */
 	uint32_t live_count;
 
 	pid_t init_pid;

@@ -127,7 +127,8 @@ int statedir_write(
 	return 0;
 }
 
-/* Now, because the program may move its descriptors about at any time: checkpoint must know the host's files among them. */
+/* Now, because the program may move its descriptors about at any time: checkpoint must know the host's files among
+ * them. */
 static struct runtime_stdio describe(int fd)
 {
 	struct runtime_stdio described = { 0 };

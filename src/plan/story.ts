@@ -153,17 +153,11 @@ const STORIES: Stories = {
   JOIN_NAMESPACE: { phase: 'clone', why: 'The container shares this view with others.' },
   JOIN_INIT: { phase: 'clone', why: 'The new process sees what the processes of the container see.' },
   CLONE: { phase: 'clone', why: 'This is the moment at which the container begins to exist.' },
-  RECORD_INIT: {
-    phase: 'attend',
-    why: 'With its start time the pid names this process for ever, even when pids are used again.',
-  },
+  RECORD_INIT: { phase: 'attend', why: 'With its start time the pid names this process and no later one.' },
   CGROUP_JOIN: { phase: 'attend', why: 'Only the group of cgroup v2 can be given to a process as it is made.' },
   ID_MAPS: { phase: 'attend', why: 'Root of the container is an ordinary user of the host.' },
   ID_MAP_CHECK: { phase: 'attend', why: 'Ids computed from the config must be those of the namespace it joins.' },
-  ID_MAP_TOOL: {
-    phase: 'attend',
-    why: 'Ids that are not the own only a program with rights may map, as far as /etc/subuid grants them.',
-  },
+  ID_MAP_TOOL: { phase: 'attend', why: 'Other ids than the own are mapped as far as /etc/subuid grants them.' },
   OOM_SCORE_ADJ: { phase: 'attend', why: 'When memory runs out, the kernel kills high scores first.' },
   RLIMIT: { phase: 'attend', why: 'Limits of single processes, as ulimit sets them.' },
   SEND_LISTENER: {

@@ -51,9 +51,9 @@ int op_chdir(struct context *ctx, const struct op_chdir *op, struct failure *ret
 }
 
 /*
- * 0, or the errno that execve(2) would give; EISDIR for a directory. A seccomp profile may be loaded already that has not
- * heard of faccessat2(2): real and effective ids are the same by now, so the older call will do. What it forbids as well
- * only execve can tell.
+ * 0, or the errno that execve(2) would give; EISDIR for a directory. A seccomp profile may be loaded already that has
+ * not heard of faccessat2(2): real and effective ids are the same by now, so the older call will do. What it forbids as
+ * well only execve can tell.
  */
 static int check_program(const char *path)
 {
