@@ -67,7 +67,7 @@ t.test(
       ['create --bundle /usr/shar', '/usr/share'],
       ["version ''", ''],
       ['imag', 'image'],
-      ['image l', 'ls'],
+      ['image l', 'load ls'],
       ['image ls --no-t', '--no-trunc'],
     ];
     const lines = cases.map(([line]) => `comp ${line}`).join('\n');
@@ -101,7 +101,7 @@ t.test(
     t.ok(complete('tsrun create --no').includes('--no-pivot'));
     t.same(complete('tsrun start '), ['one', 'two']);
     t.same(complete('tsrun list --format '), ['json', 'table']);
-    t.same(complete('tsrun image l'), ['ls']);
+    t.same(complete('tsrun image l'), ['load', 'ls']);
     t.same(complete('tsrun image ls --no-t'), ['--no-trunc']);
   },
 );
@@ -127,7 +127,7 @@ _tsrun_containers`,
     const [registered, commands, ofImages, ids] = out.trimEnd().split('\n');
     t.equal(registered, '_tsrun');
     t.match(commands, /^check:find everything .* create:create a container /);
-    t.match(ofImages, /^ls:list the images of the store/);
+    t.match(ofImages, / ls:list the images of the store /);
     t.equal(ids, 'one two');
   },
 );
