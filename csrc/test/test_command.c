@@ -33,7 +33,9 @@ static void test_verbs(void)
 	OK(!understood(WORDS("exec", "a")) && !understood(WORDS("exec", "--tty", "a", "sh")) &&
 			!understood(WORDS("exec", "--pid-file", "relative", "a", "sh")),
 		"other forms of exec are left to Node");
-	OK(!understood(WORDS("create", "a")) && !understood(WORDS("starts", "a")) && !understood(WORDS("")) &&
+	OK(understood(WORDS("create", "--bundle", "/b", "a")) && understood(WORDS("run", "-d", "a")) && command.detach,
+		"create and run, of which a plan may be kept");
+	OK(!understood(WORDS("update", "a")) && !understood(WORDS("starts", "a")) && !understood(WORDS("")) &&
 			!understood((char *[]){ "tsrun", NULL }) && !understood((char *[]){ NULL }),
 		"so are other commands, and none");
 	OK(!understood(WORDS("start")) && !understood(WORDS("start", "a", "b")) &&

@@ -1,8 +1,9 @@
 /**
- * The system calls that a container may make whatever its capabilities: those of the kernel's tables, all architectures,
- * without what reaches beyond the container (mount, modules, kexec, clock, quota, swap), what few programs need and many
- * holes were in (keyrings, io_uring, userfaultfd, bpf, perf), and what is decided by arguments or capabilities in
- * seccomp.ts. A call that is not here gets EPERM, one newer than all of them ENOSYS.
+ * The system calls that a container may make whatever its capabilities: those that dockerd allows by default, as the
+ * configs show which it writes, and newer ones of their kind. Not among them is what reaches beyond the container (mount,
+ * modules, kexec, clock, quota, swap), what few programs need and many holes were in (keyrings, io_uring, userfaultfd,
+ * bpf, perf), and what is decided by arguments or capabilities in seccomp.ts. A call that is not here gets EPERM, one
+ * newer than all of them ENOSYS.
  *
  * Pure.
  */
