@@ -28,25 +28,25 @@ const NUMBERS = {
   execve: [59, 221],
   faccessat2: [439, 439],
   fcntl: [72, 25],
+  fork: [57, undefined],
   getcwd: [79, 17],
   getpid: [39, 172],
   mmap: [9, 222],
   newfstatat: [262, 79],
   openat: [257, 56],
-  openat2: [437, 437],
   pidfd_open: [434, 434],
   pipe2: [293, 59],
   poll: [7, undefined],
   ppoll: [undefined, 73],
   prctl: [157, 167],
   read: [0, 63],
-  readlinkat: [267, 78],
   rt_sigaction: [13, 134],
   rt_sigprocmask: [14, 135],
   sendto: [44, 206],
   setgroups: [116, 159],
   setresgid: [119, 149],
   setresuid: [117, 147],
+  stat: [4, undefined],
   wait4: [61, 260],
   write: [1, 64],
 } as const;
@@ -60,17 +60,20 @@ const ARCHITECTURES: { readonly [arch: string]: { readonly audit: number; readon
   riscv64: { audit: 0xc00000f3, column: 1 },
 };
 
-/** What init calls for the ops that may follow SECCOMP; those that every one of them makes. */
+/**
+ * What init calls for the ops that may follow SECCOMP; those that every one of them makes. glibc and musl differ in
+ * stat(2) and fork(2).
+ */
 const CALLS: { readonly [name in Op['op']]?: readonly CallName[] } = {
   BOUNDING_SET: ['prctl'],
   SET_USER: ['prctl', 'setgroups', 'setresgid', 'setresuid'],
   CAPABILITIES: ['capset', 'prctl'],
   AMBIENT: ['prctl'],
   CHDIR: ['getcwd'],
-  FIND_PROGRAM: ['newfstatat', 'faccessat2'],
+  FIND_PROGRAM: ['newfstatat', 'stat', 'faccessat2'],
   NOTIFY: ['sendto'],
-  WAIT_START: ['rt_sigaction', 'close', 'readlinkat', 'openat2', 'openat', 'write'],
-  RUN_HOOK: ['mmap', 'getpid', 'pipe2', 'fcntl', 'clone', 'pidfd_open', 'wait4', 'poll', 'ppoll', 'read'],
+  WAIT_START: ['rt_sigaction', 'close', 'openat', 'write'],
+  RUN_HOOK: ['mmap', 'getpid', 'pipe2', 'fcntl', 'clone', 'fork', 'pidfd_open', 'wait4', 'poll', 'ppoll', 'read'],
 };
 
 /** The actions that end in SIGSYS: KILL_PROCESS, KILL_THREAD, and TRAP, whose signal nobody handles. */
