@@ -397,7 +397,7 @@ t.test('only processes with one thread change namespaces', { skip: skipStrace },
       'trace=setns,unshare,chroot,pivot_root,clone,clone3',
       RUNTIME,
     ];
-    must(call(box, args, { runtime: strace }));
+    must(call(box, args, { runtime: strace, env: { TSRUN_LAUNCHER: 'node' } }));
     const calls = readFileSync(log, 'latin1')
       .split('\n')
       .filter((line) => line.includes('('));
