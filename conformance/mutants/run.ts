@@ -5,7 +5,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { collect, type SuiteOptions } from '../main.js';
+import { ALL_CASES, collect, type SuiteOptions } from '../main.js';
 import { MUTANTS } from './index.js';
 import type { Mutant } from './mutant.js';
 
@@ -44,12 +44,18 @@ export async function runMutants(options: MutantOptions, names: readonly string[
 
 const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
+/** Only what names the broken requirement can catch it. */
+function casesFor({ cases, breaks }: Mutant): string[] {
+  const named = ALL_CASES.filter(({ requirement }) => requirement === breaks).map(({ id }) => id);
+  return named.filter((id) => cases.some((part) => id.includes(part)));
+}
+
 async function runMutant(directory: string, mutant: Mutant, options: MutantOptions): Promise<MutantResult> {
   const path = join(directory, mutant.name);
   const command = [process.execPath, options.wrapper, mutant.name, options.runtime].map(quote).join(' ');
   writeFileSync(path, `#!/bin/sh\nexec ${command} "$@"\n`);
   chmodSync(path, 0o755);
-  const results = await collect({ ...options, runtime: path, filter: [...mutant.cases] });
+  const results = await collect({ ...options, runtime: path, filter: casesFor(mutant) });
   const failed = results.filter(({ status }) => status === 'failed');
   const caught = failed.find(({ requirement }) => requirement === mutant.breaks);
   const { name, breaks } = mutant;

@@ -63,7 +63,7 @@ export async function runTests(files, { jobs = 2, timeout = 120, env = {}, onFil
  * Runs the files in one boot of the QEMU kernel, one after the other. A kernel that ends before they are done fails the
  * file it was at, and those behind it are not run.
  */
-export async function runSystemTests(files, { timeout = 300, env = {}, onFile = () => {} } = {}) {
+export async function runSystemTests(files, { timeout = 600, env = {}, onFile = () => {} } = {}) {
   if (files.length === 0) return;
   const bundles = await bundleTests(files);
   const { runVm } = await import('../vm.mjs');

@@ -5,12 +5,14 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import t from 'tap';
 import { runMutants } from '../../conformance/mutants/run.js';
-import { needRoot } from '../helpers/host.js';
+import { needRoot, skipUnless } from '../helpers/host.js';
 import { REPO } from '../helpers/runtime.js';
 
 t.setTimeout(30 * 60_000);
 
-t.test('no mutant lives', { skip: needRoot() }, async (t) => {
+const alone = process.env['TSRUN_CONFORMANCE'] === 'own' ? 'takes its time: npm test -- conformance' : false;
+
+t.test('no mutant lives', { skip: skipUnless(alone, needRoot()) }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'tsrun-mutants-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const wrapper = join(directory, 'wrapper.cjs');

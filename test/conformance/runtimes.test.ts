@@ -39,7 +39,8 @@ t.test('tsrun passes every case but those that are recorded', { skip: needRoot()
   t.equal(status, 0, stderr);
 });
 
-const runc = skipUnless(needRoot(), needCommand('runc'), needVersion('runc', '1.1.5'));
+const alone = process.env['TSRUN_CONFORMANCE'] === 'own' ? 'takes its time: npm test -- conformance' : false;
+const runc = skipUnless(alone, needRoot(), needCommand('runc'), needVersion('runc', '1.1.5'));
 t.test('runc fails the cases that are recorded, and no others', { skip: runc }, async (t) => {
   const { status, stderr } = suite('runc', 'runc-1.1.5');
   t.equal(status, 0, stderr);
