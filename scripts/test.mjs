@@ -1,4 +1,4 @@
-// npm test: everything, from a bare clone: packages, dependencies, build, checks, unit and golden tests, C tests,
+// npm test: nearly everything, from a bare clone: packages, dependencies, build, checks, unit and golden tests, C tests,
 // integration, engines, images, conformance, limits, systems. A level that cannot run here is skipped with its reason. Options: names of levels
 // (checks unit native integration engines images conformance limits systems); none means all. The last line is always the totals.
 import { ensureDependencies } from './lib/dependencies.mjs';
