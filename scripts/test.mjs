@@ -1,6 +1,7 @@
 // npm test: nearly everything, from a bare clone: packages, dependencies, build, checks, unit and golden tests, C tests,
-// integration, engines, images, conformance, limits, systems. A level that cannot run here is skipped with its reason. Options: names of levels
-// (checks unit native integration engines images conformance limits systems); none means all. The last line is always the totals.
+// integration, engines, images, conformance, limits, systems. A level that cannot run here is skipped with its reason.
+// Options: names of levels (checks unit native integration engines images conformance limits systems); none means all,
+// but of conformance only the suite on tsrun. The last line is always the totals.
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { captureAsync, fail, run } from './lib/run.mjs';
 
