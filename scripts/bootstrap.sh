@@ -32,6 +32,8 @@ for group in "$@"; do
 		want python3 python3
 		want strace strace
 		want ip iproute2
+		want nft nftables
+		want dig bind9-dnsutils
 		want newuidmap uidmap
 		want criu criu
 		want zsh zsh

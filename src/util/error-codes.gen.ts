@@ -25,6 +25,11 @@ export type ErrorCode =
   | 'REGISTRY_FAILED'
   | 'REGISTRY_DENIED'
   | 'REGISTRY_NOT_FOUND'
+  | 'NETWORK_INVALID'
+  | 'NETWORK_NOT_FOUND'
+  | 'NETWORK_CONFLICT'
+  | 'NETWORK_FORBIDDEN'
+  | 'NETWORK_FAILED'
   | 'IO'
   | 'BUG';
 
@@ -196,6 +201,11 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"REGISTRY_FAILED","group":"error","meaning":"a registry did not answer, or not what it must; the message has its words","remedy":"see the hint; `--debug` logs each request"},
   {"code":"REGISTRY_DENIED","group":"error","meaning":"a registry wants credentials, or refuses those it got, or would have them sent where they must not go","remedy":"`tsrun login REGISTRY`"},
   {"code":"REGISTRY_NOT_FOUND","group":"error","meaning":"a registry does not have what was asked for","remedy":"look at the name and the tag; private repositories are often reported so without `tsrun login`"},
+  {"code":"NETWORK_INVALID","group":"error","meaning":"a network, an endpoint or a published port was asked for in a way that makes no sense; the message has the field and the value","remedy":"correct the field"},
+  {"code":"NETWORK_NOT_FOUND","group":"error","meaning":"no network has this name or id, or several do","remedy":"`docker network ls` shows those there are"},
+  {"code":"NETWORK_CONFLICT","group":"error","meaning":"a name, an address or a port is taken, or a container is (or is not) in the network already","remedy":"choose another one, or free it: the message says who has it"},
+  {"code":"NETWORK_FORBIDDEN","group":"error","meaning":"the network is predefined, or in use, or its addresses overlap with those of another one","remedy":"disconnect what uses it, or choose other addresses"},
+  {"code":"NETWORK_FAILED","group":"error","meaning":"the kernel, or nft, refused a step of making a network; the message has the step and the reason","remedy":"follow the hint"},
   {"code":"IO","group":"error","meaning":"a file of the host could not be read or written","remedy":"see the path and the errno"},
   {"code":"BUG","group":"error","meaning":"something happened that tsrun did not foresee","remedy":"`--debug` logs where it happened: report it with that line"},
   {"code":"SYSCALL","group":"problem","meaning":"the kernel refused a system call; `syscall` and `errno` say which and why","remedy":"follow the hint; `path` names the field that asked for it"},

@@ -1,0 +1,4 @@
+/** Networks of containers: what the daemon may use of this module. */
+export { NetworkError, type NetworkErrorCode } from './errors.js';
+export { networkMode, type PortBinding, portRequests } from './requests.js';
+export type * from './types.js';
