@@ -1,5 +1,5 @@
 // TypeScript interfaces from the definitions. Everything is readonly; named integers and lists are written in place.
-import { isWide, NOTE, refName, resolve } from './schemas.mjs';
+import { isWide, refName, resolve } from './schemas.mjs';
 
 const isInterface = (schema) => schema.type === 'object' && schema.properties !== undefined;
 const isNamed = (schema) => isInterface(schema) || schema.enum !== undefined;
@@ -11,8 +11,11 @@ function typeOf(schemas, schema) {
     return isNamed(target) ? name : typeOf(schemas, target);
   }
   if (schema.enum) return schema.enum.map((value) => `'${value}'`).join(' | ');
-  if (schema.type === 'integer') return isWide(schema) ? 'bigint' : 'number';
-  if (schema.type === 'array') return `readonly ${typeOf(schemas, schema.items)}[]`;
+  if (schema.type === 'integer') return isWide(schema) ? schemas.wide : 'number';
+  if (schema.type === 'array') {
+    const item = typeOf(schemas, schema.items);
+    return item.includes(' ') ? `readonly (${item})[]` : `readonly ${item}[]`;
+  }
   if (schema.type === 'object') return `{ readonly [name: string]: ${typeOf(schemas, schema.additionalProperties)} }`;
   return schema.type ?? 'unknown';
 }
@@ -40,5 +43,5 @@ function definition(schemas, name, schema) {
 
 export function types(schemas) {
   const body = Object.entries(schemas.definitions).flatMap(([name, schema]) => definition(schemas, name, schema));
-  return [NOTE, '', ...body].join('\n');
+  return [schemas.note, '', ...body].join('\n');
 }

@@ -1,5 +1,5 @@
 // Tables from the definitions: enumerations as lists, and the shape of every object for the walk in src/spec/shape.ts.
-import { isWide, NOTE, refName, resolve } from './schemas.mjs';
+import { isWide, refName, resolve } from './schemas.mjs';
 
 const constant = (name) => `${name.replace(/([a-z])([A-Z])/g, '$1_$2').toUpperCase()}`;
 const plural = (name) =>
@@ -30,12 +30,12 @@ function reachable(schemas, root, found = []) {
   return found;
 }
 
-export function values(schemas) {
+export function values(schemas, root) {
   const all = Object.entries(schemas.definitions);
   const enums = all.filter(([, schema]) => schema.enum);
-  const objects = reachable(schemas, 'Config').map((name) => [name, schemas.definitions[name]]);
+  const objects = reachable(schemas, root).map((name) => [name, schemas.definitions[name]]);
   return [
-    NOTE,
+    schemas.note,
     `import type {\n${enums
       .map(([name]) => `  ${name},\n`)
       .sort()

@@ -30,6 +30,7 @@ export type ErrorCode =
   | 'NETWORK_CONFLICT'
   | 'NETWORK_FORBIDDEN'
   | 'NETWORK_FAILED'
+  | 'REQUEST_INVALID'
   | 'IO'
   | 'BUG';
 
@@ -206,6 +207,7 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"NETWORK_CONFLICT","group":"error","meaning":"a name, an address or a port is taken, or a container is (or is not) in the network already","remedy":"choose another one, or free it: the message says who has it"},
   {"code":"NETWORK_FORBIDDEN","group":"error","meaning":"the network is predefined, or in use, or its addresses overlap with those of another one","remedy":"disconnect what uses it, or choose other addresses"},
   {"code":"NETWORK_FAILED","group":"error","meaning":"the kernel, or nft, refused a step of making a network; the message has the step and the reason","remedy":"follow the hint"},
+  {"code":"REQUEST_INVALID","group":"error","meaning":"a request to the daemon says something that cannot be: the message has each field, its value and the reason","remedy":"mend the fields named"},
   {"code":"IO","group":"error","meaning":"a file of the host could not be read or written","remedy":"see the path and the errno"},
   {"code":"BUG","group":"error","meaning":"something happened that tsrun did not foresee","remedy":"`--debug` logs where it happened: report it with that line"},
   {"code":"SYSCALL","group":"problem","meaning":"the kernel refused a system call; `syscall` and `errno` say which and why","remedy":"follow the hint; `path` names the field that asked for it"},
