@@ -102,6 +102,9 @@ export interface MountOrigin {
   readonly readOnlyForceRecursive?: boolean;
   /** A volume without a name of its own, which goes with the container. */
   readonly anonymous?: boolean;
+  /** Of a volume that is made with the container. */
+  readonly driverOptions?: { readonly [name: string]: string };
+  readonly labels?: { readonly [name: string]: string };
   /** Options of a tmpfs mount: `size=…`, `mode=…`. */
   readonly tmpfs?: readonly string[];
 }

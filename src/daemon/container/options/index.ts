@@ -1,0 +1,175 @@
+/**
+ * The options of a container: what the client asks for, over what its image says, over the daemon's defaults; refused
+ * where it cannot be, with dockerd's words, and with warnings where this host leaves something out.
+ *
+ * Pure.
+ */
+import type { LimitSupport } from '../../../host/limits.js';
+import type { ImageConfig } from '../../../image/config.js';
+import { quote } from '../../../util/quote.js';
+import type {
+  ContainerConfig,
+  ContainerCreate,
+  EndpointConfig,
+  HostConfig,
+  LogConfig,
+  Ulimit,
+} from '../../api/types.gen.js';
+import { checkConfig } from './check-config.js';
+import { checkHostConfig, normaliseCapabilities } from './check-host.js';
+import { adaptLimits } from './limits.js';
+import { mergeImage } from './merge.js';
+import { checkModes } from './modes.js';
+import { refuse } from './refuse.js';
+
+/** "1.51" */
+type ApiVersion = `1.${number}`;
+
+/** What the daemon and its host give containers that do not say otherwise. */
+export interface Defaults {
+  readonly limits: LimitSupport;
+  /** cgroup v2 alone. */
+  readonly unified: boolean;
+  readonly systemdCgroup: boolean;
+  readonly runtime: string;
+  /** Names of `--runtime`, the default one among them. */
+  readonly runtimes: readonly string[];
+  readonly shmSize: number;
+  readonly ipcMode: string;
+  /** undefined: private with cgroup v2 alone, else host. */
+  readonly cgroupnsMode: 'private' | 'host' | undefined;
+  readonly logConfig: LogConfig;
+  readonly logDrivers: readonly string[];
+  readonly ulimits: readonly Ulimit[];
+  readonly init: boolean;
+  /** "bridge" */
+  readonly network: string;
+  readonly noNewPrivileges: boolean;
+}
+
+export interface Options {
+  readonly config: ContainerConfig;
+  readonly hostConfig: HostConfig;
+  /** By network. */
+  readonly networks: { readonly [name: string]: EndpointConfig };
+  readonly warnings: readonly string[];
+}
+
+/** Throws TsrunError REQUEST_INVALID. */
+export function containerOptions(
+  body: ContainerCreate,
+  image: ImageConfig,
+  version: ApiVersion,
+  defaults: Defaults,
+): Options {
+  const { HostConfig: askedHost = {}, NetworkingConfig, ...asked } = body;
+  checkConfig(asked);
+  checkHostConfig(askedHost);
+  checkModes(asked, askedHost);
+  checkDaemon(askedHost, defaults);
+  const { limits, warnings } = adaptLimits(askedHost, defaults.limits);
+  const hostConfig = withDefaults(limits, version, defaults);
+  const { networks, mac } = networksOf(asked, hostConfig, NetworkingConfig?.EndpointsConfig ?? {});
+  return {
+    config: forVersion(mergeImage(asked, image), version),
+    hostConfig,
+    networks,
+    warnings: [...warnings, ...mac, ...warningsOf(hostConfig)],
+  };
+}
+
+const minor = (version: ApiVersion): number => Number(version.slice(2));
+
+/** Health checks of older clients do not know the interval while starting. */
+function forVersion(config: ContainerConfig, version: ApiVersion): ContainerConfig {
+  const { Healthcheck } = config;
+  if (minor(version) >= 44 || Healthcheck?.StartInterval === undefined) return config;
+  const { StartInterval: _, ...rest } = Healthcheck;
+  return { ...config, Healthcheck: rest };
+}
+
+function checkDaemon(host: HostConfig, defaults: Defaults): void {
+  const { Runtime = '', CgroupParent = '', LogConfig = {}, DeviceRequests = [] } = host;
+  if (Runtime !== '' && !defaults.runtimes.includes(Runtime))
+    throw refuse(`unknown or invalid runtime name: ${Runtime}: there are ${defaults.runtimes.join(', ')}`);
+  if (CgroupParent !== '' && defaults.systemdCgroup && !/^[^/]+\.slice$/.test(CgroupParent))
+    throw refuse(
+      `cgroup-parent for systemd cgroup should be a valid slice named as "xxx.slice" (got ${quote(CgroupParent, 64)})`,
+    );
+  if (CgroupParent.split('/').includes('..')) throw refuse(`invalid CgroupParent: ${quote(CgroupParent, 64)}`);
+  const type = LogConfig.Type ?? '';
+  if (type !== '' && !defaults.logDrivers.includes(type))
+    throw refuse(`logger: no log driver named '${type}' is registered: there are ${defaults.logDrivers.join(', ')}`);
+  const [request] = DeviceRequests;
+  if (request !== undefined) {
+    const wanted = (request.Capabilities ?? []).map((all) => `[${all.join(' ')}]`).join(' ');
+    throw refuse(`could not select device driver ${quote(request.Driver ?? '', 64)} with capabilities: [${wanted}]`);
+  }
+}
+
+function withDefaults(host: HostConfig, version: ApiVersion, defaults: Defaults): HostConfig {
+  const cgroupns = defaults.cgroupnsMode ?? (defaults.unified && host.Privileged !== true ? 'private' : 'host');
+  const network = host.NetworkMode ?? '';
+  const { Binds, ...rest } = host;
+  return {
+    ...rest,
+    ...(Binds === undefined || Binds.length === 0 ? {} : { Binds }),
+    NetworkMode: network === '' || network === 'default' ? defaults.network : network,
+    IpcMode: host.IpcMode || (minor(version) < 40 ? 'shareable' : defaults.ipcMode),
+    CgroupnsMode: host.CgroupnsMode || (minor(version) < 41 ? 'host' : cgroupns),
+    ShmSize: host.ShmSize || defaults.shmSize,
+    Runtime: host.Runtime || defaults.runtime,
+    LogConfig: logConfig(host.LogConfig ?? {}, defaults),
+    RestartPolicy: {
+      Name: host.RestartPolicy?.Name || 'no',
+      MaximumRetryCount: host.RestartPolicy?.MaximumRetryCount ?? 0,
+    },
+    CapAdd: normaliseCapabilities('CapAdd', host.CapAdd ?? []),
+    CapDrop: normaliseCapabilities('CapDrop', host.CapDrop ?? []),
+    ConsoleSize: [host.ConsoleSize?.[0] ?? 0, host.ConsoleSize?.[1] ?? 0],
+    Ulimits: withUlimits(host.Ulimits ?? [], defaults.ulimits),
+    Mounts: (host.Mounts ?? []).map((mount) => {
+      const oldBind = mount.Type === 'bind' && mount.ReadOnly === true && minor(version) < 44;
+      return oldBind ? { ...mount, BindOptions: { ...mount.BindOptions, ReadOnlyNonRecursive: true } } : mount;
+    }),
+  };
+}
+
+/** The daemon's options are for its own driver. */
+function logConfig({ Type = '', Config = {} }: LogConfig, { logConfig: own }: Defaults): LogConfig {
+  const type = Type || own.Type || 'json-file';
+  return { Type: type, Config: type === own.Type ? { ...own.Config, ...Config } : Config };
+}
+
+function withUlimits(asked: readonly Ulimit[], defaults: readonly Ulimit[]): readonly Ulimit[] {
+  const names = new Set(asked.map(({ Name }) => Name));
+  return [...asked, ...defaults.filter(({ Name }) => !names.has(Name))];
+}
+
+/** The main network is that of NetworkMode; a MacAddress of Config is meant for it. */
+function networksOf(
+  { MacAddress = '' }: ContainerConfig,
+  { NetworkMode = '' }: HostConfig,
+  asked: { readonly [name: string]: EndpointConfig },
+): { readonly networks: { readonly [name: string]: EndpointConfig }; readonly mac: readonly string[] } {
+  const { default: unnamed, ...others } = asked;
+  const networks: { [name: string]: EndpointConfig } = { ...others };
+  if (unnamed !== undefined && networks[NetworkMode] === undefined) networks[NetworkMode] = unnamed;
+  if (!NetworkMode.startsWith('container:')) networks[NetworkMode] ??= {};
+  if (MacAddress === '') return { networks, mac: [] };
+  const main = networks[NetworkMode] ?? {};
+  if (main.MacAddress !== undefined && main.MacAddress !== '' && main.MacAddress !== MacAddress)
+    throw refuse(
+      'the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be empty',
+    );
+  networks[NetworkMode] = { ...main, MacAddress };
+  return {
+    networks,
+    mac: ['The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.'],
+  };
+}
+
+function warningsOf({ NetworkMode, PortBindings = {} }: HostConfig): string[] {
+  const discarded = NetworkMode === 'host' && Object.keys(PortBindings).length > 0;
+  return discarded ? ['Published ports are discarded when using host network mode'] : [];
+}
