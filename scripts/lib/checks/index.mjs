@@ -30,7 +30,7 @@ export function checks({ fix = false } = {}) {
 }
 
 async function compileTypes() {
-  const options = ['--noEmit', '--pretty', 'false', '--incremental', '--tsBuildInfoFile', 'build/tsc.json'];
+  const options = ['--pretty', 'false'];
   const { status, output } = await captureAsync(`${BIN}/tsc`, options);
   return { offenders: status === 0 ? [] : output.trim().split('\n') };
 }
