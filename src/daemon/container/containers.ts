@@ -1,0 +1,94 @@
+/**
+ * All containers of the daemon: in memory, so that no list waits for anything, and each in the database before anything of
+ * it is done on the host.
+ */
+import { quoteName } from '../../util/quote.js';
+import { badRequest, conflict, notFound } from '../http/api-error.js';
+import type { Database, Table } from '../store/database.js';
+import type { ContainerRecord } from './record.js';
+
+const PREFIX = /^[0-9a-f]{1,64}$/;
+
+export class Containers {
+  readonly #table: Table<ContainerRecord>;
+  readonly #byId = new Map<string, ContainerRecord>();
+  readonly #idOfName = new Map<string, string>();
+
+  constructor(database: Database) {
+    this.#table = database.table<ContainerRecord>('containers');
+    for (const [id, record] of this.#table.entries()) this.#keep(id, record);
+  }
+
+  /** Youngest first, as they are listed. */
+  list(): readonly ContainerRecord[] {
+    return [...this.#byId.values()].toSorted((a, b) => (a.created < b.created ? 1 : a.created > b.created ? -1 : 0));
+  }
+
+  get(id: string): ContainerRecord | undefined {
+    return this.#byId.get(id);
+  }
+
+  byName(name: string): ContainerRecord | undefined {
+    return this.#byId.get(this.#idOfName.get(name) ?? '');
+  }
+
+  /** text: an id, a name with or without a slash, or what only one id begins with. Throws ApiError 404, 400. */
+  find(text: string): ContainerRecord {
+    const exact = this.#byId.get(text) ?? this.byName(text.replace(/^\//, ''));
+    if (exact !== undefined) return exact;
+    const [found, ...others] = PREFIX.test(text) ? [...this.#byId.values()].filter(({ id }) => id.startsWith(text)) : [];
+    if (found === undefined) throw notFound(`No such container: ${quoteName(text).slice(1, -1)}`);
+    if (others.length === 0) return found;
+    throw badRequest(`multiple IDs found with provided prefix: ${text}`);
+  }
+
+  /** Throws ApiError 409 when the name is taken; dockerd's words, which clients look for. */
+  checkName(name: string): void {
+    const other = this.#idOfName.get(name);
+    if (other === undefined) return;
+    throw conflict(
+      `Conflict. The container name "/${name}" is already in use by container "${other}". You have to remove (or rename) that container to be able to reuse that name.`,
+    );
+  }
+
+  /** The name is its own from here on. Throws ApiError 409. */
+  async add(record: ContainerRecord): Promise<void> {
+    this.checkName(record.name);
+    this.#keep(record.id, record);
+    try {
+      await this.#table.put(record.id, record);
+    } catch (error) {
+      this.#forget(record);
+      throw error;
+    }
+  }
+
+  /** Writes what was changed in the record. */
+  async save(record: ContainerRecord): Promise<void> {
+    if (this.#byId.get(record.id) === record) await this.#table.put(record.id, record);
+  }
+
+  /** Throws ApiError 409. */
+  async rename(record: ContainerRecord, name: string): Promise<void> {
+    this.checkName(name);
+    this.#idOfName.delete(record.name);
+    record.name = name;
+    this.#idOfName.set(name, record.id);
+    await this.save(record);
+  }
+
+  async remove(record: ContainerRecord): Promise<void> {
+    this.#forget(record);
+    await this.#table.remove(record.id);
+  }
+
+  #keep(id: string, record: ContainerRecord): void {
+    this.#byId.set(id, record);
+    this.#idOfName.set(record.name, id);
+  }
+
+  #forget({ id, name }: ContainerRecord): void {
+    this.#byId.delete(id);
+    if (this.#idOfName.get(name) === id) this.#idOfName.delete(name);
+  }
+}

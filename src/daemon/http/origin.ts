@@ -1,0 +1,24 @@
+/**
+ * Requests that a browser was made to send. A page of a stranger can have one sent to any address that its user reaches
+ * (CSRF, DNS rebinding), so what only a browser says is refused, and over TCP a name that is not ours: CVE-2025-9074 and
+ * the campaigns against open ports.
+ *
+ * Pure.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import { isIP } from 'node:net';
+import { quote } from '../../util/quote.js';
+import { forbidden } from './api-error.js';
+
+/** names: under which a client may know this listener; undefined: of a Unix socket, where clients write anything. */
+export function checkOrigin(headers: IncomingHttpHeaders, names: ((host: string) => boolean) | undefined): void {
+  const { origin, host } = headers;
+  if (origin !== undefined || headers['sec-fetch-site'] !== undefined)
+    throw forbidden(`a request of a web page is refused (Origin: ${quote(origin ?? '', 128)})`);
+  if (names === undefined) return;
+  const name = hostName(host ?? '');
+  if (isIP(name) === 0 && name !== 'localhost' && !names(name))
+    throw forbidden(`Host ${quote(host ?? '', 128)} is not a name of this daemon: its certificate has it not`);
+}
+
+const hostName = (host: string): string => host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');

@@ -1,0 +1,98 @@
+/** Replies as bytes: every kind, with back-pressure, and with the headers that dockerd sets on each. */
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { Duplex, Readable } from 'node:stream';
+import { finished, pipeline } from 'node:stream/promises';
+import { VERSION } from '../../util/version.js';
+import { LATEST } from './api-version.js';
+import type { Failure } from './api-error.js';
+import type { HijackReply, Reply, StreamReply } from './route.js';
+
+export const SERVER_HEADERS = {
+  'Api-Version': LATEST,
+  'Docker-Experimental': 'false',
+  Ostype: 'linux',
+  Server: `tsrun/${VERSION} (linux)`,
+} as const;
+
+/** Where a reply goes: a response, and for a connection that was upgraded the connection. */
+export interface Outlet {
+  readonly response: ServerResponse;
+  readonly connection: Duplex | undefined;
+  readonly upgrade: string | undefined;
+}
+
+/** Resolves when all is sent, or the client is gone. Throws what the source of a stream or a hijack throws. */
+export async function respond(outlet: Outlet, reply: Reply): Promise<void> {
+  const { response } = outlet;
+  switch (reply.kind) {
+    case 'json':
+      return sendJson(response, reply.status, reply.value, reply.headers);
+    case 'text':
+      return send(response, reply.status, { 'Content-Type': 'text/plain; charset=utf-8', ...reply.headers }, reply.text);
+    case 'empty':
+      return send(response, reply.status, reply.headers ?? {}, '');
+    case 'stream':
+      return sendStream(response, reply);
+    case 'hijack':
+      return sendHijack(outlet, reply);
+  }
+}
+
+export const sendFailure = (response: ServerResponse, { status, message }: Failure): void =>
+  status === 304 ? send(response, 304, {}, '') : sendJson(response, status, { message });
+
+function sendJson(response: ServerResponse, status: number, value: unknown, headers = {}): void {
+  send(response, status, { 'Content-Type': 'application/json', ...headers }, `${JSON.stringify(value)}\n`);
+}
+
+function send(response: ServerResponse, status: number, headers: { readonly [name: string]: string }, body: string) {
+  const length = status === 204 || status === 304 ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
+  response.writeHead(status, { ...headers, ...length });
+  response.end(body);
+}
+
+async function sendStream(response: ServerResponse, { status, headers, source }: StreamReply): Promise<void> {
+  response.writeHead(status, headers);
+  response.flushHeaders();
+  await pipeline(Readable.from(source, { objectMode: false }), response).catch(unlessGone(response));
+}
+
+/** A client that has gone is no error. */
+const unlessGone = (response: ServerResponse) => (error: unknown) => {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (response.destroyed && (code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'EPIPE' || code === 'ECONNRESET')) return;
+  throw error;
+};
+
+async function sendHijack(outlet: Outlet, reply: HijackReply): Promise<void> {
+  const { response, connection } = outlet;
+  if (connection?.destroyed || response.destroyed) return;
+  const raw = connection === undefined ? overResponse(response, reply) : overConnection(outlet, connection, reply);
+  try {
+    await reply.handle(raw);
+    raw.end();
+    await finished(raw, { readable: false }).catch(() => undefined); // or the client has gone
+  } catch (error) {
+    raw.destroy();
+    throw error;
+  }
+}
+
+function overConnection({ response, upgrade }: Outlet, connection: Duplex, { contentType }: HijackReply): Duplex {
+  response.detachSocket(connection as Socket);
+  const headers = Object.entries(SERVER_HEADERS).map(([name, value]) => `${name}: ${value}\r\n`);
+  connection.write(
+    `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${contentType}\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n${headers.join('')}\r\n`,
+  );
+  return connection;
+}
+
+/** The bytes as they are, up to the end of the connection; there is nothing to read. */
+function overResponse(response: ServerResponse, { contentType }: HijackReply): Duplex {
+  response.shouldKeepAlive = false;
+  response.useChunkedEncodingByDefault = false;
+  response.writeHead(200, { 'Content-Type': contentType });
+  response.flushHeaders();
+  return Duplex.from({ writable: response, readable: Readable.from([]) });
+}
