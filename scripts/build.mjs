@@ -31,12 +31,14 @@ async function bundle() {
   if (!existsSync(join(ROOT, 'src/main.ts'))) fail('tsrun: src/main.ts is missing');
   const result = await build(esbuild, 'src/main.ts');
   const worker = await build(esbuild, 'src/snapshot/unpack-worker.ts');
+  const daemon = await build(esbuild, 'src/daemon/index.ts');
   const code = result.outputFiles[0].contents;
   const hash = createHash('sha256').update(code).digest('hex').slice(0, 12);
   mkdirSync(DIST, { recursive: true });
   replaceFile(`main-${hash}.cjs`, code);
   replaceFile('tsrun.cjs', loader(hash));
   replaceFile('unpack-worker.cjs', worker.outputFiles[0].contents);
+  replaceFile('daemon.cjs', daemon.outputFiles[0].contents);
   for (const name of readdirSync(DIST)) {
     if (name.startsWith('main-') && !name.startsWith(`main-${hash}.`)) rmSync(join(DIST, name));
   }
@@ -59,7 +61,8 @@ function build(esbuild, entryPoint) {
     logLevel: 'warning',
     define: { ...versionConstants(), 'import.meta.url': 'bundleUrl', ...NO_STDOUT },
     banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
-    plugins: [stubs, moduleUrl],
+    plugins: [stubs, moduleUrl, ownBundle],
+    external: ['lmdb'], // has a native part beside it in node_modules
   };
   return esbuild.build(options).catch(() => fail('tsrun: the bundle could not be built: see above'));
 }
@@ -178,6 +181,18 @@ const moduleUrl = {
       const url = `require('node:url').pathToFileURL(require('node:path').join(__dirname, ${place})).href`;
       return { contents: source.replaceAll('import.meta.url', `(${url})`), loader: 'ts', resolveDir: dirname(path) };
     });
+  },
+};
+
+/** The daemon is not part of the bundle that every command loads: `tsrun daemon` takes it from beside it. */
+const ownBundle = {
+  name: 'own-bundle',
+  setup(build) {
+    build.onResolve({ filter: /\/daemon\/index\.js$/ }, ({ path }) => ({ path, namespace: 'own-bundle' }));
+    build.onResolve({ filter: /^\.\/daemon\.cjs$/ }, ({ path }) => ({ path, external: true }));
+    build.onLoad({ filter: /.*/, namespace: 'own-bundle' }, () => ({
+      contents: "module.exports = require('./daemon.cjs');",
+    }));
   },
 };
 

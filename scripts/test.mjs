@@ -1,11 +1,22 @@
 // npm test: nearly everything, from a bare clone: packages, dependencies, build, checks, unit and golden tests, C tests,
-// integration, engines, images, conformance, limits, systems. A level that cannot run here is skipped with its reason.
-// Options: names of levels (checks unit native integration engines images conformance limits systems); none means all,
+// integration, engines, images, daemon, conformance, limits, systems. A level that cannot run here is skipped with its reason.
+// Options: names of levels (checks unit native integration engines images daemon conformance limits systems); none means all,
 // but of conformance only the suite on tsrun. The last line is always the totals.
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { captureAsync, fail, run } from './lib/run.mjs';
 
-const LEVELS = ['checks', 'unit', 'native', 'integration', 'engines', 'images', 'conformance', 'limits', 'systems'];
+const LEVELS = [
+  'checks',
+  'unit',
+  'native',
+  'integration',
+  'engines',
+  'images',
+  'daemon',
+  'conformance',
+  'limits',
+  'systems',
+];
 const chosen = process.argv.slice(2);
 for (const name of chosen) if (!LEVELS.includes(name)) fail(`test: unknown level '${name}': ${LEVELS.join(', ')}`, 2);
 const wants = (name) => chosen.length === 0 || chosen.includes(name);
@@ -22,7 +33,7 @@ const aside = wants('systems') && LEVELS.filter(wants).length > 1 ? startSystems
 if (wants('checks')) add(await levels.staticChecks());
 if (wants('unit')) add(await levels.unitTests());
 if (wants('native')) add(await levels.nativeTests());
-for (const name of ['integration', 'engines', 'images']) {
+for (const name of ['integration', 'engines', 'images', 'daemon']) {
   if (!wants(name)) continue;
   add(isRoot ? await levels.levelTests(name, { timeout: 600 }) : levels.skipLevel(name, 'needs root'));
 }
@@ -73,10 +84,10 @@ function prepare() {
 
 function bootstrap() {
   const groups = ['build'];
-  const needsRootfs = ['integration', 'engines', 'images', 'limits', 'systems'].some(wants);
+  const needsRootfs = ['integration', 'engines', 'images', 'daemon', 'limits', 'systems'].some(wants);
   if (needsRootfs) groups.push('rootfs', 'tools');
-  if (wants('engines') || wants('conformance')) groups.push('engines');
-  if (wants('images')) groups.push('images');
+  if (wants('engines') || wants('daemon') || wants('conformance')) groups.push('engines');
+  if (wants('images') || wants('daemon')) groups.push('images');
   if (wants('limits')) groups.push('vm');
   if (wants('systems')) groups.push('qemu');
   if (run('sh', ['scripts/bootstrap.sh', ...groups]) !== 0) {

@@ -1,5 +1,5 @@
 // The levels of testing, by what they need: checks and unit tests (nothing), C tests (a compiler), integration (root),
-// engines (containerd, Podman, Docker), images (a registry, skopeo, umoci, buildah), limits (a kernel with cgroup v2
+// engines (containerd, Podman, Docker), images (a registry, skopeo, umoci, buildah), daemon (dockerd, clients of Docker), limits (a kernel with cgroup v2
 // alone), systems (a Debian with systemd on a kernel of its own). Each returns a Tally.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,6 +15,7 @@ const DIRECTORIES = {
   integration: ['test/integration', 'test/security'],
   engines: ['test/engines'],
   images: ['test/images'],
+  daemon: ['test/daemon-live'],
   limits: ['test/limits'],
   conformance: ['test/conformance'],
 };

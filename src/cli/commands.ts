@@ -5,6 +5,7 @@ import { checkpoint } from './commands/checkpoint.js';
 import { completion } from './commands/completion.js';
 import { conformance } from './commands/conformance.js';
 import { create } from './commands/create.js';
+import { daemon } from './commands/daemon.js';
 import { remove } from './commands/delete.js';
 import { events } from './commands/events.js';
 import { exec } from './commands/exec.js';
@@ -53,6 +54,7 @@ export const COMMANDS: readonly Command[] = [
   completion,
   conformance,
   create,
+  daemon,
   remove,
   events,
   exec,

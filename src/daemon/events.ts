@@ -39,13 +39,22 @@ export class EventBus {
     return () => void this.#listeners.delete(listener);
   }
 
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
   past(): readonly DaemonEvent[] {
     return this.#kept;
   }
 
   /** What is wanted of the past, then what comes, until the signal, or until the listener is too slow. */
-  async *stream(wanted: (event: DaemonEvent) => boolean, signal: AbortSignal, since?: bigint): AsyncGenerator<DaemonEvent> {
-    const queue: DaemonEvent[] = since === undefined ? [] : this.#kept.filter((event) => event.time >= since && wanted(event));
+  async *stream(
+    wanted: (event: DaemonEvent) => boolean,
+    signal: AbortSignal,
+    since?: bigint,
+  ): AsyncGenerator<DaemonEvent> {
+    const queue: DaemonEvent[] =
+      since === undefined ? [] : this.#kept.filter((event) => event.time >= since && wanted(event));
     let overrun = false;
     let wake = (): void => undefined;
     const ended = () => wake();

@@ -36,7 +36,9 @@ export class Containers {
   find(text: string): ContainerRecord {
     const exact = this.#byId.get(text) ?? this.byName(text.replace(/^\//, ''));
     if (exact !== undefined) return exact;
-    const [found, ...others] = PREFIX.test(text) ? [...this.#byId.values()].filter(({ id }) => id.startsWith(text)) : [];
+    const [found, ...others] = PREFIX.test(text)
+      ? [...this.#byId.values()].filter(({ id }) => id.startsWith(text))
+      : [];
     if (found === undefined) throw notFound(`No such container: ${quoteName(text).slice(1, -1)}`);
     if (others.length === 0) return found;
     throw badRequest(`multiple IDs found with provided prefix: ${text}`);

@@ -2,8 +2,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { quote } from '../../util/quote.js';
 import { parseFilters } from '../filters.js';
-import { type ApiVersion, atLeast, splitVersion } from './api-version.js';
 import { badRequest, pageNotFound } from './api-error.js';
+import { type ApiVersion, atLeast, splitVersion } from './api-version.js';
 import { readBody } from './body.js';
 import type { ApiRequest, Method } from './route.js';
 

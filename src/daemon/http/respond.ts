@@ -4,8 +4,8 @@ import type { Socket } from 'node:net';
 import { Duplex, Readable } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
 import { VERSION } from '../../util/version.js';
-import { LATEST } from './api-version.js';
 import type { Failure } from './api-error.js';
+import { LATEST } from './api-version.js';
 import type { HijackReply, Reply, StreamReply } from './route.js';
 
 export const SERVER_HEADERS = {
@@ -29,7 +29,12 @@ export async function respond(outlet: Outlet, reply: Reply): Promise<void> {
     case 'json':
       return sendJson(response, reply.status, reply.value, reply.headers);
     case 'text':
-      return send(response, reply.status, { 'Content-Type': 'text/plain; charset=utf-8', ...reply.headers }, reply.text);
+      return send(
+        response,
+        reply.status,
+        { 'Content-Type': 'text/plain; charset=utf-8', ...reply.headers },
+        reply.text,
+      );
     case 'empty':
       return send(response, reply.status, reply.headers ?? {}, '');
     case 'stream':
@@ -61,7 +66,8 @@ async function sendStream(response: ServerResponse, { status, headers, source }:
 /** A client that has gone is no error. */
 const unlessGone = (response: ServerResponse) => (error: unknown) => {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (response.destroyed && (code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'EPIPE' || code === 'ECONNRESET')) return;
+  if (response.destroyed && (code === 'ERR_STREAM_PREMATURE_CLOSE' || code === 'EPIPE' || code === 'ECONNRESET'))
+    return;
   throw error;
 };
 

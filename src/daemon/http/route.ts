@@ -82,15 +82,14 @@ export const empty = (status: number, headers?: Headers): Reply =>
   headers === undefined ? { kind: 'empty', status } : { kind: 'empty', status, headers };
 
 export const text = (status: number, body: string, headers?: Headers): Reply =>
-  headers === undefined
-    ? { kind: 'text', status, text: body }
-    : { kind: 'text', status, text: body, headers };
+  headers === undefined ? { kind: 'text', status, text: body } : { kind: 'text', status, text: body, headers };
 
-export const stream = (
-  status: number,
-  headers: Headers,
-  source: AsyncIterable<Uint8Array | string>,
-): Reply => ({ kind: 'stream', status, headers, source });
+export const stream = (status: number, headers: Headers, source: AsyncIterable<Uint8Array | string>): Reply => ({
+  kind: 'stream',
+  status,
+  headers,
+  source,
+});
 
 /** One JSON document a line, each flushed. */
 export const jsonLines = (source: AsyncIterable<unknown>, contentType = 'application/json'): Reply =>

@@ -24,14 +24,14 @@ function compile(path: string): RegExp {
   let source = '';
   let end = 0;
   for (const match of path.matchAll(PARAMETER)) {
-    source += escape(path.slice(end, match.index));
+    source += literally(path.slice(end, match.index));
     source += match[2] === undefined ? `(?<${match[1]}>[^/]+)` : `(?<${match[1]}>.+)`;
     end = match.index + match[0].length;
   }
-  return new RegExp(`^${source}${escape(path.slice(end))}$`, 's');
+  return new RegExp(`^${source}${literally(path.slice(end))}$`, 's');
 }
 
-const escape = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+const literally = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
 const parameters = (path: string): number => [...path.matchAll(PARAMETER)].length;
 

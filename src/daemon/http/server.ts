@@ -3,7 +3,7 @@
  * routes. Whatever a request does, the daemon goes on: what a route throws becomes an answer, and what nobody foresaw is
  * logged as well.
  */
-import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
@@ -13,9 +13,9 @@ import { atLeast } from './api-version.js';
 import { checkOrigin } from './origin.js';
 import { type Incoming, makeRequest, parseTarget } from './request.js';
 import { type Outlet, respond, SERVER_HEADERS, sendFailure } from './respond.js';
+import type { Method, Route } from './route.js';
 import type { Match } from './router.js';
 import { createRouter, type Router } from './router.js';
-import type { Method, Route } from './route.js';
 import { openUpgrade } from './upgrade.js';
 
 /** Tokens of registries and lists of methods in headers are large. */
@@ -29,7 +29,12 @@ export interface HttpOptions {
   readonly routes: readonly Route[];
   readonly log: Log;
   /** Told of each answer, for metrics. */
-  readonly observe?: (request: { readonly method: string; readonly route: string; readonly status: number; readonly seconds: number }) => void;
+  readonly observe?: (request: {
+    readonly method: string;
+    readonly route: string;
+    readonly status: number;
+    readonly seconds: number;
+  }) => void;
 }
 
 export interface Listener {
@@ -54,7 +59,8 @@ export function createHttp(options: HttpOptions): HttpService {
   const router = createRouter(options.routes);
   const live = new Set<AbortController>();
   const servers: Server[] = [];
-  const serve = (exchange: Exchange, listener: Listener) => void handle(exchange, listener, { ...options, router, live });
+  const serve = (exchange: Exchange, listener: Listener) =>
+    void handle(exchange, listener, { ...options, router, live });
   return {
     server: (listener) => {
       const server = makeServer(listener);
@@ -75,7 +81,12 @@ export function createHttp(options: HttpOptions): HttpService {
 }
 
 function makeServer({ tls }: Listener): Server {
-  const limits = { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_MS, requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS };
+  const limits = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_MS,
+    requestTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  };
   if (tls === undefined) return createServer(limits);
   // Whoever speaks to the daemon is root: a client without a certificate of ours never gets as far as HTTP.
   const mutual = { requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.2', allowHalfOpen: true } as const;
@@ -84,7 +95,14 @@ function makeServer({ tls }: Listener): Server {
 
 function ordinary(request: IncomingMessage, response: ServerResponse): Exchange {
   const { method = '', url = '', headers } = request;
-  return { method: method as Method, url, headers, stream: request, upgrade: undefined, outlet: { response, connection: undefined, upgrade: undefined } };
+  return {
+    method: method as Method,
+    url,
+    headers,
+    stream: request,
+    upgrade: undefined,
+    outlet: { response, connection: undefined, upgrade: undefined },
+  };
 }
 
 function upgraded(request: IncomingMessage, socket: Duplex, head: Buffer): Exchange {
@@ -113,7 +131,9 @@ async function handle(exchange: Exchange, listener: Listener, { router, live, lo
     checkOrigin(exchange.headers, listener.names);
     const target = parseTarget(url);
     if (method === ('OPTIONS' as Method)) return void response.writeHead(200).end();
-    match = router(method, target.path).find(({ route }) => route.since === undefined || atLeast(target.version, route.since));
+    match = router(method, target.path).find(
+      ({ route }) => route.since === undefined || atLeast(target.version, route.since),
+    );
     if (match === undefined) throw pageNotFound();
     const request = makeRequest({ ...exchange, target, signal: controller.signal }, match.params);
     await respond(outlet, await match.route.handle(request));
@@ -156,5 +176,7 @@ function refuseConnection(error: Error & { readonly code?: string }, socket: Dup
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
   const status = REFUSALS[error.code ?? ''] ?? '400 Bad Request';
   const body = `${JSON.stringify({ message: `bad request: ${error.message}` })}\n`;
-  socket.end(`HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+  );
 }

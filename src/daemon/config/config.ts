@@ -1,0 +1,161 @@
+/** What the daemon is to be: options and configuration file, checked and joined. */
+import { resolve } from 'node:path';
+import { UsageError } from '../../errors.js';
+import { quote } from '../../util/quote.js';
+import { LEVELS, type Level, type LogFormat } from '../log.js';
+import { type Given, readConfigFile } from './file.js';
+import { type Host, parseHost } from './host.js';
+import type { OptionName } from './options.js';
+
+export interface DaemonConfig {
+  readonly hosts: readonly Host[];
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly pidFile: string | undefined;
+  /** Undefined: docker if there is one. */
+  readonly group: string | undefined;
+  readonly logLevel: Level;
+  readonly logFormat: LogFormat;
+  /** Paths; undefined without --tlsverify. */
+  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string } | undefined;
+  readonly labels: readonly string[];
+  readonly registryMirrors: readonly URL[];
+  readonly insecureRegistries: readonly string[];
+  readonly storageDriver: 'overlay' | 'copy' | undefined;
+  readonly metrics: { readonly host: string; readonly port: number } | undefined;
+  readonly shutdownSeconds: number;
+}
+
+export interface ConfigRequest {
+  /** Of the command line. */
+  readonly flags: Given;
+  readonly home: string | undefined;
+  /** Makes a path absolute. */
+  readonly absolute: (path: string) => string;
+}
+
+const DEFAULT_FILE = '/etc/tsrun/daemon.json';
+const DEFAULT_HOST = 'unix:///var/run/docker.sock';
+const LOOPBACK = /^(?:127\.\d+\.\d+\.\d+|localhost|::1)$/;
+
+/** Throws UsageError. */
+export function readConfig({ flags, home, absolute }: ConfigRequest): DaemonConfig {
+  const path = text(flags, 'config-file');
+  const file = readConfigFile(absolute(path ?? DEFAULT_FILE), path === undefined, flags);
+  const given: Given = { ...file, ...Object.fromEntries(Object.entries(flags).filter(([, value]) => isGiven(value))) };
+  const place = (name: OptionName, otherwise: string) => directory(name, absolute(text(given, name) ?? otherwise));
+  const hosts = list(given, 'host');
+  const parsed = (hosts.length === 0 ? [DEFAULT_HOST] : hosts).map(parseHost);
+  const tls = readTls(given, home, absolute);
+  if (tls === undefined && parsed.some(({ kind }) => kind === 'tcp')) throw openTcp();
+  const pidFile = text(given, 'pidfile');
+  return {
+    hosts: parsed,
+    dataRoot: place('data-root', '/var/lib/tsrun'),
+    execRoot: place('exec-root', '/run/tsrun-daemon'),
+    pidFile: pidFile === undefined ? undefined : absolute(pidFile),
+    group: text(given, 'group'),
+    logLevel: given.debug === true ? 'debug' : oneOf(given, 'log-level', LEVELS, 'info'),
+    logFormat: oneOf(given, 'log-format', ['text', 'json'] as const, 'text'),
+    tls,
+    labels: list(given, 'label').map(label),
+    registryMirrors: list(given, 'registry-mirror').map(mirror),
+    insecureRegistries: list(given, 'insecure-registry'),
+    storageDriver: driver(text(given, 'storage-driver')),
+    metrics: metricsAddress(text(given, 'metrics-addr')),
+    shutdownSeconds: seconds(given, 'shutdown-timeout', 15),
+  };
+}
+
+const isGiven = (value: unknown): boolean =>
+  Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false;
+
+function text(given: Given, name: OptionName): string | undefined {
+  const value = given[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+function list(given: Given, name: OptionName): readonly string[] {
+  const value = given[name];
+  return Array.isArray(value) ? value : [];
+}
+
+const refuse = (name: OptionName, value: string, reason: string, hint?: string): UsageError =>
+  new UsageError(`--${name}: ${quote(value)} ${reason}`, `--${name}`, hint);
+
+function oneOf<T extends string>(given: Given, name: OptionName, allowed: readonly T[], otherwise: T): T {
+  const value = text(given, name) ?? otherwise;
+  const found = allowed.find((one) => one === value);
+  if (found !== undefined) return found;
+  throw refuse(name, value, `is none of ${allowed.join(', ')}`);
+}
+
+function directory(name: OptionName, path: string): string {
+  const clean = resolve(path);
+  if (clean === '/') throw refuse(name, path, 'must not be the root directory');
+  return clean;
+}
+
+function seconds(given: Given, name: OptionName, otherwise: number): number {
+  const value = text(given, name);
+  if (value === undefined) return otherwise;
+  if (/^\d{1,5}$/.test(value)) return Number(value);
+  throw refuse(name, value, 'is not a number of seconds from 0 to 99999');
+}
+
+function label(value: string): string {
+  if (/^[^=\s]+(?:=.*)?$/.test(value)) return value;
+  throw refuse('label', value, 'is not KEY=VALUE');
+}
+
+function mirror(value: string): URL {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const plain = url !== undefined && url.username === '' && url.search === '' && url.hash === '';
+  if (plain && ['http:', 'https:'].includes(url.protocol)) return url;
+  throw refuse('registry-mirror', value, 'is not the URL of a registry: http://HOST or https://HOST');
+}
+
+const DRIVERS: { readonly [name: string]: 'overlay' | 'copy' } = {
+  overlay: 'overlay',
+  overlay2: 'overlay',
+  copy: 'copy',
+  vfs: 'copy',
+};
+
+function driver(value: string | undefined): DaemonConfig['storageDriver'] {
+  if (value === undefined) return undefined;
+  const found = Object.hasOwn(DRIVERS, value) ? DRIVERS[value] : undefined;
+  if (found !== undefined) return found;
+  throw refuse('storage-driver', value, `is none of ${Object.keys(DRIVERS).join(', ')}`);
+}
+
+/** Metrics have no TLS: they are for somebody on this machine, or for a proxy there. */
+function metricsAddress(value: string | undefined): DaemonConfig['metrics'] {
+  if (value === undefined) return undefined;
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:]+)):(\d{1,5})$/.exec(value);
+  const [host, port] = [match?.[1] ?? match?.[2] ?? '', Number(match?.[3])];
+  if (!(port >= 0 && port <= 65_535)) throw refuse('metrics-addr', value, 'is not HOST:PORT');
+  if (LOOPBACK.test(host)) return { host, port };
+  throw refuse('metrics-addr', value, 'is not on loopback', 'metrics have neither TLS nor a password');
+}
+
+function readTls(given: Given, home: string | undefined, absolute: (path: string) => string): DaemonConfig['tls'] {
+  if (given.tlsverify !== true) {
+    if (given.tls !== true) return undefined;
+    throw new UsageError('--tls without --tlsverify lets in everybody', '--tls', 'give --tlsverify and --tlscacert');
+  }
+  const at = (name: 'tlscacert' | 'tlscert' | 'tlskey', usual: string): string => {
+    const path = text(given, name) ?? (home === undefined ? undefined : `${home}/.docker/${usual}`);
+    if (path === undefined) throw new UsageError(`--tlsverify needs --${name}`, `--${name}`);
+    return absolute(path);
+  };
+  return { ca: at('tlscacert', 'ca.pem'), cert: at('tlscert', 'cert.pem'), key: at('tlskey', 'key.pem') };
+}
+
+function openTcp(): UsageError {
+  return new UsageError(
+    '--host: tcp:// without --tlsverify is refused: whoever reaches the port would be root',
+    '--host',
+    'give --tlsverify, --tlscacert, --tlscert and --tlskey, or listen on a Unix socket',
+  );
+}

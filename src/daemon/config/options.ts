@@ -1,0 +1,59 @@
+/**
+ * The options of `tsrun daemon`, which have dockerd's names where they mean the same. All but --config-file and --validate
+ * may stand in the configuration file too, lists under their plural.
+ *
+ * Pure: data; the command line loads it without the rest of the daemon.
+ */
+export const DAEMON_OPTIONS = {
+  host: {
+    kind: 'list',
+    short: 'H',
+    help: 'where to listen: unix://PATH, tcp://HOST:PORT (with --tlsverify), or fd:// for what systemd hands over',
+  },
+  'data-root': { kind: 'text', help: 'where images, containers and volumes lie', shownDefault: '/var/lib/tsrun' },
+  'exec-root': { kind: 'text', help: 'where the state of what runs lies', shownDefault: '/run/tsrun-daemon' },
+  'config-file': { kind: 'text', help: 'JSON file with the same options', shownDefault: '/etc/tsrun/daemon.json' },
+  validate: { kind: 'flag', help: 'check options and configuration file, and end' },
+  pidfile: { kind: 'text', short: 'p', help: 'file to write the process id to' },
+  group: {
+    kind: 'text',
+    short: 'G',
+    help: 'group that may use Unix sockets',
+    shownDefault: 'docker, or root without it',
+  },
+  debug: { kind: 'flag', short: 'D', help: 'the same as --log-level debug' },
+  'log-level': { kind: 'text', short: 'l', help: "'debug', 'info', 'warn', 'error' or 'fatal'", shownDefault: 'info' },
+  'log-format': { kind: 'text', help: "'text' or 'json'", shownDefault: 'text' },
+  tls: { kind: 'flag', help: 'refused without --tlsverify: whoever may speak to the daemon is root' },
+  tlsverify: { kind: 'flag', help: 'speak TLS over TCP, with clients that --tlscacert has signed alone' },
+  tlscacert: { kind: 'text', help: 'certificates that sign those of clients', shownDefault: '~/.docker/ca.pem' },
+  tlscert: { kind: 'text', help: 'certificate of the daemon', shownDefault: '~/.docker/cert.pem' },
+  tlskey: { kind: 'text', help: 'key of the certificate', shownDefault: '~/.docker/key.pem' },
+  label: { kind: 'list', help: 'KEY=VALUE, shown by docker info; may be repeated' },
+  'registry-mirror': { kind: 'list', help: 'URL of a mirror of docker.io, asked first; may be repeated' },
+  'insecure-registry': {
+    kind: 'list',
+    help: 'HOST[:PORT] or network (10.0.0.0/8) of registries without TLS, or with a certificate nobody checks',
+  },
+  'storage-driver': {
+    kind: 'text',
+    short: 's',
+    help: "'overlay' (or 'overlay2') or 'copy' (or 'vfs')",
+    shownDefault: 'overlay where overlayfs can be used',
+  },
+  'metrics-addr': { kind: 'text', help: 'HOST:PORT to serve Prometheus metrics on; HOST on loopback' },
+  'shutdown-timeout': { kind: 'text', help: 'seconds that the end of the daemon may take', shownDefault: '15' },
+} as const;
+
+export type OptionName = keyof typeof DAEMON_OPTIONS;
+
+/** Names in the configuration file that differ. */
+export const FILE_KEYS: { readonly [name in OptionName]?: string } = {
+  host: 'hosts',
+  label: 'labels',
+  'registry-mirror': 'registry-mirrors',
+  'insecure-registry': 'insecure-registries',
+};
+
+/** Not in the file. */
+export const ONLY_FLAGS: readonly OptionName[] = ['config-file', 'validate'];

@@ -1,0 +1,96 @@
+/** The parts of the daemon, put together: what each family of routes needs, and the order of beginning and end. */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { openStore } from '../image/disk-store.js';
+import type { ContentStore } from '../image/store.js';
+import type { Runtime } from '../runtime/runtime.js';
+import { canOverlay } from '../snapshot/overlay-support.js';
+import { driverNamed, Snapshotter } from '../snapshot/snapshotter.js';
+import { SnapshotStore } from '../snapshot/store.js';
+import type { DaemonConfig } from './config/config.js';
+import { Containers } from './container/containers.js';
+import { EventBus } from './events.js';
+import type { Route } from './http/route.js';
+import type { Log } from './log.js';
+import { systemRoutes } from './routes/system.js';
+import { type Database, openDatabase } from './store/database.js';
+import { lockRoot } from './store/lock.js';
+
+export interface Daemon {
+  readonly routes: readonly Route[];
+  /** What ends with the daemon, the last one first. */
+  close(): Promise<void>;
+}
+
+/** What families of routes are made of. */
+export interface Parts {
+  readonly config: DaemonConfig;
+  readonly log: Log;
+  readonly database: Database;
+  readonly events: EventBus;
+  readonly containers: Containers;
+  readonly content: ContentStore;
+  readonly snapshots: Snapshotter;
+  /** For the use cases of runtime/: containers lie below <exec root>/runtime. */
+  readonly runtime: Runtime;
+  readonly environment: { readonly [name: string]: string | undefined };
+}
+
+export type Environment = Parts['environment'];
+
+/** Throws TsrunError when a root is another daemon's, or cannot be read. */
+export async function openDaemon(config: DaemonConfig, log: Log, environment: Environment): Promise<Daemon> {
+  const locks = [lockRoot(config.dataRoot, '--data-root')];
+  const closers: (() => Promise<void> | void)[] = [
+    () => {
+      for (const lock of locks) lock.release();
+    },
+  ];
+  const close = async () => {
+    for (const step of closers.reverse()) await step();
+  };
+  try {
+    locks.push(lockRoot(config.execRoot, '--exec-root'));
+    const database = openDatabase(config.dataRoot);
+    closers.push(() => database.close());
+    return { routes: routesOf(openParts(config, log, environment, database), await identity(database)), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function openParts(config: DaemonConfig, log: Log, environment: Environment, database: Database): Parts {
+  const content = openStore(config.dataRoot);
+  const warn = (message: string) => log.warn(message);
+  return {
+    ...{ config, log, database, content, environment },
+    events: new EventBus(),
+    containers: new Containers(database),
+    snapshots: openSnapshots(config),
+    runtime: { root: join(config.execRoot, 'runtime'), warn, debug: (message) => log.debug(message) },
+  };
+}
+
+function openSnapshots({ dataRoot, storageDriver }: DaemonConfig): Snapshotter {
+  const store = new SnapshotStore(dataRoot);
+  const name = storageDriver ?? (canOverlay(store.root) ? 'overlay' : 'copy');
+  const driver = driverNamed(name);
+  if (driver === undefined) throw new Error(`no driver ${name}`);
+  return new Snapshotter(store, driver);
+}
+
+/** A name of this daemon for its clients, made once for each data root. */
+async function identity(database: Database): Promise<string> {
+  const table = database.table<string>('daemon');
+  const known = table.get('id');
+  if (known !== undefined) return known;
+  const id = randomUUID();
+  await table.put('id', id);
+  return id;
+}
+
+function routesOf(parts: Parts, id: string): Route[] {
+  const listeners = () => parts.events.listeners;
+  return [...systemRoutes({ ...parts, id, listeners })];
+}

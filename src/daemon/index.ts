@@ -1,0 +1,81 @@
+/**
+ * `tsrun daemon`: from its options to its end. A bundle of its own (scripts/build.mjs), so that other commands do not load
+ * it; what is thrown here is of another copy of errors.ts than the command line's, so a failure leaves as plain data.
+ */
+import { rmSync } from 'node:fs';
+import { TsrunError, UsageError } from '../errors.js';
+import { readActivation } from '../runtime/activation.js';
+import { replaceFile } from '../util/replace-file.js';
+import { VERSION } from '../util/version.js';
+import { type ConfigRequest, type DaemonConfig, readConfig } from './config/config.js';
+import { openDaemon } from './daemon.js';
+import { createHttp } from './http/server.js';
+import { listen } from './listen.js';
+import { type Log, openLog } from './log.js';
+
+export interface DaemonRequest extends ConfigRequest {
+  readonly environment: { readonly [name: string]: string | undefined };
+}
+
+export interface DaemonFailure {
+  readonly code: TsrunError['code'];
+  readonly message: string;
+  readonly flag: string | undefined;
+  readonly hint: string | undefined;
+}
+
+/** Returns when the daemon has ended: undefined where it was told to. */
+export async function runDaemon(request: DaemonRequest): Promise<DaemonFailure | undefined> {
+  try {
+    const config = readConfig(request);
+    if (request.flags.validate !== true) await run(config, request);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof TsrunError)) throw error;
+    const { code, message, hint } = error;
+    return { code, message, hint, flag: error instanceof UsageError ? error.flag : undefined };
+  }
+}
+
+async function run(config: DaemonConfig, { environment }: DaemonRequest): Promise<void> {
+  const log = openLog({ level: config.logLevel, format: config.logFormat });
+  const activation = readActivation(environment, process.pid);
+  log.info(`tsrun ${VERSION} begins`, { dataRoot: config.dataRoot, execRoot: config.execRoot });
+  const daemon = await openDaemon(config, log, environment);
+  const http = createHttp({ routes: daemon.routes, log });
+  // One that nobody foresaw is a bug, but no reason to take every container's daemon away.
+  process.on('unhandledRejection', (reason) => log.error('a promise failed that nobody waited for: a bug', reason));
+  try {
+    await listen(http, { config, activation, log });
+    if (config.pidFile !== undefined) replaceFile(config.pidFile, Buffer.from(`${process.pid}\n`), 0o644);
+    log.info(`ready`);
+    log.info(`${await endSignal()} received: the daemon ends`);
+  } finally {
+    http.close();
+    if (config.pidFile !== undefined) rmSync(config.pidFile, { force: true });
+    await within(config.shutdownSeconds, daemon.close(), log);
+  }
+}
+
+/** A second signal ends the daemon at once. */
+function endSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    const end = (signal: NodeJS.Signals) => {
+      process.off('SIGTERM', end).off('SIGINT', end);
+      resolve(signal);
+    };
+    process.on('SIGTERM', end).on('SIGINT', end);
+  });
+}
+
+async function within(seconds: number, action: Promise<void>, log: Log): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(() => {
+      log.warn(`the end took longer than --shutdown-timeout, ${seconds} s: given up`);
+      resolve();
+    }, seconds * 1000);
+  });
+  await Promise.race([action, timeout]);
+  clearTimeout(timer);
+}
