@@ -8,7 +8,7 @@ export const DAEMON_OPTIONS = {
   host: {
     kind: 'list',
     short: 'H',
-    help: 'where to listen: unix://PATH, tcp://HOST:PORT (with --tlsverify), or fd:// for what systemd hands over',
+    help: 'where to listen: unix://PATH, tcp://HOST:PORT (with --tlsverify), or fd:// (of systemd)',
   },
   'data-root': { kind: 'text', help: 'where images, containers and volumes lie', shownDefault: '/var/lib/tsrun' },
   'exec-root': { kind: 'text', help: 'where the state of what runs lies', shownDefault: '/run/tsrun-daemon' },
@@ -33,7 +33,7 @@ export const DAEMON_OPTIONS = {
   'registry-mirror': { kind: 'list', help: 'URL of a mirror of docker.io, asked first; may be repeated' },
   'insecure-registry': {
     kind: 'list',
-    help: 'HOST[:PORT] or network (10.0.0.0/8) of registries without TLS, or with a certificate nobody checks',
+    help: 'HOST[:PORT] or network (10.0.0.0/8) of registries whose certificate is not checked',
   },
   'storage-driver': {
     kind: 'text',
