@@ -41,21 +41,30 @@ static int drop_capabilities(struct failure *reterr)
 	return syscall(SYS_capset, &header, data) < 0 ? FAIL(reterr, "capset") : 0;
 }
 
+/* Whose mounts below come along: a container's are what it sees. */
+static bool is_container(const struct view *view)
+{
+	return view->namespace_fd > 0 || view->snapshot != NULL;
+}
+
 static int open_view(const struct view *view, struct failure *reterr)
 {
 	struct mount_attr attributes = {
 		.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
 			    (view->read_only ? MOUNT_ATTR_RDONLY : 0),
 	};
+	unsigned int below = is_container(view) ? AT_RECURSIVE : 0;
+	const char *path = view->namespace_fd > 0 ? "/" : view->snapshot != NULL ? view->snapshot[0] : NULL;
 	cleanup_fd int tree = -1;
 
-	if (view->count > 1)
+	if (path == NULL && view->count > 1)
 		tree = mount_layers(view->directories, view->count, reterr);
-	else if ((tree = sys_open_tree(AT_FDCWD, view->directories[0], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)) < 0)
+	else if ((tree = sys_open_tree(AT_FDCWD, path == NULL ? view->directories[0] : path,
+			  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | below)) < 0)
 		(void)FAIL(reterr, "open_tree");
 	if (tree < 0)
 		return -1;
-	if (sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attributes) < 0)
+	if (sys_mount_setattr(tree, "", AT_EMPTY_PATH | below, &attributes) < 0)
 		return FAIL(reterr, "mount_setattr");
 	return steal_fd(&tree);
 }
@@ -84,10 +93,16 @@ int confine(const struct view *view, int status_fd, struct failure *reterr)
 {
 	cleanup_fd int tree = -1;
 
+	/* In a container's mount namespace nothing of it may look at this process: CVE-2016-9962. */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (view->namespace_fd > 0 && setns(view->namespace_fd, CLONE_NEWNS) < 0)
+		return FAIL(reterr, "setns");
 	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC) < 0)
 		return FAIL(reterr, "unshare");
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return FAIL(reterr, "mount");
+	if (view->snapshot != NULL && mount_snapshot(view->snapshot, view->snapshot_count, reterr) < 0)
+		return -1;
 	tree = open_view(view, reterr);
 	if (tree < 0 || enter(tree, reterr) < 0)
 		return -1;

@@ -6,11 +6,21 @@
 
 #include "failure.h"
 
-/* The tree to work on: one directory, or several that overlayfs shows as one, the uppermost first. */
+/*
+ * The tree to work on: one directory, or several that overlayfs shows as one, the uppermost first; or what a running
+ * container sees; or what a stopped one would see.
+ */
 struct view {
 	char **directories;
 	int count;
 	bool read_only;
+	/* A descriptor of the container's mount namespace, by which everything that is mounted in it is seen; 0: none.
+	 */
+	int namespace_fd;
+	/* TARGET TYPE DIRECTORY OPTIONS, a mount(2) for this process alone, then SOURCE DESTINATION ro|rw of each bind.
+	 */
+	char **snapshot;
+	int snapshot_count;
 };
 
 /*

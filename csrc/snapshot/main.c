@@ -10,9 +10,13 @@
  *   sync STATUS DIRECTORY                   its file system
  *   mount STATUS TARGET TYPE DIRECTORY OPTIONS     mount(2) by relative names from DIRECTORY; bind: DIRECTORY itself
  *   unmount STATUS TARGET
+ *   volume STATUS TARGET TYPE DEVICE FLAGS DATA    mount(2)
+ *   stat STATUS PATH VIEW, get STATUS PATH VIEW    one path, as entry stream to stdout (archive.h)
+ *   put STATUS VIEW                         entry stream from stdin, as unpack apply
  *   discard TARGET (DIRECTORY NAME)...      unmount, then remove: a poststop hook, which has no status to write
  *
- * The answer is records on the descriptor STATUS, as the executor's (failure.h). Static, single-threaded.
+ * VIEW: see parse_view(). The answer is records on the descriptor STATUS, as the executor's (failure.h). Static,
+ * single-threaded.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,9 +30,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "archive.h"
 #include "cleanup.h"
 #include "confine.h"
 #include "io.h"
+#include "mounts.h"
 #include "pack.h"
 #include "remove.h"
 #include "saferoot.h"
@@ -67,6 +73,64 @@ static int run_pack(const struct arguments *args, struct failure *reterr)
 	cleanup_fd int root = confine(&view, args->status_fd, reterr);
 
 	return root < 0 ? -1 : pack(root, STDOUT_FILENO, &options, reterr);
+}
+
+#define NAMESPACE_FD 4
+
+/* namespace | snapshot TARGET TYPE DIRECTORY OPTIONS (SOURCE DESTINATION ro|rw)... | tree DIRECTORY... */
+static bool parse_view(char **words, int count, struct view *ret_view)
+{
+	*ret_view = (struct view){ 0 };
+	if (count < 1)
+		return false;
+	if (strcmp(words[0], "namespace") == 0) {
+		ret_view->namespace_fd = NAMESPACE_FD;
+		return count == 1;
+	}
+	if (strcmp(words[0], "snapshot") == 0) {
+		ret_view->snapshot = words + 1;
+		ret_view->snapshot_count = count - 1;
+		return count >= 5 && (count - 5) % 3 == 0;
+	}
+	ret_view->directories = words + 1;
+	ret_view->count = count - 1;
+	return strcmp(words[0], "tree") == 0 && count > 1;
+}
+
+static int run_archive(const struct arguments *args, bool only_stat, struct failure *reterr)
+{
+	struct view view;
+	cleanup_fd int root = -1;
+
+	if (!parse_view(args->all + 1, args->count - 1, &view))
+		return usage(reterr);
+	view.read_only = true;
+	root = confine(&view, args->status_fd, reterr);
+	if (root < 0)
+		return -1;
+	return only_stat ? archive_stat(root, args->all[0], STDOUT_FILENO, reterr)
+			 : archive_get(root, args->all[0], STDOUT_FILENO, reterr);
+}
+
+static int run_stat(const struct arguments *args, struct failure *reterr)
+{
+	return run_archive(args, true, reterr);
+}
+
+static int run_get(const struct arguments *args, struct failure *reterr)
+{
+	return run_archive(args, false, reterr);
+}
+
+static int run_put(const struct arguments *args, struct failure *reterr)
+{
+	struct view view;
+	cleanup_fd int root = -1;
+
+	if (!parse_view(args->all, args->count, &view))
+		return usage(reterr);
+	root = confine(&view, args->status_fd, reterr);
+	return root < 0 ? -1 : unpack(root, STDIN_FILENO, args->status_fd, true, reterr);
 }
 
 static int run_paths(const struct arguments *args, struct failure *reterr)
@@ -138,21 +202,27 @@ static int run_sync(const struct arguments *args, struct failure *reterr)
 	return syncfs(fd) < 0 ? FAIL(reterr, "syncfs") : 0;
 }
 
-/* Names relative to a directory keep the options of many layers on the one page that mount(2) takes. */
 static int run_mount(const struct arguments *args, struct failure *reterr)
 {
-	const char *target = args->all[0];
-	const char *type = args->all[1];
-	bool bind = strcmp(type, "bind") == 0;
-	const char *source = bind ? args->all[2] : type;
+	return mount_relative(args->all, reterr);
+}
 
-	if (chdir(args->all[2]) < 0)
-		return FAIL(reterr, "chdir");
-	if (mount(source, target, type, bind ? MS_BIND : 0, args->all[3]) < 0)
+/* TARGET TYPE DEVICE FLAGS DATA: a volume of the driver "local"; mount(2) ignores other flags beside MS_BIND. */
+static int run_volume(const struct arguments *args, struct failure *reterr)
+{
+	char *const *all = args->all;
+	unsigned long flags = strtoul(all[3], NULL, 10);
+	unsigned long again = MS_BIND | MS_REMOUNT | (flags & ~(unsigned long)MS_REC);
+
+	if (mount(all[2], all[0], all[1], flags, all[4]) < 0)
 		return FAIL(reterr, "mount");
-	if (!bind || strcmp(args->all[3], "ro") != 0)
+	if ((flags & MS_BIND) == 0 || (flags & ~(unsigned long)(MS_BIND | MS_REC)) == 0)
 		return 0;
-	return mount(NULL, target, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0 ? FAIL(reterr, "mount") : 0;
+	if (mount(NULL, all[0], NULL, again, NULL) == 0)
+		return 0;
+	(void)FAIL(reterr, "mount");
+	(void)umount2(all[0], MNT_DETACH | UMOUNT_NOFOLLOW);
+	return -1;
 }
 
 static int run_unmount(const struct arguments *args, struct failure *reterr)
@@ -200,6 +270,10 @@ static const struct verb {
 	{ "sync", 1, 1, run_sync },
 	{ "mount", 4, 4, run_mount },
 	{ "unmount", 1, 1, run_unmount },
+	{ "volume", 5, 5, run_volume },
+	{ "stat", 2, 0, run_stat },
+	{ "get", 2, 0, run_get },
+	{ "put", 1, 0, run_put },
 };
 
 static int run(const char *name, const struct arguments *args, struct failure *reterr)

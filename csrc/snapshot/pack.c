@@ -289,6 +289,48 @@ static int pack_path(struct source *source, int root_fd, struct failure *reterr)
 	return pack_directory_entry(source, fd, reterr);
 }
 
+int pack_description(int parent, const char *name, const char *path, int stream_fd, struct failure *reterr)
+{
+	struct source source = { .options = { .metadata = true } };
+	struct stat st;
+
+	start(&source, stream_fd);
+	if (strlen(path) >= PATH_MAX) {
+		errno = ENAMETOOLONG;
+		return FAIL(reterr, "fstatat");
+	}
+	memcpy(source.entry->path, path, strlen(path) + 1);
+	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return FAIL_ENTRY(source.entry, "fstatat", reterr);
+	if (S_ISDIR(st.st_mode) || S_ISREG(st.st_mode)) {
+		describe(source.entry, S_ISDIR(st.st_mode) ? ENTRY_DIRECTORY : ENTRY_FILE, &st);
+		source.entry->h.flags = ENTRY_NO_DATA;
+		if (write_entry(&source, reterr) < 0)
+			return -1;
+	} else if (pack_special(&source, parent, name, &st, reterr) < 0) {
+		return -1;
+	}
+	return finish(&source, reterr);
+}
+
+int pack_one(int parent, const char *name, int stream_fd, struct failure *reterr)
+{
+	const struct pack_options options = { 0 };
+	struct source source = { 0 };
+	struct stat st;
+	cleanup_fd int fd = -1;
+
+	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return FAIL(reterr, "fstatat");
+	if (!S_ISDIR(st.st_mode)) {
+		start(&source, stream_fd);
+		memcpy(source.entry->path, name, strlen(name) + 1);
+		return pack_leaf(&source, parent, name, &st, reterr) < 0 ? -1 : finish(&source, reterr);
+	}
+	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? FAIL(reterr, "openat") : pack(fd, stream_fd, &options, reterr);
+}
+
 /* The next path of names into path. 1; 0 at the end, -1 with errno. */
 static int next_path(FILE *names, char path[PATH_MAX])
 {

@@ -36,6 +36,7 @@ enum entry_flag {
 	ENTRY_NO_DATA = 2, /* file: no chunks follow */
 	ENTRY_KEEP = 4,	   /* what is there already wins */
 	ENTRY_BARE = 8,	   /* directory: owner, mode and times are not given: of one that is there they stay */
+	ENTRY_SAME = 16,   /* a directory takes the place of directories alone, anything else of anything else */
 };
 
 struct entry_header {

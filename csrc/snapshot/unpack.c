@@ -245,6 +245,11 @@ static int unpack_entry(struct target *target, struct stream *stream, const stru
 	if ((entry->h.flags & ENTRY_KEEP) != 0 && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		!is_whiteout(&st))
 		return entry->h.kind == ENTRY_FILE ? stream_read_data(stream, -1, entry, reterr) : 0;
+	if ((entry->h.flags & ENTRY_SAME) != 0 && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		S_ISDIR(st.st_mode) != (entry->h.kind == ENTRY_DIRECTORY)) {
+		errno = S_ISDIR(st.st_mode) ? EISDIR : ENOTDIR;
+		return FAIL_ENTRY(entry, "openat", reterr);
+	}
 	switch (entry->h.kind) {
 	case ENTRY_DIRECTORY:
 		return unpack_directory(target, parent, name, entry, reterr);
