@@ -11,6 +11,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports)
 	register_scm_rights(env, exports);
 	register_seccomp(env, exports);
 	register_seccomp_probe(env, exports);
+	register_spawn(env, exports);
 	register_zstd(env, exports);
 	return exports;
 }

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -35,23 +34,6 @@ static Napi::Value mount_setattr_errno(const Napi::CallbackInfo &info)
 	attr.userns_fd = INT_MAX;
 	long ret = syscall(SYS_mount_setattr, -1, "", AT_EMPTY_PATH, &attr, sizeof(attr));
 	return Napi::Number::New(info.Env(), ret < 0 ? errno : 0);
-}
-
-/* setOpenFilesLimit(soft): RLIMIT_NOFILE as the caller had it. Node raises the soft limit to the hard one when it
- * starts. */
-static Napi::Value set_open_files_limit(const Napi::CallbackInfo &info)
-{
-	Napi::Env env = info.Env();
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return throw_errno(env, "getrlimit", errno);
-	limit.rlim_cur = static_cast<rlim_t>(info[0].ToNumber().Int64Value());
-	if (limit.rlim_cur > limit.rlim_max)
-		limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return throw_errno(env, "setrlimit", errno);
-	return env.Undefined();
 }
 
 /*
@@ -88,6 +70,5 @@ void register_process(Napi::Env env, Napi::Object exports)
 	exports.Set("setSubreaper", Napi::Function::New(env, set_subreaper, "setSubreaper"));
 	exports.Set("catchSignals", Napi::Function::New(env, catch_signals, "catchSignals"));
 	exports.Set("caughtSignal", Napi::Function::New(env, caught_signal, "caughtSignal"));
-	exports.Set("setOpenFilesLimit", Napi::Function::New(env, set_open_files_limit, "setOpenFilesLimit"));
 	exports.Set("mountSetattrErrno", Napi::Function::New(env, mount_setattr_errno, "mountSetattrErrno"));
 }

@@ -3,13 +3,18 @@
 
 #include <cstring>
 
+Napi::Error errno_error(Napi::Env env, const char *syscall, int error)
+{
+	Napi::Error made = Napi::Error::New(env, std::string(syscall) + ": " + strerror(error));
+
+	made.Set("errno", Napi::Number::New(env, error));
+	made.Set("syscall", Napi::String::New(env, syscall));
+	return made;
+}
+
 Napi::Value throw_errno(Napi::Env env, const char *syscall, int error)
 {
-	Napi::Error thrown = Napi::Error::New(env, std::string(syscall) + ": " + strerror(error));
-
-	thrown.Set("errno", Napi::Number::New(env, error));
-	thrown.Set("syscall", Napi::String::New(env, syscall));
-	thrown.ThrowAsJavaScriptException();
+	errno_error(env, syscall, error).ThrowAsJavaScriptException();
 	return env.Undefined();
 }
 

@@ -11,7 +11,8 @@
 #include <string>
 #include <vector>
 
-/* Throws an Error whose properties errno (positive) and syscall say what the kernel refused. */
+/* errno_error() makes, throw_errno() throws an Error whose properties errno (positive) and syscall say what the kernel refused. */
+Napi::Error errno_error(Napi::Env env, const char *syscall, int error);
 Napi::Value throw_errno(Napi::Env env, const char *syscall, int error);
 Napi::Value throw_type(Napi::Env env, const char *message);
 
@@ -33,4 +34,5 @@ void register_process(Napi::Env env, Napi::Object exports);
 void register_scm_rights(Napi::Env env, Napi::Object exports);
 void register_seccomp(Napi::Env env, Napi::Object exports);
 void register_seccomp_probe(Napi::Env env, Napi::Object exports);
+void register_spawn(Napi::Env env, Napi::Object exports);
 void register_zstd(Napi::Env env, Napi::Object exports);

@@ -22,7 +22,7 @@ export async function collectRuns(runtime: Runtime, dataRoot: string, store: Sna
     const unlock = lockPlace(place.path);
     if (unlock === undefined) continue;
     try {
-      if (isAlive(runtime, owners.get(key))) continue;
+      if (await isAlive(runtime, owners.get(key))) continue;
       await detach(place.mountPoint).catch(() => undefined); // nothing is mounted there any more
       if (owners.has(key)) await store.removeActive(key);
       await store.removeBundle(place.path);
@@ -35,13 +35,13 @@ export async function collectRuns(runtime: Runtime, dataRoot: string, store: Sna
 }
 
 /** A stopped container that was to be removed is removed; its hook has done the rest then. */
-function isAlive(runtime: Runtime, owner: SnapshotRecord['owner']): boolean {
+async function isAlive(runtime: Runtime, owner: SnapshotRecord['owner']): Promise<boolean> {
   if (owner === undefined || !isContainerId(owner.id) || !existsSync(join(owner.root, owner.id))) return false;
   if (!owner.remove) return true;
   const theirs = { ...runtime, root: owner.root };
   try {
-    if (readState(theirs, owner.id).status !== 'stopped') return true;
-    deleteContainer(theirs, owner.id, { force: false });
+    if ((await readState(theirs, owner.id)).status !== 'stopped') return true;
+    await deleteContainer(theirs, owner.id, { force: false });
     return false;
   } catch (error) {
     if (!(error instanceof TsrunError)) throw error;

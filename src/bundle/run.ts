@@ -71,7 +71,7 @@ export async function runImage(
   try {
     await writeBundle(runtime, content, snapshots, request, image);
     await attach(mounts, place.mountPoint, snapshots.store);
-    runContainer(runtime, {
+    await runContainer(runtime, {
       ...CREATE,
       id: request.id,
       bundle: place.path,

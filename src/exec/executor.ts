@@ -1,16 +1,17 @@
 /**
- * Calls the executor: one child process per verb, or, to supervise a foreground container, in place of this process.
+ * Calls the executor: one child process per verb, or, to supervise a foreground container, in place of this process. Any
+ * number of calls may be under way at once; none changes this process or stops its event loop.
  *
  * The plan goes over in a sealed memfd. The answer comes back in another memfd rather than a pipe: whoever keeps a copy
  * of the descriptor, the container's init included, cannot make us wait. The environment is empty (security rule 3).
  */
-import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, readSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { TsrunError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import { encodePlan } from '../plan/encode.js';
 import type { Plan } from '../plan/plan.js';
+import { signalName } from '../util/signals.js';
 import { type Answer, decodeAnswer } from './channel.js';
 import { describeNote, type FailureContext, toError, withoutVerdict } from './failure.js';
 import { preservedFds } from './fds.js';
@@ -47,6 +48,8 @@ export interface Call {
   readonly openFiles?: number | undefined;
   /** Descriptors of this process that the program gets as 3, 4, …, in place of preserveFds. */
   readonly programFds?: readonly number[];
+  /** In place of ours. */
+  readonly stdio?: Stdio | undefined;
   /** restore: socket to the one who talks to CRIU. */
   readonly adoptFd?: number;
   /** --trace: the memfd for the timestamps, and where our own time is noted. */
@@ -54,6 +57,9 @@ export interface Call {
   /** Keep what the verb prints instead of passing it to our stdout. */
   readonly capture?: boolean;
 }
+
+/** Descriptors of this process. They may be closed as soon as the use case has returned its promise. */
+export type Stdio = readonly [stdin: number, stdout: number, stderr: number];
 
 export interface Outcome {
   readonly pid: number;
@@ -71,17 +77,22 @@ function executorPath(): string {
   throw new TsrunError('IO', `${EXECUTOR} has not been built`, { hint: 'build it with "npm run build:native"' });
 }
 
-/** Descriptors as spawnSync numbers them: stdio, then the container's own, then ours. */
-function inherit(
-  call: Call,
-  plan: number | undefined,
-  status: number,
-): { stdio: (number | 'pipe')[]; flags: string[] } {
+/** Memfds that go over with a call. */
+interface Channel {
+  readonly plan: number | undefined;
+  readonly status: number;
+  /** What the verb prints, with capture. */
+  readonly output: number | undefined;
+}
+
+/** Descriptors as the executor numbers them: stdio, then the container's own, then ours. */
+function inherit(call: Call, { plan, status, output }: Channel): { fds: number[]; flags: string[] } {
   const program = call.programFds ?? preservedFds(call.preserveFds ?? 0);
-  const stdio: (number | 'pipe')[] = [0, call.capture === true ? 'pipe' : 1, 2, ...program];
+  const [stdin, stdout, stderr] = call.stdio ?? [0, 1, 2];
+  const fds = [stdin, output ?? stdout, stderr, ...program];
   const flags: string[] = [];
   const add = (flag: string, fd: number | undefined) => {
-    if (fd !== undefined) flags.push(flag, String(stdio.push(fd) - 1));
+    if (fd !== undefined) flags.push(flag, String(fds.push(fd) - 1));
   };
   add('--plan-fd', plan);
   add('--status-fd', status);
@@ -90,35 +101,12 @@ function inherit(
   add('--notify-fd', call.notifyFd);
   add('--trace-fd', call.trace?.fd);
   if (program.length > 0) flags.push('--preserve-fds', String(program.length));
-  return { stdio, flags };
+  return { fds, flags };
 }
 
-function readAnswer(fd: number): Answer {
+function readAll(fd: number): Buffer {
   const bytes = Buffer.alloc(fstatSync(fd).size);
-  return decodeAnswer(bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0)));
-}
-
-function prepare(call: Call, plan: number | undefined, status: number) {
-  const { stdio, flags } = inherit(call, plan, status);
-  const argv = [call.verb, '--root', call.root, '--id', call.id, ...flags, ...(call.flags ?? [])];
-  if (call.openFiles !== undefined) addon().setOpenFilesLimit(call.openFiles);
-  return { argv, options: { stdio, env: {}, cwd: call.cwd ?? '/' } };
-}
-
-function notStarted(error: Error): TsrunError {
-  return new TsrunError('IO', `${EXECUTOR} cannot be started: ${error.message}`, { cause: error });
-}
-
-function runToEnd(
-  call: Call,
-  plan: number | undefined,
-  status: number,
-): { answer: Answer; stdout: Buffer; ended: Ended } {
-  const { argv, options } = prepare(call, plan, status);
-  const child = spawnSync(executorPath(), argv, { ...options, maxBuffer: 64 * 1024 * 1024 });
-  if (child.error !== undefined) throw notStarted(child.error);
-  const stdout = call.capture === true ? Buffer.from(child.stdout) : Buffer.alloc(0);
-  return { answer: readAnswer(status), stdout, ended: { status: child.status, signal: child.signal } };
+  return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0));
 }
 
 interface Ended {
@@ -130,25 +118,43 @@ function encode({ trace }: Call, plan: Plan): Uint8Array {
   return trace === undefined ? encodePlan(plan) : trace.spans.span('encode the plan', () => encodePlan(plan));
 }
 
-function withFds<T>(call: Call, use: (plan: number | undefined, status: number) => T): T {
-  const fds: number[] = [];
+async function spawn(call: Call, channel: Channel): Promise<Ended> {
+  const path = executorPath();
+  const { fds, flags } = inherit(call, channel);
+  const argv = [EXECUTOR, call.verb, '--root', call.root, '--id', call.id, ...flags, ...(call.flags ?? [])];
+  const limit = call.openFiles === undefined ? {} : { openFiles: call.openFiles };
   try {
-    const plan = call.plan === undefined ? undefined : addon().memfd('tsrun-plan', encode(call, call.plan));
-    if (plan !== undefined) fds.push(plan);
-    const status = addon().memfd('tsrun-status');
-    fds.push(status);
-    return use(plan, status);
-  } finally {
-    for (const fd of fds) closeSync(fd);
+    const [, status, signal] = await addon().spawn({ path, argv, env: [], fds, cwd: call.cwd ?? '/', ...limit });
+    return signal === 0 ? { status, signal: null } : { status: null, signal: signalName(signal) };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new TsrunError('IO', `${EXECUTOR} cannot be started: ${reason}`, { cause: error });
   }
 }
 
 export type Warn = (message: string, cause: TsrunError) => void;
 
-/** Runs a verb to its end. Throws the error its verdict says, joined with the config field it comes from. */
-export function callExecutor(call: Call, context: FailureContext, warn: Warn): Outcome {
-  const { answer, stdout, ended } = withFds(call, (plan, status) => runToEnd(call, plan, status));
-  return { pid: judge(answer, ended, context, warn), stdout };
+/**
+ * Runs a verb to its end. Throws the error its verdict says, joined with the config field it comes from. Descriptors of
+ * the call may be closed once there is a promise.
+ */
+export async function callExecutor(call: Call, context: FailureContext, warn: Warn): Promise<Outcome> {
+  const fds: number[] = [];
+  const memfd = (name: string, bytes?: Uint8Array): number => {
+    const fd = addon().memfd(name, bytes);
+    fds.push(fd);
+    return fd;
+  };
+  try {
+    const plan = call.plan === undefined ? undefined : memfd('tsrun-plan', encode(call, call.plan));
+    const output = call.capture === true ? memfd('tsrun-output') : undefined;
+    const status = memfd('tsrun-status');
+    const ended = await spawn(call, { plan, status, output });
+    const pid = judge(decodeAnswer(readAll(status)), ended, context, warn);
+    return { pid, stdout: output === undefined ? Buffer.alloc(0) : readAll(output) };
+  } finally {
+    for (const fd of fds) closeSync(fd);
+  }
 }
 
 /** The same for a verb that the launcher has run. */
@@ -166,27 +172,6 @@ function judge(answer: Answer, ended: Ended, context: FailureContext, warn: Warn
   if (answer.verdict === undefined) throw withoutVerdict(context.verb, ended);
   if (answer.verdict.problem !== 'NONE') throw toError(answer.verdict, context);
   return answer.verdict.pid;
-}
-
-/** Starts a verb that we have to talk to while it runs. The promise ends as callExecutor does; the answer is its pid. */
-export function startExecutor(call: Call, context: FailureContext, warn: Warn): () => Promise<number> {
-  const plan = call.plan === undefined ? undefined : addon().memfd('tsrun-plan', encodePlan(call.plan));
-  const status = addon().memfd('tsrun-status');
-  const { argv, options } = prepare(call, plan, status);
-  const child = spawn(executorPath(), argv, options);
-  const ended = new Promise<Ended>((resolve, reject) => {
-    child.on('error', (error) => reject(notStarted(error)));
-    child.on('exit', (code, signal) => resolve({ status: code, signal }));
-  });
-  if (plan !== undefined) closeSync(plan);
-  return async () => {
-    try {
-      const how = await ended;
-      return judge(readAnswer(status), how, context, warn);
-    } finally {
-      closeSync(status);
-    }
-  };
 }
 
 export interface Supervision {

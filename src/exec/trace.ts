@@ -84,6 +84,15 @@ export class Trace {
     }
   }
 
+  async spanAsync<T>(name: string, step: () => Promise<T>): Promise<T> {
+    const start = process.hrtime.bigint();
+    try {
+      return await step();
+    } finally {
+      this.#spans.push({ name, start, end: process.hrtime.bigint() });
+    }
+  }
+
   /** The memfd for --trace-fd of one call of the executor; it stays open until the events are taken. */
   open(verb: string, plan: Plan | undefined): number {
     const ops = plan === undefined ? 0 : LISTS.reduce((sum, list) => sum + plan.lists[list].length, 0);

@@ -15,6 +15,19 @@ export interface ReceivedFd {
   readonly bytes: Buffer;
 }
 
+export interface SpawnRequest {
+  readonly path: string;
+  /** With argv[0]. */
+  readonly argv: readonly string[];
+  /** "NAME=value" */
+  readonly env: readonly string[];
+  /** Of this process: the child has them as 0, 1, 2, … and no others. They may be closed as soon as spawn() returns. */
+  readonly fds: readonly number[];
+  readonly cwd: string;
+  /** Soft RLIMIT_NOFILE of the child, at most the hard limit. */
+  readonly openFiles?: number;
+}
+
 /** Opaque. */
 export interface ZstdDecoder {
   readonly zstd: unique symbol;
@@ -37,8 +50,11 @@ export interface Addon {
   /** SIGHUP, SIGINT, SIGQUIT and SIGTERM no longer end this process; caughtSignal() is the last that came, or 0. */
   catchSignals(): void;
   caughtSignal(): number;
-  /** Soft RLIMIT_NOFILE of this process and what it starts, at most the hard limit. */
-  setOpenFilesLimit(soft: number): void;
+  /**
+   * Starts a program without a copy of this process's memory and without waiting for anything; resolves at its end with
+   * pid, exit status and, if a signal ended it, the signal's number. Rejects with errno and syscall if it cannot start.
+   */
+  spawn(request: SpawnRequest): Promise<[pid: number, status: number, signal: number]>;
   sendFd(socket: number, fd: number, text: string): void;
   /** Blocks until a message is there; no bytes: the other end is closed. */
   receiveFd(socket: number): ReceivedFd;

@@ -35,12 +35,12 @@ export interface CheckpointRequest extends CriuChoices {
 }
 
 /** Throws TsrunError CRIU_FAILED with the last errors of CRIU's log; the container then runs on. */
-export function checkpointContainer(runtime: Runtime, request: CheckpointRequest): void {
+export async function checkpointContainer(runtime: Runtime, request: CheckpointRequest): Promise<void> {
   const { id, preDump } = request;
   refuseRootless(hostFacts(), 'checkpoint');
   const container = readContainer(runtime, id);
   requireOwnMounts(container);
-  const pid = runningPid(runtime, id);
+  const pid = await runningPid(runtime, id);
   requireFeatures({ memoryTracking: preDump, lazyPages: request.lazyPages });
   const stdio = stdioKeys(runtime, id, container.spec.process?.terminal === true);
   // Whatever is refused is refused before a directory is made.
@@ -49,7 +49,7 @@ export function checkpointContainer(runtime: Runtime, request: CheckpointRequest
     if (!preDump) writeDescriptors(request.imagePath, stdio);
     dump(request, { ...options, imagesDirectory: images, workDirectory: work });
   });
-  if (!preDump && !request.leaveRunning) deleteContainer(runtime, id, { force: true });
+  if (!preDump && !request.leaveRunning) await deleteContainer(runtime, id, { force: true });
 }
 
 function requireOwnMounts({ id, spec }: Container): void {
@@ -64,8 +64,8 @@ function requireOwnMounts({ id, spec }: Container): void {
   );
 }
 
-function runningPid(runtime: Runtime, id: ContainerId): number {
-  const { status, pid } = readState(runtime, id);
+async function runningPid(runtime: Runtime, id: ContainerId): Promise<number> {
+  const { status, pid } = await readState(runtime, id);
   if (status === 'running' || status === 'paused') return pid;
   throw new StateError('CONTAINER_STATE', id, `cannot checkpoint a container in the ${status} state: ${quote(id)}`);
 }

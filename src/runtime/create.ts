@@ -90,7 +90,7 @@ export interface Created {
 const flag = (name: string, value: string | undefined) => (value === undefined ? [] : [name, value]);
 
 /** detach: nobody waits for the container here. Throws SpecError, StateError, ExecError, UsageError. */
-export function createContainer(runtime: Runtime, request: CreateRequest, detach: boolean): Created {
+export async function createContainer(runtime: Runtime, request: CreateRequest, detach: boolean): Promise<Created> {
   const question = runtime.question?.();
   const bundle = readBundle(runtime, request.bundle);
   const terminal = bundle.spec.process?.terminal === true;
@@ -100,7 +100,7 @@ export function createContainer(runtime: Runtime, request: CreateRequest, detach
   const exitFile = detach ? request.exitFile : undefined;
   const choices = { ...request, systemd, console, activation, exitFile };
   const plan = compileBundle(runtime, bundle, choices);
-  const { pid } = runVerb(runtime, {
+  const { pid } = await runVerb(runtime, {
     verb: 'create',
     id: request.id,
     cwd: bundle.path,

@@ -5,14 +5,18 @@ import { mendPlan } from './mend.js';
 import { type Runtime, runVerb } from './runtime.js';
 
 /** force: kill it first if it runs, take one that is not there for deleted, and remove one whose record is damaged. */
-export function deleteContainer(runtime: Runtime, id: ContainerId, options: { readonly force: boolean }): void {
+export async function deleteContainer(
+  runtime: Runtime,
+  id: ContainerId,
+  options: { readonly force: boolean },
+): Promise<void> {
   try {
-    runVerb(runtime, { verb: 'delete', id, flags: options.force ? ['--force'] : [] });
+    await runVerb(runtime, { verb: 'delete', id, flags: options.force ? ['--force'] : [] });
   } catch (error) {
     if (!options.force) throw error;
     if (error instanceof StateError && error.code === 'CONTAINER_NOT_FOUND') return;
     if (!(error instanceof TsrunError && error.code === 'RECORD_CORRUPT')) throw error;
-    deleteDamaged(runtime, id);
+    await deleteDamaged(runtime, id);
   }
 }
 
@@ -20,9 +24,9 @@ export function deleteContainer(runtime: Runtime, id: ContainerId, options: { re
  * The end of a foreground run, whose program ended with this status: returns it. What a program that failed has to say
  * counts more than a container that stays, which is a warning then.
  */
-export function deleteAfterRun(runtime: Runtime, id: ContainerId, status: number): number {
+export async function deleteAfterRun(runtime: Runtime, id: ContainerId, status: number): Promise<number> {
   try {
-    deleteContainer(runtime, id, { force: false });
+    await deleteContainer(runtime, id, { force: false });
   } catch (error) {
     if (!(error instanceof TsrunError)) throw error;
     if (error.code === 'CONTAINER_NOT_FOUND') return status;
@@ -33,12 +37,12 @@ export function deleteAfterRun(runtime: Runtime, id: ContainerId, status: number
 }
 
 /** The cgroup and the hooks are known again once the plan is; without it only the process and the directory go. */
-function deleteDamaged(runtime: Runtime, id: ContainerId): void {
+async function deleteDamaged(runtime: Runtime, id: ContainerId): Promise<void> {
   try {
     mendPlan(runtime, id);
   } catch (error) {
     if (!(error instanceof TsrunError)) throw error;
     runtime.warn(`the plan of container ${id} cannot be compiled anew, its cgroup may stay: ${error.message}`);
   }
-  runVerb(runtime, { verb: 'delete', id, flags: ['--force', '--damaged'] });
+  await runVerb(runtime, { verb: 'delete', id, flags: ['--force', '--damaged'] });
 }

@@ -34,16 +34,16 @@ interface Target {
 }
 
 /** Throws StateError for a container that does not run. */
-function findTarget(runtime: Runtime, id: ContainerId): Target {
+async function findTarget(runtime: Runtime, id: ContainerId): Promise<Target> {
   const dirs = cgroupDirs(readContainer(runtime, id));
-  const { status, pid } = readState(runtime, id);
+  const { status, pid } = await readState(runtime, id);
   if (status !== 'stopped') return { dirs, pid };
   throw new StateError('CONTAINER_STATE', id, `container with id ${id} is not running`);
 }
 
 /** The statistics of this moment. */
-export function statsEvent(runtime: Runtime, id: ContainerId): ContainerEvent {
-  const { dirs, pid } = findTarget(runtime, id);
+export async function statsEvent(runtime: Runtime, id: ContainerId): Promise<ContainerEvent> {
+  const { dirs, pid } = await findTarget(runtime, id);
   return { type: 'stats', id, data: readStats(dirs, pid) };
 }
 
@@ -66,7 +66,7 @@ function watchFile(dirs: CgroupDirs, changed: () => void): FSWatcher | undefined
 
 /** Emits statistics every interval and each OOM kill; resolves when the container has ended. */
 export async function watchEvents(runtime: Runtime, { id, intervalMs, emit }: EventsRequest): Promise<void> {
-  const { dirs, pid } = findTarget(runtime, id);
+  const { dirs, pid } = await findTarget(runtime, id);
   const init = identify(pid);
   let seen = countKills(dirs) ?? 0n;
   const reportKills = () => {

@@ -62,8 +62,12 @@ function compile(runtime: Runtime, container: Container, document: SourceDocumen
   return compiled.plan;
 }
 
-/** Returns only when detached; otherwise this process becomes the supervisor and exits with the program's status. */
-export function execInContainer(runtime: Runtime, request: ExecRequest): void {
+export interface Execed {
+  readonly pid: number;
+}
+
+/** Resolves only when detached; otherwise this process becomes the supervisor and exits with the program's status. */
+export async function execInContainer(runtime: Runtime, request: ExecRequest): Promise<Execed> {
   const { id, detach, pidFile } = request;
   const container = traced(runtime, 'read the state', () => readContainer(runtime, id));
   const document = processDocument(container, request.process);
@@ -73,7 +77,7 @@ export function execInContainer(runtime: Runtime, request: ExecRequest): void {
     compile(runtime, container, document, { ...request, process: sized(process, console) }),
   );
   if (!detach) adoptOrphans();
-  const { pid } = runVerb(runtime, {
+  const { pid } = await runVerb(runtime, {
     verb: 'exec',
     id,
     plan,
@@ -85,7 +89,7 @@ export function execInContainer(runtime: Runtime, request: ExecRequest): void {
     preserveFds: request.preserveFds,
     ...(console.send === undefined ? {} : { consoleFd: console.send }),
   });
-  if (detach) return;
+  if (detach) return { pid };
   runtime.tracer?.finish();
   superviseInPlace({ pid, ...(console.receive === undefined ? {} : { consoleFd: console.receive }) });
 }

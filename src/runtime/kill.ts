@@ -15,6 +15,6 @@ export function readSignal(text: string): number {
 }
 
 /** all: every process of the container's cgroup; that none is left is no error then. */
-export function killContainer(runtime: Runtime, id: ContainerId, signal: number, all: boolean): void {
-  runVerb(runtime, { verb: 'kill', id, flags: ['--signal', String(signal), ...(all ? ['--all'] : [])] });
+export async function killContainer(runtime: Runtime, id: ContainerId, signal: number, all: boolean): Promise<void> {
+  await runVerb(runtime, { verb: 'kill', id, flags: ['--signal', String(signal), ...(all ? ['--all'] : [])] });
 }

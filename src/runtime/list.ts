@@ -25,30 +25,49 @@ function userNames(): ReadonlyMap<number, string> {
   }
 }
 
-function describe(runtime: Runtime, id: ContainerId, names: ReadonlyMap<number, string>): ListedContainer {
+async function describe(
+  runtime: Runtime,
+  id: ContainerId,
+  names: ReadonlyMap<number, string>,
+): Promise<ListedContainer> {
   const uid = ownerOf(runtime.root, id);
-  const { ociVersion, pid, status, bundle, rootfs, created, annotations } = readState(runtime, id);
+  const { ociVersion, pid, status, bundle, rootfs, created, annotations } = await readState(runtime, id);
   const owner = names.get(uid) ?? `#${uid}`;
   const state = { ociVersion, id, pid, status, bundle, rootfs, created };
   return annotations === undefined ? { ...state, owner } : { ...state, annotations, owner };
 }
 
+/** Nothing for one that cannot be read. */
+async function listed(
+  runtime: Runtime,
+  id: ContainerId,
+  names: ReadonlyMap<number, string>,
+): Promise<ListedContainer[]> {
+  try {
+    return [await describe(runtime, id, names)];
+  } catch (error) {
+    // Deleted since the directory was read.
+    const gone = (error instanceof TsrunError && error.code === 'CONTAINER_NOT_FOUND') || isMissing(error);
+    if (!gone) runtime.warn(error instanceof Error ? error.message : String(error));
+    return [];
+  }
+}
+
 /** undefined when the root directory does not exist. */
-export function listContainers(runtime: Runtime): ListedContainer[] | undefined {
+export async function listContainers(runtime: Runtime): Promise<ListedContainer[] | undefined> {
   const ids = listIds(runtime.root);
   if (ids === undefined) return undefined;
   const names = userNames();
-  return ids.flatMap((id) => {
-    try {
-      return [describe(runtime, id, names)];
-    } catch (error) {
-      // Deleted since the directory was read.
-      const gone = (error instanceof TsrunError && error.code === 'CONTAINER_NOT_FOUND') || isMissing(error);
-      if (!gone) runtime.warn(error instanceof Error ? error.message : String(error));
-      return [];
-    }
-  });
+  const found: ListedContainer[] = [];
+  // A few at a time: each is a process.
+  for (let at = 0; at < ids.length; at += AT_ONCE) {
+    const some = await Promise.all(ids.slice(at, at + AT_ONCE).map((id) => listed(runtime, id, names)));
+    found.push(...some.flat());
+  }
+  return found;
 }
+
+const AT_ONCE = 16;
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';

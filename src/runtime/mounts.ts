@@ -32,10 +32,10 @@ export interface ListedMount extends MountRow {
 /** Tries again when another command has changed the record between reading and locking it. */
 const TRIES = 5;
 
-function retrying(change: () => void): void {
+async function retrying(change: () => Promise<void>): Promise<void> {
   for (let left = TRIES; ; left--) {
     try {
-      change();
+      await change();
       return;
     } catch (error) {
       if (left === 0 || !(error instanceof TsrunError) || error.operation?.problem !== 'RECORD_CHANGED') throw error;
@@ -51,8 +51,8 @@ function readLive(runtime: Runtime, id: ContainerId): { text: string; mounts: re
 }
 
 /** As its first process sees it. Throws StateError for a container that has stopped. */
-function mountTable(runtime: Runtime, id: ContainerId): MountRow[] {
-  const { pid, status } = readState(runtime, id);
+async function mountTable(runtime: Runtime, id: ContainerId): Promise<MountRow[]> {
+  const { pid, status } = await readState(runtime, id);
   if (status === 'stopped' || pid === 0) {
     throw new StateError(
       'CONTAINER_STATE',
@@ -65,17 +65,17 @@ function mountTable(runtime: Runtime, id: ContainerId): MountRow[] {
 }
 
 /** The record first: what another command adds meanwhile is then in the table, and not taken for gone. */
-function readBoth(runtime: Runtime, id: ContainerId) {
+async function readBoth(runtime: Runtime, id: ContainerId) {
   const live = readLive(runtime, id);
-  return { ...live, table: mountTable(runtime, id) };
+  return { ...live, table: await mountTable(runtime, id) };
 }
 
 const rowOf = (table: readonly MountRow[], { id, destination }: LiveMount): MountRow | undefined =>
   id === 0 ? table.findLast((row) => row.destination === destination) : table.find((row) => row.id === id);
 
-export function listMounts(runtime: Runtime, id: ContainerId): ListedMount[] {
+export async function listMounts(runtime: Runtime, id: ContainerId): Promise<ListedMount[]> {
   const { spec } = readRecord(runtime, id);
-  const { mounts, table } = readBoth(runtime, id);
+  const { mounts, table } = await readBoth(runtime, id);
   const live = new Set(mounts.map((mount) => rowOf(table, mount)?.id));
   const config = new Set((spec.mounts ?? []).map(({ destination }) => containerPath(destination)));
   const made = new Set(['/', '/dev/console', ...(spec.linux?.maskedPaths ?? []), ...(spec.linux?.readonlyPaths ?? [])]);
@@ -99,11 +99,11 @@ function withMounts(runtime: Runtime, id: ContainerId, document: SourceDocument)
 }
 
 /** document: {"mounts": [...]}. Throws SpecError with all problems; then nothing has been mounted. */
-export function addMounts(runtime: Runtime, id: ContainerId, document: SourceDocument): void {
+export async function addMounts(runtime: Runtime, id: ContainerId, document: SourceDocument): Promise<void> {
   const { spec, bundle } = withMounts(runtime, id, document);
   if ((spec.mounts ?? []).length === 0) return;
-  retrying(() => {
-    const { text: before, mounts, table } = readBoth(runtime, id);
+  await retrying(async () => {
+    const { text: before, mounts, table } = await readBoth(runtime, id);
     const kept = mounts.filter((mount) => rowOf(table, mount) !== undefined);
     const record = recordOf(before, kept, spec);
     const target = { spec, bundle, taken: kept.map(({ destination }) => destination) };
@@ -111,7 +111,7 @@ export function addMounts(runtime: Runtime, id: ContainerId, document: SourceDoc
       compileLiveMounts(target, record, hostFacts(), { seccomp: compileWithLibseccomp }),
     );
     warnOf(runtime, compiled.warnings, document);
-    runVerb(runtime, { verb: 'mounts', id, plan: compiled.plan });
+    await runVerb(runtime, { verb: 'mounts', id, plan: compiled.plan });
   });
 }
 
@@ -122,20 +122,20 @@ function recordOf(before: string, kept: readonly LiveMount[], { mounts = [] }: V
 }
 
 /** force: those of the config too. Throws SpecError with all that cannot be removed; then nothing has been. */
-export function removeMounts(
+export async function removeMounts(
   runtime: Runtime,
   id: ContainerId,
   destinations: readonly string[],
   { force }: { readonly force: boolean },
-): void {
+): Promise<void> {
   const { spec } = readRecord(runtime, id);
   const paths = [...new Set(destinations.map(containerPath))];
-  retrying(() => {
-    const { text: before, mounts, table } = readBoth(runtime, id);
+  await retrying(async () => {
+    const { text: before, mounts, table } = await readBoth(runtime, id);
     const found = findAll(runtime, spec, { paths, table, mounts, force });
     const after = liveMountsText(mounts.filter(({ destination }) => !paths.includes(destination)));
     const { plan } = compileLiveRemoval(spec, { before, during: before, after }, found);
-    runVerb(runtime, { verb: 'mounts', id, plan });
+    await runVerb(runtime, { verb: 'mounts', id, plan });
   });
 }
 

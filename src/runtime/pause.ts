@@ -2,6 +2,6 @@
 import type { ContainerId } from '../state/container-id.js';
 import { type Runtime, runVerb } from './runtime.js';
 
-export function pauseContainer(runtime: Runtime, id: ContainerId): void {
-  runVerb(runtime, { verb: 'pause', id });
+export async function pauseContainer(runtime: Runtime, id: ContainerId): Promise<void> {
+  await runVerb(runtime, { verb: 'pause', id });
 }

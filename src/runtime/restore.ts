@@ -10,7 +10,7 @@ import { type CriuOptions, REQUEST, type Response } from '../criu/messages.js';
 import { criuFailure, criuPath, findCriu, requireFeatures } from '../criu/program.js';
 import { converse, type Notification } from '../criu/session.js';
 import { TsrunError, UsageError } from '../errors.js';
-import { adoptOrphans, superviseInPlace } from '../exec/executor.js';
+import { adoptOrphans, type Outcome, superviseInPlace } from '../exec/executor.js';
 import { addon } from '../native/addon.js';
 import { compileWithLibseccomp } from '../native/seccomp.js';
 import { SLOT } from '../plan/op.gen.js';
@@ -23,7 +23,7 @@ import { openConsole } from './console.js';
 import type { CreateRequest } from './create.js';
 import { type CriuChoices, commonOptions, joinedNamespaces, outsideMounts, refuseRootless } from './criu-choices.js';
 import { makeDirectory, readDescriptors } from './criu-images.js';
-import { hostFacts, type Runtime, reporterOf, startVerb } from './runtime.js';
+import { hostFacts, type Runtime, reporterOf, runVerb } from './runtime.js';
 
 export interface RestoreRequest extends CriuChoices, Omit<CreateRequest, 'preserveFds'> {
   readonly detach: boolean;
@@ -115,7 +115,7 @@ function restore(runtime: Runtime, request: RestoreRequest, attempt: Attempt): P
   const { bundle, plan, flags, send } = attempt;
   const [executor, theirs] = addon().socketpair('seqpacket');
   const namespaces = joinedNamespaces(bundle.spec).map(({ path }) => openNamespace(path));
-  const wait = startVerb(runtime, {
+  const ended = runVerb(runtime, {
     verb: 'create',
     id: request.id,
     cwd: bundle.path,
@@ -126,14 +126,14 @@ function restore(runtime: Runtime, request: RestoreRequest, attempt: Attempt): P
     ...send,
   });
   for (const fd of [theirs, ...namespaces]) closeSync(fd);
-  return conclude(request, attempt, executor, wait);
+  return conclude(request, attempt, executor, ended);
 }
 
 async function conclude(
   request: RestoreRequest,
   { options }: Attempt,
   executor: number,
-  wait: () => Promise<number>,
+  ended: Promise<Outcome>,
 ): Promise<number> {
   let failure: unknown;
   try {
@@ -144,7 +144,7 @@ async function conclude(
     closeSync(executor);
   }
   try {
-    const pid = await wait();
+    const { pid } = await ended;
     if (failure === undefined) return pid;
   } catch (error) {
     // The executor's own failure comes first; that we hung up on it is only a consequence of CRIU's.

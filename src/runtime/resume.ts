@@ -2,6 +2,6 @@
 import type { ContainerId } from '../state/container-id.js';
 import { type Runtime, runVerb } from './runtime.js';
 
-export function resumeContainer(runtime: Runtime, id: ContainerId): void {
-  runVerb(runtime, { verb: 'resume', id });
+export async function resumeContainer(runtime: Runtime, id: ContainerId): Promise<void> {
+  await runVerb(runtime, { verb: 'resume', id });
 }

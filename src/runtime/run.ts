@@ -15,25 +15,25 @@ export interface RunRequest extends CreateRequest {
 }
 
 /** As if it had never been tried: removes the container, keeping the first error whatever happens. */
-function undo(runtime: Runtime, request: RunRequest): void {
+async function undo(runtime: Runtime, request: RunRequest): Promise<void> {
   try {
-    deleteContainer(runtime, request.id, { force: true });
+    await deleteContainer(runtime, request.id, { force: true });
   } catch (error) {
     runtime.warn(`cannot remove the container again: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
-/** Returns only when detached; otherwise this process becomes the supervisor and exits with the program's status. */
-export function runContainer(runtime: Runtime, request: RunRequest): void {
+/** Resolves only when detached; otherwise this process becomes the supervisor and exits with the program's status. */
+export async function runContainer(runtime: Runtime, request: RunRequest): Promise<void> {
   const { id, detach, keep } = request;
   if (!detach) adoptOrphans();
-  const { pid, console } = createContainer(runtime, request, detach);
+  const { pid, console } = await createContainer(runtime, request, detach);
   const notifySocket = runtime.activation?.().notifySocket;
   const notifyFd = notifySocket === undefined || detach ? undefined : addon().datagramSocket();
   try {
-    startContainer(runtime, id, notifyFd);
+    await startContainer(runtime, id, notifyFd);
   } catch (error) {
-    undo(runtime, request);
+    await undo(runtime, request);
     throw error;
   }
   if (detach) return;

@@ -4,7 +4,7 @@
  */
 import type { Question } from '../cache/question.js';
 import type { SpecIssue, TsrunError } from '../errors.js';
-import { type Call, callExecutor, judgeHandover, type Outcome, startExecutor } from '../exec/executor.js';
+import { type Call, callExecutor, judgeHandover, type Outcome, type Stdio } from '../exec/executor.js';
 import type { FailureContext } from '../exec/failure.js';
 import type { HostFacts } from '../host/facts.js';
 import { probeHost } from '../host/probe.js';
@@ -15,13 +15,15 @@ import { readStateFile } from '../state/directory.js';
 import type { Activation } from './activation.js';
 import type { Handover, TakeHandover } from './handover.js';
 import { isRootless } from './rootless.js';
-import { type Tracer, traced } from './trace.js';
+import { type Tracer, tracedAsync } from './trace.js';
 
 export interface Runtime {
   /** Absolute. */
   readonly root: string;
   /** Soft RLIMIT_NOFILE of our caller; Node has raised its own. */
   readonly openFiles?: number | undefined;
+  /** Of the executor and with it of the container; this process's when not given. */
+  readonly stdio?: Stdio | undefined;
   /** What a service manager hands to this command; throws UsageError. */
   readonly activation?: () => Activation;
   /** The argv that starts this program again with the same global options. */
@@ -75,20 +77,14 @@ function readable(bytes: Buffer): Plan | undefined {
   }
 }
 
-export type VerbCall = Omit<Call, 'root' | 'openFiles' | 'trace'> & { readonly id: ContainerId };
+export type VerbCall = Omit<Call, 'root' | 'openFiles' | 'stdio' | 'trace'> & { readonly id: ContainerId };
 
 /** Runs one verb of the executor; its warnings are passed on, its failure is thrown in terms of the config. */
-export function runVerb(runtime: Runtime, call: VerbCall): Outcome {
+export async function runVerb(runtime: Runtime, call: VerbCall): Promise<Outcome> {
   const handover = runtime.handover?.();
   if (handover !== undefined) return takeOver(runtime, call, handover);
   const { full, context } = prepare(runtime, call);
-  return traced(runtime, `executor ${call.verb}`, () => callExecutor(full, context, runtime.warn));
-}
-
-/** Starts a verb that has to be talked to; what it returns waits for its end, as runVerb does. */
-export function startVerb(runtime: Runtime, call: VerbCall): () => Promise<number> {
-  const { full, context } = prepare(runtime, call);
-  return startExecutor(full, context, runtime.warn);
+  return tracedAsync(runtime, `executor ${call.verb}`, () => callExecutor(full, context, runtime.warn));
 }
 
 function takeOver({ debug, warn }: Runtime, { verb, id, plan: compiled }: VerbCall, handed: Handover): Outcome {
@@ -109,5 +105,6 @@ function prepare(runtime: Runtime, call: VerbCall) {
   runtime.debug(`executor ${call.verb} ${call.id} ${(call.flags ?? []).join(' ')}`.trimEnd());
   const spans = runtime.tracer?.trace;
   const trace = spans === undefined ? undefined : { spans, fd: spans.open(call.verb, context.plan()) };
-  return { full: { ...call, root: runtime.root, openFiles: runtime.openFiles, trace }, context };
+  const { root, openFiles, stdio } = runtime;
+  return { full: { ...call, root, openFiles, stdio, trace }, context };
 }

@@ -7,8 +7,8 @@ import type { ContainerId } from '../state/container-id.js';
 import { type Runtime, runVerb } from './runtime.js';
 
 /** Prints the JSON to stdout. */
-export function printState(runtime: Runtime, id: ContainerId): void {
-  runVerb(runtime, { verb: 'state', id });
+export async function printState(runtime: Runtime, id: ContainerId): Promise<void> {
+  await runVerb(runtime, { verb: 'state', id });
 }
 
 export interface ContainerState {
@@ -22,8 +22,8 @@ export interface ContainerState {
   readonly annotations?: { readonly [key: string]: string };
 }
 
-export function readState(runtime: Runtime, id: ContainerId): ContainerState {
-  const { stdout } = runVerb(runtime, { verb: 'state', id, capture: true });
+export async function readState(runtime: Runtime, id: ContainerId): Promise<ContainerState> {
+  const { stdout } = await runVerb(runtime, { verb: 'state', id, capture: true });
   const { value } = readDocument(stdout, 'state');
   // Our own executor printed it; the fields are those of stateJson in compile/.
   const state = value as ContainerState;

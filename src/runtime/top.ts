@@ -23,9 +23,9 @@ export class Sampler {
   constructor(private readonly runtime: Runtime) {}
 
   /** Those that use the CPU most come first, those that have stopped last. */
-  look(): TopEntry[] {
+  async look(): Promise<TopEntry[]> {
     const next = new Map<string, Sample>();
-    const entries = (listContainers(this.runtime) ?? []).map((container) => this.describe(container, next));
+    const entries = ((await listContainers(this.runtime)) ?? []).map((container) => this.describe(container, next));
     this.samples = next;
     return entries.sort((a, b) => rank(b) - rank(a) || (a.id < b.id ? -1 : 1));
   }

@@ -1,6 +1,7 @@
 /** update: new limits for a container that exists. Not in runtime-spec; the behaviour is runc's (update.go). */
 import { closeSync, constants, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { groupOf, type RdtChange } from '../compile/intel-rdt.js';
 import { compileUpdate } from '../compile/update.js';
 import { SpecError, StateError, TsrunError } from '../errors.js';
@@ -36,13 +37,12 @@ export interface UpdateRequest {
 const LOCK = { exclusive: 2, nonblocking: 4 } as const;
 const LOCK_TRIES = 1000;
 const LOCK_PAUSE_MS = 10;
-const pause = new Int32Array(new SharedArrayBuffer(4));
 
 function isBusy(error: unknown): boolean {
   return error instanceof Error && 'errno' in error && Math.abs(Number(error.errno)) === 11;
 }
 
-function lock(fd: number): void {
+async function lock(fd: number): Promise<void> {
   for (let tries = 0; ; tries++) {
     try {
       addon().flock(fd, LOCK.exclusive | LOCK.nonblocking);
@@ -51,13 +51,13 @@ function lock(fd: number): void {
       if (!isBusy(error)) throw error;
       if (tries === LOCK_TRIES)
         throw new TsrunError('EXEC_FAILED', 'another tsrun command is working on this container', { cause: error });
-      Atomics.wait(pause, 0, 0, LOCK_PAUSE_MS);
+      await sleep(LOCK_PAUSE_MS);
     }
   }
 }
 
 /** The lock of the state directory, which start and delete take too: two updates must not lose each other's. */
-function locked<T>(runtime: Runtime, id: ContainerId, work: () => T): T {
+async function locked<T>(runtime: Runtime, id: ContainerId, work: () => Promise<T>): Promise<T> {
   let fd: number;
   try {
     fd = openSync(join(runtime.root, id), constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
@@ -65,8 +65,8 @@ function locked<T>(runtime: Runtime, id: ContainerId, work: () => T): T {
     throw new StateError('CONTAINER_NOT_FOUND', id, `container does not exist: ${quote(id)}`);
   }
   try {
-    lock(fd);
-    return work();
+    await lock(fd);
+    return await work();
   } finally {
     closeSync(fd);
   }
@@ -107,12 +107,12 @@ function liveFiles({ id, cgroups }: Container): (hierarchy: number, file: string
 }
 
 /** Throws SpecError, StateError, ExecError; then all limits are as they were. */
-export function updateContainer(runtime: Runtime, request: UpdateRequest): void {
+export async function updateContainer(runtime: Runtime, request: UpdateRequest): Promise<void> {
   const { id } = request;
-  locked(runtime, id, () => apply(runtime, request, readContainer(runtime, id)));
+  await locked(runtime, id, () => apply(runtime, request, readContainer(runtime, id)));
 }
 
-function apply(runtime: Runtime, request: UpdateRequest, container: Container): void {
+async function apply(runtime: Runtime, request: UpdateRequest, container: Container): Promise<void> {
   const { id, resources: document, intelRdt: rdt, rename } = request;
   const { spec, bundle, cgroups, unit } = container;
   const current = spec.linux?.resources ?? {};
@@ -133,14 +133,14 @@ function apply(runtime: Runtime, request: UpdateRequest, container: Container): 
   const change = { resources: named, intelRdt: rdt };
   const compiled = withPositions(document, () => compileUpdate(change, target, facts, rename));
   warnOf(runtime, compiled.warnings, document);
-  run(runtime, id, compiled.plan);
+  await run(runtime, id, compiled.plan);
 }
 
 /** Whatever the executor warns of is a value that it could not bring back. */
-function run(runtime: Runtime, id: ContainerId, plan: ReturnType<typeof compileUpdate>['plan']): void {
+async function run(runtime: Runtime, id: ContainerId, plan: ReturnType<typeof compileUpdate>['plan']): Promise<void> {
   const lost: string[] = [];
   try {
-    runVerb({ ...runtime, warn: (message) => lost.push(message) }, { verb: 'update', id, plan });
+    await runVerb({ ...runtime, warn: (message) => lost.push(message) }, { verb: 'update', id, plan });
   } catch (error) {
     for (const message of lost) runtime.warn(`Setting back cgroup configs failed due to error: ${message}`);
     const refused = !(error instanceof StateError);

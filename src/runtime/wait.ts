@@ -25,9 +25,9 @@ export interface Ended {
   readonly json: string;
 }
 
-/** Blocks. Throws TsrunError EXIT_STATUS_LOST when it ended before and nobody wrote down how. */
-export function waitContainer(runtime: Runtime, id: ContainerId): Ended {
-  const { stdout } = runVerb(runtime, { verb: 'wait', id, capture: true });
+/** Throws TsrunError EXIT_STATUS_LOST when it ended before and nobody wrote down how. */
+export async function waitContainer(runtime: Runtime, id: ContainerId): Promise<Ended> {
+  const { stdout } = await runVerb(runtime, { verb: 'wait', id, capture: true });
   const { value } = readDocument(stdout, 'exit record');
   const { exitCode, ...rest } = value as Omit<ExitRecord, 'exitCode'> & { readonly exitCode: unknown };
   const code = Number(exitCode);

@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, readSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { addon, load } from '../../src/native/addon.js';
@@ -112,4 +122,62 @@ t.test('load says what to do when the addon is not built or no addon', async (t)
     thrownBy(() => load('/etc/passwd')),
     { code: 'HOST_UNSUPPORTED', message: /cannot be loaded/ },
   );
+});
+
+const SPAWN = { path: '/bin/sh', env: [], fds: [0, 1, 2], cwd: '/' };
+const sh = (script: string) => ({ ...SPAWN, argv: ['sh', '-c', script] });
+
+t.test('spawn resolves with pid and status, or with the signal', async (t) => {
+  const [pid, status, signal] = await addon().spawn(sh('exit 7'));
+  t.ok(pid > 1);
+  t.same([status, signal], [7, 0]);
+  t.same((await addon().spawn(sh('kill -9 $$'))).slice(1), [0, 9]);
+});
+
+t.test('spawn gives the child its descriptors, directory, environment and limit, and nothing else', async (t) => {
+  const out = addon().memfd('out');
+  const leak = openSync('/dev/null', 'r');
+  const null_ = openSync('/dev/null', 'r');
+  const script =
+    'pwd; env | grep -v ^PWD; ulimit -Sn; ls /proc/self/fd | tr "\\n" " "; grep -E "Sig(Ign|Blk)" /proc/self/status';
+  const request = { ...sh(script), env: ['PATH=/bin:/usr/bin', 'A=b c'], cwd: '/tmp', openFiles: 77 };
+  const before = readFileSync('/proc/self/limits', 'utf8');
+  const ended = addon().spawn({ ...request, fds: [null_, out, 2, out] });
+  closeSync(null_); // at once: the child has a copy
+  await ended;
+  const text = readFileSync(`/proc/self/fd/${out}`, 'utf8').replace(/_=.*\n/, '');
+  for (const fd of [out, leak]) closeSync(fd);
+  const [cwd, ...lines] = text.trim().split('\n');
+  t.equal(cwd, '/tmp');
+  t.same(
+    lines
+      .slice(0, -3)
+      .filter((line) => /=/.test(line) && !/^(OLDPWD|SHLVL)/.test(line))
+      .sort(),
+    ['A=b c', 'PATH=/bin:/usr/bin'],
+  );
+  t.match(text, /^77$/m);
+  t.match(text, /^0 1 2 3 4 Sig/m, 'the fifth is the directory that ls reads');
+  t.match(text, /SigBlk:\t0{16}/);
+  t.match(text, /SigIgn:\t0{16}/);
+  t.equal(readFileSync('/proc/self/limits', 'utf8'), before);
+});
+
+t.test('spawn rejects with the call that failed, and refuses what is no request', async (t) => {
+  await t.rejects(addon().spawn({ ...SPAWN, path: '/nonexist', argv: ['x'] }), { errno: 2, syscall: 'execve' });
+  await t.rejects(addon().spawn({ ...sh(':'), cwd: '/nonexist' }), { errno: 2, syscall: 'chdir' });
+  t.match(
+    thrownBy(() => addon().spawn({ ...sh(':'), fds: [999_999] })),
+    { errno: 9, syscall: 'fcntl' },
+  );
+  t.throws(() => addon().spawn({ ...SPAWN, argv: ['a\0b'] }), TypeError);
+  t.throws(() => addon().spawn({} as never), TypeError);
+});
+
+t.test('300 children at once end each with its own status, and no descriptor is left', async (t) => {
+  const count = () => readdirSync('/proc/self/fd').length;
+  const before = count();
+  const all = await Promise.all(Array.from({ length: 300 }, (_, i) => addon().spawn(sh(`exit ${i % 100}`))));
+  t.ok(all.every(([, status], i) => status === i % 100));
+  t.equal(count(), before);
 });

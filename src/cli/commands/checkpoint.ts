@@ -73,7 +73,7 @@ export const checkpoint = defineCommand({
   },
   async run({ args, options, runtime, absolute }) {
     const { checkpointContainer, readStatusFd } = await import('../../runtime/checkpoint.js');
-    checkpointContainer(runtime, {
+    await checkpointContainer(runtime, {
       id: parseContainerId(args[0] ?? ''),
       ...criuChoices(options, absolute),
       parentPath: options['parent-path'],

@@ -35,7 +35,7 @@ export const create = defineCommand({
   async run(invocation) {
     const request = createRequest(invocation);
     const { createContainer } = await import('../../runtime/create.js');
-    createContainer(invocation.runtime, request, true);
+    await createContainer(invocation.runtime, request, true);
     return 0;
   },
 });

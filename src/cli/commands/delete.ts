@@ -19,8 +19,8 @@ export const remove = defineCommand({
     const id = parseContainerId(args[0] ?? '');
     const { deleteAfterRun, deleteContainer } = await import('../../runtime/delete.js');
     const { 'exit-status': status, force } = options;
-    if (status !== undefined) return deleteAfterRun(runtime, id, Number(status));
-    deleteContainer(runtime, id, { force });
+    if (status !== undefined) return await deleteAfterRun(runtime, id, Number(status));
+    await deleteContainer(runtime, id, { force });
     return 0;
   },
 });

@@ -47,7 +47,7 @@ export const events = defineCommand({
     const table = readTableOrJson(options.format, 'json') === 'table';
     const emit: Printer = table ? await tablePrinter() : (event) => print(`${stringifyJson(event)}\n`);
     const { statsEvent, watchEvents } = await import('../../runtime/events.js');
-    if (options.stats) emit(statsEvent(runtime, id));
+    if (options.stats) emit(await statsEvent(runtime, id));
     else await watchEvents(runtime, { id, intervalMs, emit });
     return 0;
   },

@@ -98,7 +98,7 @@ export const exec = defineCommand({
       preserveFds: options['preserve-fds'],
     };
     const { execInContainer } = await import('../../runtime/exec.js');
-    execInContainer(runtime, request);
+    await execInContainer(runtime, request);
     return 0;
   },
 });

@@ -20,7 +20,7 @@ export const kill = defineCommand({
   async run({ args, options, runtime }) {
     const id = parseContainerId(args[0] ?? '');
     const { killContainer, readSignal } = await import('../../runtime/kill.js');
-    killContainer(runtime, id, readSignal(args[1] ?? 'TERM'), options.all);
+    await killContainer(runtime, id, readSignal(args[1] ?? 'TERM'), options.all);
     return 0;
   },
 });

@@ -38,7 +38,7 @@ export const list = defineCommand({
   async run({ options, runtime, globals }) {
     const format = readTableOrJson(options.format);
     const { listContainers } = await import('../../runtime/list.js');
-    const containers = listContainers(runtime);
+    const containers = await listContainers(runtime);
     if (containers === undefined && globals.rootGiven) {
       throw new TsrunError('IO', `--root: ${quote(runtime.root)}: no such directory`);
     }

@@ -83,16 +83,16 @@ export const mounts = defineCommand({
     checkOptions(action, invocation);
     const { addMounts, listMounts, removeMounts } = await import('../../runtime/mounts.js');
     if (action === 'list') {
-      print(formatMounts(listMounts(runtime, id), options.format ?? 'table'));
+      print(formatMounts(await listMounts(runtime, id), options.format ?? 'table'));
       return 0;
     }
     const { destinationsOf, readMountsFile } = await import('../../runtime/mounts-file.js');
     const file = args[2];
     const document = file === undefined ? undefined : readMountsFile(file === '-' ? file : absolute(file));
-    if (action === 'add' && document !== undefined) addMounts(runtime, id, document);
+    if (action === 'add' && document !== undefined) await addMounts(runtime, id, document);
     else {
       const destinations = document === undefined ? options.destination : destinationsOf(document);
-      removeMounts(runtime, id, destinations, { force: options.force });
+      await removeMounts(runtime, id, destinations, { force: options.force });
     }
     return 0;
   },

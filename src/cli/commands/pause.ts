@@ -15,7 +15,7 @@ export const pause = defineCommand({
   async run({ args, runtime }) {
     const id = parseContainerId(args[0] ?? '');
     const { pauseContainer } = await import('../../runtime/pause.js');
-    pauseContainer(runtime, id);
+    await pauseContainer(runtime, id);
     return 0;
   },
 });

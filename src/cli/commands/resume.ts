@@ -13,7 +13,7 @@ export const resume = defineCommand({
   async run({ args, runtime }) {
     const id = parseContainerId(args[0] ?? '');
     const { resumeContainer } = await import('../../runtime/resume.js');
-    resumeContainer(runtime, id);
+    await resumeContainer(runtime, id);
     return 0;
   },
 });

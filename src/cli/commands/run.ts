@@ -23,7 +23,11 @@ export const run = defineCommand({
   async run(invocation) {
     const request = createRequest(invocation);
     const { runContainer } = await import('../../runtime/run.js');
-    runContainer(invocation.runtime, { ...request, detach: invocation.options.detach, keep: invocation.options.keep });
+    await runContainer(invocation.runtime, {
+      ...request,
+      detach: invocation.options.detach,
+      keep: invocation.options.keep,
+    });
     return 0;
   },
 });

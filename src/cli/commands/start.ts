@@ -13,7 +13,7 @@ export const start = defineCommand({
   async run({ args, runtime }) {
     const id = parseContainerId(args[0] ?? '');
     const { startContainer } = await import('../../runtime/start.js');
-    startContainer(runtime, id);
+    await startContainer(runtime, id);
     return 0;
   },
 });

@@ -13,7 +13,7 @@ export const state = defineCommand({
   async run({ args, runtime }) {
     const id = parseContainerId(args[0] ?? '');
     const { printState } = await import('../../runtime/state.js');
-    printState(runtime, id);
+    await printState(runtime, id);
     return 0;
   },
 });

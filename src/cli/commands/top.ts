@@ -62,7 +62,7 @@ async function live(sampler: Sampler, intervalMs: number): Promise<void> {
   print(SCREEN.enter);
   try {
     for (let pause = FIRST_LOOK_MS; !quit.signal.aborted; pause = intervalMs) {
-      draw(sampler.look());
+      draw(await sampler.look());
       await sleep(pause, undefined, { signal: quit.signal }).catch(() => undefined);
     }
   } finally {
@@ -95,9 +95,9 @@ export const top = defineCommand({
       await live(sampler, intervalMs);
       return 0;
     }
-    sampler.look();
+    await sampler.look();
     await sleep(FIRST_LOOK_MS);
-    print(topText(sampler.look(), format));
+    print(topText(await sampler.look(), format));
     return 0;
   },
 });

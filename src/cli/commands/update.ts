@@ -153,7 +153,7 @@ export const update = defineCommand({
     const file = options.resources;
     const resources = file === undefined ? resourcesOf(options) : readResources(file, invocation);
     const { updateContainer } = await import('../../runtime/update.js');
-    updateContainer(runtime, { id, resources, intelRdt, rename: file === undefined ? flagOf : rdtFlagOf });
+    await updateContainer(runtime, { id, resources, intelRdt, rename: file === undefined ? flagOf : rdtFlagOf });
     return 0;
   },
 });

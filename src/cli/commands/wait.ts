@@ -23,7 +23,7 @@ export const wait = defineCommand({
   async run({ args, options, runtime }) {
     const id = parseContainerId(args[0] ?? '');
     const { waitContainer } = await import('../../runtime/wait.js');
-    const { record, json } = waitContainer(runtime, id);
+    const { record, json } = await waitContainer(runtime, id);
     if (options.exit) return record.exitCode;
     print(options.json ? json : `${record.exitCode}\n`);
     return 0;
