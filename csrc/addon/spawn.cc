@@ -1,8 +1,8 @@
 /*
- * spawn(request): another program as a child, clone(2) with CLONE_VM and CLONE_VFORK: nothing of Node's memory is copied,
- * however large it is, and nothing of this process changes (working directory, limits, descriptors). One thread starts
- * all children and waits for their pidfds in an epoll(7) instance, so that the event loop never waits, for hundreds of
- * them at once. The promise ends with what waitid(2) says, or with the errno of the call that failed.
+ * spawn(request): another program as a child, clone(2) with CLONE_VM and CLONE_VFORK: nothing of Node's memory is
+ * copied, however large it is, and nothing of this process changes (working directory, limits, descriptors). One thread
+ * starts all children and waits for their pidfds in an epoll(7) instance, so that the event loop never waits, for
+ * hundreds of them at once. The promise ends with what waitid(2) says, or with the errno of the call that failed.
  */
 #include "values.h"
 
@@ -64,7 +64,8 @@ int fail(child *self, const char *syscall)
 
 /*
  * In the child, on the parent's memory: no handler of the parent's may run here, so all are gone before a signal is let
- * in. What Node ignores (SIGPIPE) must not be ignored in the program. libc refuses those of its own, which need nothing.
+ * in. What Node ignores (SIGPIPE) must not be ignored in the program. libc refuses those of its own, which need
+ * nothing.
  */
 void reset_signals(const child *self)
 {
@@ -99,8 +100,7 @@ int place_fds(const child *self)
 		if (flags > 0 && (flags & O_NONBLOCK) != 0)
 			(void)fcntl(at, F_SETFL, flags & ~O_NONBLOCK);
 	}
-	return static_cast<int>(
-		syscall(SYS_close_range, static_cast<unsigned int>(count), ~0U, CLOSE_RANGE_CLOEXEC));
+	return static_cast<int>(syscall(SYS_close_range, static_cast<unsigned int>(count), ~0U, CLOSE_RANGE_CLOEXEC));
 }
 
 int run_child(void *arg)
@@ -158,8 +158,8 @@ void start(child *self)
 	alignas(16) static char stack[64 * 1024];
 	struct epoll_event event = {};
 
-	self->pid = clone(run_child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, self,
-		&self->pidfd);
+	self->pid = clone(
+		run_child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, self, &self->pidfd);
 	if (self->pid < 0)
 		fail(self, "clone");
 	close_copies(self);

@@ -11,7 +11,8 @@
 #include <string>
 #include <vector>
 
-/* errno_error() makes, throw_errno() throws an Error whose properties errno (positive) and syscall say what the kernel refused. */
+/* errno_error() makes, throw_errno() throws an Error whose properties errno (positive) and syscall say what the kernel
+ * refused. */
 Napi::Error errno_error(Napi::Env env, const char *syscall, int error);
 Napi::Value throw_errno(Napi::Env env, const char *syscall, int error);
 Napi::Value throw_type(Napi::Env env, const char *message);

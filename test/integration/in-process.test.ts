@@ -1,7 +1,6 @@
 // The use cases called from one warm process, as the daemon and shims do: hundreds at once, the event loop free all the
 // time, nothing of the process changed.
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
