@@ -14,10 +14,11 @@ export async function pruneTrees(runtime: Runtime, content: ContentStore): Promi
   if (!existsSync(join(content.dataRoot, 'snapshots'))) return 0;
   const store = new SnapshotStore(content.dataRoot);
   await collectRuns(runtime, content.dataRoot, store);
-  return pruneLayers(store, chainsOf(content));
+  return pruneLayers(store, imageChains(content));
 }
 
-function chainsOf(content: ContentStore): ChainId[] {
+/** The uppermost layer of each image of the store. */
+export function imageChains(content: ContentStore): ChainId[] {
   return content.list().flatMap((stored) => {
     try {
       let top: ChainId | null = null;

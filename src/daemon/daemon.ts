@@ -12,12 +12,21 @@ import { Containers } from './container/containers.js';
 import { EventBus } from './events.js';
 import type { Route } from './http/route.js';
 import type { Log } from './log.js';
+import { type Metrics, openMetrics, serveMetrics } from './metrics.js';
+import { containerViewRoutes } from './routes/containers.js';
+import { diskUsageRoutes } from './routes/disk-usage.js';
+import { eventRoutes } from './routes/events.js';
+import { imageTransferRoutes } from './routes/image-transfer.js';
+import { imageRoutes } from './routes/images.js';
 import { systemRoutes } from './routes/system.js';
+import { unsupportedRoutes } from './routes/unsupported.js';
 import { type Database, openDatabase } from './store/database.js';
 import { lockRoot } from './store/lock.js';
+import type { Live } from './view/live.js';
 
 export interface Daemon {
   readonly routes: readonly Route[];
+  readonly metrics: Metrics | undefined;
   /** What ends with the daemon, the last one first. */
   close(): Promise<void>;
 }
@@ -53,7 +62,13 @@ export async function openDaemon(config: DaemonConfig, log: Log, environment: En
     locks.push(lockRoot(config.execRoot, '--exec-root'));
     const database = openDatabase(config.dataRoot);
     closers.push(() => database.close());
-    return { routes: routesOf(openParts(config, log, environment, database), await identity(database)), close };
+    const parts = openParts(config, log, environment, database);
+    const metrics = config.metrics === undefined ? undefined : openMetrics(parts.containers, parts.events);
+    if (config.metrics !== undefined && metrics !== undefined) {
+      const server = await serveMetrics(config.metrics, metrics);
+      closers.push(() => void server.close());
+    }
+    return { routes: routesOf(parts, await identity(database)), metrics, close };
   } catch (error) {
     await close();
     throw error;
@@ -90,7 +105,18 @@ async function identity(database: Database): Promise<string> {
   return id;
 }
 
+const NOTHING_LIVE: Live = { published: () => [], execIds: () => [], sandbox: () => '' };
+
 function routesOf(parts: Parts, id: string): Route[] {
   const listeners = () => parts.events.listeners;
-  return [...systemRoutes({ ...parts, id, listeners })];
+  const views = { ...parts, live: NOTHING_LIVE };
+  return [
+    ...systemRoutes({ ...parts, id, listeners }),
+    ...eventRoutes(parts),
+    ...imageRoutes(parts),
+    ...imageTransferRoutes(parts),
+    ...containerViewRoutes(views),
+    ...diskUsageRoutes({ ...views, volumeUsage: async () => [] }),
+    ...unsupportedRoutes(),
+  ];
 }

@@ -12,6 +12,10 @@ const MOST_VALUES = 10_000;
 export class Filters {
   constructor(private readonly values: ReadonlyMap<string, readonly string[]>) {}
 
+  without(key: string): Filters {
+    return new Filters(new Map([...this.values].filter(([other]) => other !== key)));
+  }
+
   has(key: string): boolean {
     return this.values.has(key);
   }

@@ -42,7 +42,11 @@ async function run(config: DaemonConfig, { environment }: DaemonRequest): Promis
   const activation = readActivation(environment, process.pid);
   log.info(`tsrun ${VERSION} begins`, { dataRoot: config.dataRoot, execRoot: config.execRoot });
   const daemon = await openDaemon(config, log, environment);
-  const http = createHttp({ routes: daemon.routes, log });
+  const http = createHttp({
+    routes: daemon.routes,
+    log,
+    ...(daemon.metrics === undefined ? {} : { observe: daemon.metrics.observe }),
+  });
   // One that nobody foresaw is a bug, but no reason to take every container's daemon away.
   process.on('unhandledRejection', (reason) => log.error('a promise failed that nobody waited for: a bug', reason));
   try {

@@ -27,6 +27,8 @@ export interface PullRequest {
   readonly platformGiven: boolean;
   /** Asked one after the other: mirrors, then the registry. */
   readonly clients: readonly RegistryClient[];
+  /** Aborted when nobody wants the image any more. */
+  readonly signal?: AbortSignal;
   readonly warn: (message: string) => void;
   readonly progress: (layer: Digest, state: LayerState, bytes: number, size: number) => void;
 }
@@ -149,15 +151,16 @@ async function fetchContent(
     });
   await about(
     what,
-    fetch(manifest.config, new AbortController().signal, () => undefined),
+    fetch(manifest.config, request.signal ?? new AbortController().signal, () => undefined),
   );
   checkConfig(store, manifest, request, descriptor, what);
   const layers = [...new Map(manifest.layers.map((layer) => [layer.digest, layer])).values()];
   for (const { digest, size } of layers) {
     request.progress(digest, store.size(digest) === size ? 'exists' : 'waiting', 0, size);
   }
-  await sideBySide(layers, AT_ONCE, async (layer, signal) => {
+  await sideBySide(layers, AT_ONCE, async (layer, failed) => {
     const { digest, size } = layer;
+    const signal = request.signal === undefined ? failed : AbortSignal.any([failed, request.signal]);
     if (store.size(digest) === size) return;
     await about(
       what,

@@ -6,6 +6,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { stringifyJson } from '../../util/json-write.js';
 import type { BodyReader } from '../api/read.js';
 import type { Filters } from '../filters.js';
 import type { ApiVersion } from './api-version.js';
@@ -96,7 +97,7 @@ export const jsonLines = (source: AsyncIterable<unknown>, contentType = 'applica
   stream(200, { 'Content-Type': contentType }, linesOf(source));
 
 async function* linesOf(source: AsyncIterable<unknown>): AsyncGenerator<string> {
-  for await (const value of source) yield `${JSON.stringify(value)}\n`;
+  for await (const value of source) yield `${stringifyJson(value)}\n`;
 }
 
 export const hijack = (contentType: string, handle: HijackReply['handle']): Reply => ({

@@ -1,0 +1,119 @@
+/** Images that come and go: POST /images/create, push, load, GET get, and what registries say: /auth, /distribution. */
+import { MAX_DOCUMENT, parseDocument } from '../../image/manifest.js';
+import { MANIFEST_TYPES } from '../../image/media-types.js';
+import { fetchManifest } from '../../registry/manifests.js';
+import { DEFAULT_REGISTRY, familiarReference, isRegistry, withDefaultTag } from '../../registry/reference.js';
+import { readAuthConfig } from '../api/read.js';
+import { badRequest, notImplemented } from '../http/api-error.js';
+import { type ApiRequest, json, type Reply, type Route } from '../http/route.js';
+import { type ArchiveDeps, importTar, load, saveReply } from '../images/archives.js';
+import { credentialsOf, credentialsOfHeader } from '../images/auth-header.js';
+import { newName, referenceOf } from '../images/names.js';
+import { progressReply } from '../images/progress.js';
+import { type PullDeps, pull } from '../images/pull.js';
+import { push } from '../images/push.js';
+import { openOne } from '../images/registry.js';
+
+export type TransferDeps = PullDeps & ArchiveDeps;
+
+export function imageTransferRoutes(deps: TransferDeps): readonly Route[] {
+  return [
+    { method: 'POST', path: '/images/create', handle: (request) => create(deps, request) },
+    { method: 'POST', path: '/images/{name...}/push', handle: (request) => pushOne(deps, request) },
+    { method: 'POST', path: '/images/load', handle: (request) => loadArchive(deps, request) },
+    { method: 'GET', path: '/images/get', handle: (request) => saveReply(deps, namesOf(request)) },
+    { method: 'GET', path: '/images/{name...}/get', handle: (request) => saveReply(deps, [request.param('name')]) },
+    { method: 'GET', path: '/images/search', handle: search },
+    { method: 'POST', path: '/auth', handle: (request) => login(deps, request) },
+    {
+      method: 'GET',
+      path: '/distribution/{name...}/json',
+      since: '1.30',
+      handle: (request) => distribution(deps, request),
+    },
+  ];
+}
+
+const header = ({ headers }: ApiRequest) => credentialsOfHeader(headers['x-registry-auth']);
+
+const namesOf = (request: ApiRequest): string[] =>
+  request
+    .queries('names')
+    .flatMap((names) => names.split(','))
+    .filter(Boolean);
+
+async function create(deps: TransferDeps, request: ApiRequest): Promise<Reply> {
+  const image = request.query('fromImage');
+  if (image) {
+    const reference = referenceOf(image, request.query('tag'));
+    const wish = {
+      reference,
+      platform: request.query('platform'),
+      credentials: header(request),
+      signal: request.signal,
+    };
+    return progressReply(deps.log, (emit) => pull(deps, wish, emit));
+  }
+  const source = request.query('fromSrc');
+  if (!source) throw badRequest('neither fromImage nor fromSrc says where the image comes from');
+  if (source !== '-')
+    throw notImplemented('fromSrc: a URL is not fetched: download it and send it as the body, with fromSrc=-');
+  if (request.queries('changes').some((change) => change !== ''))
+    throw notImplemented('changes: not applied to an imported image: commit a container with them');
+  const repository = request.query('repo');
+  const name = repository ? newName(repository, request.query('tag')) : undefined;
+  const wish = { name, message: request.query('message') ?? '' };
+  return progressReply(deps.log, (emit) => importTar(deps, request.stream, wish, emit));
+}
+
+async function pushOne(deps: TransferDeps, request: ApiRequest): Promise<Reply> {
+  const reference = referenceOf(request.param('name'), request.query('tag'));
+  if (reference.digest !== undefined) throw badRequest('an image is pushed by its tag, not by a digest');
+  return progressReply(deps.log, (emit) => push(deps, reference, header(request), emit));
+}
+
+const loadArchive = (deps: TransferDeps, request: ApiRequest): Promise<Reply> =>
+  progressReply(deps.log, (emit) => load(deps, request.stream, request.flag('quiet'), emit));
+
+async function search(): Promise<Reply> {
+  throw notImplemented('searching Docker Hub is not implemented: look at hub.docker.com');
+}
+
+async function login(deps: TransferDeps, request: ApiRequest): Promise<Reply> {
+  const auth = await request.body(readAuthConfig);
+  const registry = registryOf(auth.serveraddress ?? '');
+  const credentials = credentialsOf(auth);
+  if (credentials === undefined) throw badRequest('username and password, or identitytoken, are missing');
+  const client = openOne(deps, registry, credentials);
+  try {
+    await client.checkLogin();
+    return json(200, { IdentityToken: '', Status: 'Login Succeeded' });
+  } finally {
+    client.close();
+  }
+}
+
+/** "https://index.docker.io/v1/" is docker.io. Throws ApiError 400. */
+function registryOf(address: string): string {
+  const host = address.replace(/^https?:\/\//, '').replace(/\/.*$/, '');
+  if (host === '' || host === 'index.docker.io' || host === 'registry-1.docker.io') return DEFAULT_REGISTRY;
+  if (isRegistry(host)) return host;
+  throw badRequest(`serveraddress: ${JSON.stringify(address.slice(0, 128))} is not HOST[:PORT] of a registry`);
+}
+
+async function distribution(deps: TransferDeps, request: ApiRequest): Promise<Reply> {
+  const reference = withDefaultTag(referenceOf(request.param('name'), undefined));
+  const { repository, tag, digest } = reference;
+  const client = openOne(deps, reference.registry, header(request));
+  const what = `image ${familiarReference(reference)}`;
+  try {
+    const wanted = { repository, reference: digest ?? tag ?? '', accept: MANIFEST_TYPES, most: MAX_DOCUMENT, what };
+    const found = await fetchManifest(client, wanted, digest);
+    const document = parseDocument(found.bytes, found.mediaType, what);
+    const platforms = document.kind === 'index' ? document.manifests.flatMap(({ platform }) => platform ?? []) : [];
+    const descriptor = { mediaType: found.mediaType, digest: found.digest, size: found.bytes.length };
+    return json(200, { Descriptor: descriptor, Platforms: platforms });
+  } finally {
+    client.close();
+  }
+}
