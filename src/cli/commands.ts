@@ -37,6 +37,8 @@ import { mounts } from './commands/mounts.js';
 import { pause } from './commands/pause.js';
 import { plan } from './commands/plan.js';
 import { ps } from './commands/ps.js';
+import { registryPrune } from './commands/registry-prune.js';
+import { registryServe } from './commands/registry-serve.js';
 import { restore } from './commands/restore.js';
 import { resume } from './commands/resume.js';
 import { run } from './commands/run.js';
@@ -86,6 +88,8 @@ export const COMMANDS: readonly Command[] = [
   pause,
   plan,
   ps,
+  registryPrune,
+  registryServe,
   restore,
   resume,
   run,

@@ -1,14 +1,15 @@
 /**
- * The content store on disk: <data root>/images is an OCI image layout, with three names of ours that other tools do not
+ * The content store on disk: <data root>/images is an OCI image layout, with four names of ours that other tools do not
  * look at:
  *
  *   oci-layout  index.json  blobs/sha256/<hex>     image-spec image-layout.md
- *   ingest/     blobs that are not whole yet       ingest.ts
+ *   ingest/     blobs that are not whole yet       ingest.ts, uploads.ts
  *   leases/     what must stay for the moment      locks.ts
+ *   repositories/  what a served registry has      repositories.ts
  *   lock        of index.json and the collector
  */
 import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { TsrunError } from '../errors.js';
 import { type Digest, digestOf, digestParts, isDigest } from '../util/digest.js';
 import { describeSystemError } from '../util/errno.js';
@@ -17,43 +18,19 @@ import { quote } from '../util/quote.js';
 import { replaceFile } from '../util/replace-file.js';
 import { invalid } from './field.js';
 import { findImage } from './find.js';
-import { ingestBlob, ingestNew, inStore, type Places } from './ingest.js';
-import {
-  checkLayoutFile,
-  formatIndexFile,
-  INDEX_FILE,
-  LAYOUT_FILE,
-  LAYOUT_TEXT,
-  MAX_INDEX,
-  parseIndexFile,
-} from './layout.js';
+import { ingestBlob, ingestNew, inStore } from './ingest.js';
+import { checkLayoutFile, formatIndexFile, LAYOUT_FILE, LAYOUT_TEXT, MAX_INDEX, parseIndexFile } from './layout.js';
 import { exclusively, holdLease, leased, removeUnlocked } from './locks.js';
+import { type Layout, layoutOf } from './places.js';
 import { reachable } from './reachable.js';
+import { linkedDigests } from './repositories.js';
 import type { Collected, ContentStore, FetchFrom, Lease, StoredImage } from './store.js';
 
 const READ_CHUNK = 256 * 1024;
 
-interface Layout extends Places {
-  readonly root: string;
-  readonly index: string;
-  readonly leases: string;
-  readonly lock: string;
-}
-
 /** Makes it where it is missing. Throws TsrunError IO, IMAGE_INVALID. */
 export function openStore(dataRoot: string): ContentStore {
-  const root = join(dataRoot, 'images');
-  const layout: Layout = {
-    root,
-    index: join(root, INDEX_FILE),
-    ingest: join(root, 'ingest'),
-    leases: join(root, 'leases'),
-    lock: join(root, 'lock'),
-    path: (digest) => {
-      const { algorithm, hex } = digestParts(digest);
-      return join(root, 'blobs', algorithm, hex);
-    },
-  };
+  const layout = layoutOf(dataRoot);
   try {
     prepare(layout);
   } catch (error) {
@@ -103,10 +80,12 @@ class DiskStore implements ContentStore {
     return createReadStream(this.path(digest), { highWaterMark: READ_CHUNK });
   }
 
-  put(bytes: Uint8Array): Digest {
-    const digest = digestOf(bytes);
+  put(bytes: Uint8Array, algorithm?: string): Digest {
+    const digest = digestOf(bytes, algorithm);
+    const path = this.path(digest);
     try {
-      if (this.size(digest) !== bytes.length) replaceFile(this.path(digest), bytes);
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 }); // of sha512 there is none yet
+      if (this.size(digest) !== bytes.length) replaceFile(path, bytes);
     } catch (error) {
       throw inStore(error);
     }
@@ -156,10 +135,11 @@ class DiskStore implements ContentStore {
         ...this.list().map(({ manifest }) => manifest.digest),
         ...leased(this.layout.leases),
       ]);
+      const linked = linkedDigests(this.layout.repositories);
       const digests: Digest[] = [];
       let size = 0;
       for (const digest of this.blobs()) {
-        if (kept.has(digest)) continue;
+        if (kept.has(digest) || linked.has(digest)) continue;
         size += this.size(digest) ?? 0;
         rmSync(this.path(digest), { force: true });
         digests.push(digest);

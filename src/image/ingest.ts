@@ -24,6 +24,7 @@ import { type Digest, digestParts, finishDigest, hashFor } from '../util/digest.
 import { describeSystemError } from '../util/errno.js';
 import { syncDirectory } from '../util/replace-file.js';
 import { isStill, openLockFile, tryLock } from './locks.js';
+import type { Places } from './places.js';
 import type { FetchFrom, Lease } from './store.js';
 
 const fsync = promisify(fsyncCallback);
@@ -33,12 +34,6 @@ const write = promisify(writeCallback);
 /** What a write(2) carries: sockets hand out 64 kB, and a call for each would cost more than the copy. */
 const BUFFER = 1024 * 1024;
 const POLL_MS = 50;
-
-export interface Places {
-  /** Directory of unfinished blobs. */
-  readonly ingest: string;
-  readonly path: (digest: Digest) => string;
-}
 
 export interface Blob {
   readonly digest: Digest;
@@ -82,7 +77,7 @@ export async function ingestNew(places: Places, source: AsyncIterable<Uint8Array
     });
     const digest = finishDigest(hash);
     lease?.protect(digest);
-    publish({ path, fd }, places.path(digest));
+    publish({ path }, places.path(digest));
     return { digest, size };
   } finally {
     closeSync(fd);
@@ -142,7 +137,7 @@ function mismatch(blob: Blob, digest: Digest, size: number): TsrunError {
   });
 }
 
-async function hashFile(fd: number, size: number, hash: Hash): Promise<void> {
+export async function hashFile(fd: number, size: number, hash: Hash): Promise<void> {
   const buffer = Buffer.alloc(Math.min(size, BUFFER));
   for (let at = 0; at < size; ) {
     const { bytesRead } = await read(fd, buffer, 0, Math.min(buffer.length, size - at), at);
@@ -153,7 +148,7 @@ async function hashFile(fd: number, size: number, hash: Hash): Promise<void> {
 }
 
 /** Returns the size of the file; stops behind `most` bytes, so that an endless answer fills no disk. */
-async function copy(
+export async function copy(
   source: AsyncIterable<Uint8Array>,
   fd: number,
   from: number,
@@ -187,7 +182,7 @@ async function copy(
   return at;
 }
 
-function publish({ path }: Partial, final: string): void {
+export function publish({ path }: { readonly path: string }, final: string): void {
   try {
     mkdirSync(dirname(final), { recursive: true, mode: 0o700 });
     renameSync(path, final);

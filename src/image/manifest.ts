@@ -44,6 +44,8 @@ export interface Index {
   readonly mediaType: string;
   readonly manifests: readonly Descriptor[];
   readonly annotations: Annotations;
+  readonly artifactType: string | undefined;
+  readonly subject: Descriptor | undefined;
 }
 
 /** distribution-spec asks registries to take 4 MiB at least; nobody writes more. */
@@ -115,19 +117,22 @@ const kindName = (kind: 'manifest' | 'index') => (kind === 'index' ? 'an index' 
 function readIndex(root: Field, mediaType: string, annotations: Annotations): Index {
   if (!Array.isArray(root.get('manifests').value)) root.get('manifests').refuse('is missing, it must be a list');
   const manifests = root.get('manifests').list(MAX_MANIFESTS).map(readDescriptor);
-  return { kind: 'index', mediaType, manifests, annotations };
+  return { kind: 'index', mediaType, manifests, annotations, ...readRelation(root) };
 }
+
+const readRelation = (root: Field) => ({
+  artifactType: root.get('artifactType').optionalText(),
+  subject: root.get('subject').isThere ? readDescriptor(root.get('subject')) : undefined,
+});
 
 function readManifest(root: Field, mediaType: string, annotations: Annotations): Manifest {
   if (!Array.isArray(root.get('layers').value)) root.get('layers').refuse('is missing, it must be a list');
-  const subject = root.get('subject');
   return {
     kind: 'manifest',
     mediaType,
     config: readDescriptor(root.get('config')),
     layers: root.get('layers').list(MAX_LAYERS).map(readDescriptor),
     annotations,
-    artifactType: root.get('artifactType').optionalText(),
-    subject: subject.isThere ? readDescriptor(subject) : undefined,
+    ...readRelation(root),
   };
 }

@@ -19,7 +19,8 @@ export function reachable(store: ContentStore, roots: Iterable<Digest>): Readonl
   return found;
 }
 
-function childrenOf(store: ContentStore, digest: Digest): Digest[] {
+/** What a manifest or an index names; nothing for what is neither, or cannot be read. */
+export function childrenOf(store: ContentStore, digest: Digest): Digest[] {
   const size = store.size(digest);
   if (size === undefined || size > MAX_DOCUMENT) return [];
   try {

@@ -20,8 +20,8 @@ export interface ContentStore {
   read(digest: Digest, most: number): Buffer;
   /** Throws TsrunError BLOB_MISSING. Not verified again: that is what `tsrun image verify` does. */
   openRead(digest: Digest): AsyncIterable<Buffer>;
-  /** Stores a document. */
-  put(bytes: Uint8Array): Digest;
+  /** Stores a document. algorithm: of its digest, sha256 if not given. */
+  put(bytes: Uint8Array, algorithm?: string): Digest;
   /** Stores a blob of unknown digest, e.g. a layer that is being made; the lease protects it from the beginning. */
   ingestNew(
     source: AsyncIterable<Uint8Array>,
@@ -48,7 +48,7 @@ export interface ContentStore {
 
   /** Until use() has ended, whatever the lease protects stays, named or not, whoever collects garbage. */
   withLease<T>(use: (lease: Lease) => Promise<T>): Promise<T>;
-  /** Removes every blob that no image of the index and no lease reaches. */
+  /** Removes every blob that no image of the index, no lease and no repository reaches. */
   collectGarbage(): Collected;
   /** Removes what broken off pulls have left, which the next one would have gone on with. Returns bytes. */
   removeUnfinished(): number;

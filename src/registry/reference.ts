@@ -30,6 +30,8 @@ const REGISTRY = new RegExp(`^(?:${LABEL}(?:\\.${LABEL})*|\\[[a-fA-F0-9:]+\\])(?
 const HEX_ID = /^[a-f0-9]{64}$/;
 
 export const isTag = (text: string): boolean => TAG.test(text);
+export const isRepository = (text: string): boolean =>
+  text.length <= MAX_NAME && text.split('/').every((part) => COMPONENT.test(part));
 export const isRegistry = (text: string): boolean => REGISTRY.test(text);
 
 function refuse(text: string, reason: string, hint?: string): TsrunError {
