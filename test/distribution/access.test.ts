@@ -48,16 +48,12 @@ t.test('with passwords nothing is told to whoever has none, and a changed file c
 });
 
 t.test('too many passwords at once are not checked', async (t) => {
-  const path = join(t.testdir({ users: `me:${hashSync('secret', 10)}\n` }), 'users');
-  const { call } = await serving(t, { htpasswd: new Htpasswd(path, () => undefined) });
-  const answers = await Promise.all(
-    Array.from({ length: 12 }, (_, index) => call('GET', '/v2/', { headers: basic('me', String(index)) })),
-  );
-  const busy = answers.filter(({ status }) => status === 429);
-  t.ok(busy.length > 0);
-  for (const { codes, headers } of busy)
-    t.match({ codes, headers }, { codes: ['TOOMANYREQUESTS'], headers: { 'retry-after': '1' } });
-  t.ok(answers.every(({ status }) => status === 429 || status === 401));
+  const path = join(t.testdir({ users: `me:${hashSync('secret', 4)}\n` }), 'users');
+  const htpasswd = new Htpasswd(path, () => undefined);
+  const check = (password: string) => htpasswd.check(basic('me', password).authorization);
+  const verdicts = await Promise.all(Array.from({ length: 12 }, (_, index) => check(String(index))));
+  t.strictSame(verdicts, [...Array(8).fill('refused'), ...Array(4).fill('busy')]);
+  t.equal(await check('secret'), 'welcome');
 });
 
 t.test('files of passwords that are none are refused with their line', async (t) => {
@@ -116,9 +112,9 @@ t.test('a client that goes away in the middle leaves nothing that can be seen, a
   t.equal(store.size(digest), undefined);
   let next = 0;
   for (let tries = 0; next === 0 && tries < 100; tries++) {
-    const { headers } = await call('GET', location);
-    const busy = await call('PATCH', location, { body: Buffer.alloc(0) });
-    if (busy.status === 202) next = Number(String(headers.range).split('-')[1]) + 1;
+    // 409 as long as the server has not seen that the other connection is gone.
+    const { status, headers } = await call('PATCH', location, { body: Buffer.alloc(0) });
+    if (status === 202) next = Number(String(headers.range).split('-')[1]) + 1;
   }
   const put = await call('PUT', `${location}?digest=${digest}`, { body: blob.subarray(next === 1 ? 0 : next) });
   t.equal(put.status, 201);
