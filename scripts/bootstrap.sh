@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that building and testing need, and only those that are missing.
-#   scripts/bootstrap.sh [build] [rootfs] [tools] [engines] [images] [vm] [qemu]      (default: build)
+#   scripts/bootstrap.sh [build] [rootfs] [tools] [engines] [images] [daemon] [vm] [qemu]      (default: build)
 # Idempotent. Without apt, or without root, it says what is missing and exits 1 for "build" and 0 for the rest:
 # tests whose tools are missing skip with that reason.
 set -u
@@ -63,6 +63,12 @@ for group in "$@"; do
 		want podman podman
 		want buildah buildah
 		want openssl openssl
+		;;
+	daemon)
+		want curl curl
+		want openssl openssl
+		want docker-registry docker-registry
+		[ -e /usr/lib/python3/dist-packages/docker ] || missing="$missing python3-docker"
 		;;
 	vm)
 		want linux.uml user-mode-linux

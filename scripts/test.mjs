@@ -87,7 +87,8 @@ function bootstrap() {
   const needsRootfs = ['integration', 'engines', 'images', 'daemon', 'limits', 'systems'].some(wants);
   if (needsRootfs) groups.push('rootfs', 'tools');
   if (wants('engines') || wants('daemon') || wants('conformance')) groups.push('engines');
-  if (wants('images') || wants('daemon')) groups.push('images');
+  if (wants('images')) groups.push('images');
+  if (wants('daemon')) groups.push('daemon');
   if (wants('limits')) groups.push('vm');
   if (wants('systems')) groups.push('qemu');
   if (run('sh', ['scripts/bootstrap.sh', ...groups]) !== 0) {

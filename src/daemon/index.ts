@@ -55,7 +55,7 @@ async function run(config: DaemonConfig, { environment }: DaemonRequest): Promis
     log.info(`ready`);
     log.info(`${await endSignal()} received: the daemon ends`);
   } finally {
-    http.close();
+    await http.close();
     if (config.pidFile !== undefined) rmSync(config.pidFile, { force: true });
     await within(config.shutdownSeconds, daemon.close(), log);
   }

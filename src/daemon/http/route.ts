@@ -72,6 +72,7 @@ export interface HijackReply {
   /**
    * Gets the connection when the head is on its way. 'end' of it is the client's half close, its own end() ours; it is
    * ended when the promise settles. Without "Upgrade" there is nothing to read.
+   * It is paused: pipe it, resume() it, or iterate with destroyOnReturn: false, as plain for await would close both ways.
    */
   handle(connection: Duplex): Promise<void>;
 }

@@ -6,6 +6,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SecureContextOptions } from 'node:tls';
 import type { Log } from '../log.js';
 import { failureOf, pageNotFound } from './api-error.js';
@@ -22,6 +23,7 @@ import { openUpgrade } from './upgrade.js';
 const MAX_HEADER_BYTES = 256 * 1024;
 const HEADERS_MS = 60_000;
 const KEEP_ALIVE_MS = 5 * 60_000;
+const CLOSING_MS = 2000;
 /** For a client that still sends a body that nobody reads. */
 const LINGER_MS = 1000;
 
@@ -46,8 +48,8 @@ export interface Listener {
 
 export interface HttpService {
   server(listener: Listener): Server;
-  /** Ends every request and connection. */
-  close(): void;
+  /** Takes no more, and ends streams; resolves when all answers are on their way, or after two seconds. */
+  close(): Promise<void>;
 }
 
 interface Exchange extends Omit<Incoming, 'target' | 'signal'> {
@@ -58,9 +60,12 @@ interface Exchange extends Omit<Incoming, 'target' | 'signal'> {
 export function createHttp(options: HttpOptions): HttpService {
   const router = createRouter(options.routes);
   const live = new Set<AbortController>();
+  const running = new Set<Promise<void>>();
   const servers: Server[] = [];
-  const serve = (exchange: Exchange, listener: Listener) =>
-    void handle(exchange, listener, { ...options, router, live });
+  const serve = (exchange: Exchange, listener: Listener): void => {
+    const handled = handle(exchange, listener, { ...options, router, live }).finally(() => running.delete(handled));
+    running.add(handled);
+  };
   return {
     server: (listener) => {
       const server = makeServer(listener);
@@ -70,12 +75,13 @@ export function createHttp(options: HttpOptions): HttpService {
       servers.push(server);
       return server;
     },
-    close: () => {
+    close: async () => {
       for (const server of servers) {
         server.close();
         server.closeIdleConnections();
       }
       for (const controller of live) controller.abort();
+      await Promise.race([Promise.allSettled(running), sleep(CLOSING_MS, undefined, { ref: false })]);
     },
   };
 }

@@ -49,7 +49,7 @@ export function imageSummary(group: ImageGroup, size: number, counts: Counts, at
     Id: id,
     Labels: Object.keys(labels).length > 0 ? labels : null,
     ParentId: '',
-    RepoDigests: digests.length > 0 || bare ? digests : ['<none>@<none>'],
+    RepoDigests: digests.length > 0 || bare ? digests : tags.length > 0 ? null : ['<none>@<none>'],
     RepoTags: tags.length > 0 || bare ? tags : ['<none>:<none>'],
     SharedSize: counts.sharedSize,
     Size: size,

@@ -17,6 +17,9 @@ export function systemVersion() {
     KernelVersion: release(),
     MinAPIVersion: OLDEST,
     Os: 'linux',
+    // Typed clients want these; there is no Go here, and the build keeps no time so that it is the same each time.
+    BuildTime: '',
+    GoVersion: '',
   };
   return {
     Platform: { Name: 'tsrun' },
