@@ -21,7 +21,10 @@ import { capture, cleanEnv, fail, ROOT, run } from './lib/run.mjs';
 const DIST = join(ROOT, 'dist');
 const options = new Set(process.argv.slice(2));
 
-/** One CommonJS file: node reads it faster than ESM. */
+/** What engines call all day has a file of its own, so that its start does not read what images and the daemon need. */
+const HOT = ['create', 'delete', 'exec', 'kill', 'list', 'pause', 'ps', 'resume', 'run', 'start', 'state', 'update'];
+
+/** CommonJS files: node reads them faster than ESM. */
 async function bundle() {
   const esbuild = await import('esbuild').catch(() => undefined);
   if (!esbuild) {
@@ -29,23 +32,60 @@ async function bundle() {
     fail('tsrun: esbuild is not installed: run npm ci');
   }
   if (!existsSync(join(ROOT, 'src/main.ts'))) fail('tsrun: src/main.ts is missing');
-  const result = await build(esbuild, 'src/main.ts');
-  const worker = await build(esbuild, 'src/snapshot/unpack-worker.ts');
-  const daemon = await build(esbuild, 'src/daemon/index.ts');
-  const code = result.outputFiles[0].contents;
-  const hash = createHash('sha256').update(code).digest('hex').slice(0, 12);
+  const results = await Promise.all([
+    build(esbuild, 'src/main.ts', [hotCommands]),
+    build(esbuild, 'src/main.ts'),
+    build(esbuild, 'src/snapshot/unpack-worker.ts'),
+    build(esbuild, 'src/daemon/index.ts'),
+  ]);
+  const [hot, whole, worker, daemon] = results.map(({ outputFiles }) => outputFiles[0].contents);
   mkdirSync(DIST, { recursive: true });
-  replaceFile(`main-${hash}.cjs`, code);
-  replaceFile('tsrun.cjs', loader(hash));
-  replaceFile('unpack-worker.cjs', worker.outputFiles[0].contents);
-  replaceFile('daemon.cjs', daemon.outputFiles[0].contents);
+  const programs = { hot: named('hot', hot), whole: named('main', whole) };
+  replaceFile(programs.hot, hot);
+  replaceFile(programs.whole, whole);
+  replaceFile('tsrun.cjs', loader(programs));
+  replaceFile('unpack-worker.cjs', worker);
+  replaceFile('daemon.cjs', daemon);
+  const kept = Object.values(programs).map((name) => name.replace(/cjs$/, ''));
   for (const name of readdirSync(DIST)) {
-    if (name.startsWith('main-') && !name.startsWith(`main-${hash}.`)) rmSync(join(DIST, name));
+    if (/^(main|hot)-/.test(name) && !kept.some((start) => name.startsWith(start))) rmSync(join(DIST, name));
   }
 }
 
+/** The hash keeps a program and its code cache together. */
+function named(name, code) {
+  return `${name}-${createHash('sha256').update(code).digest('hex').slice(0, 12)}.cjs`;
+}
+
+const WHOLE = "const whole = () => (require('./tsrun.cjs').startWhole(), new Promise(() => {}));\n";
+
+/**
+ * A command that is not hot, help and versions are matters of the whole program: it begins with the command line anew, and
+ * never comes back from there. Two files share no classes, so that nothing of one could be thrown into the other.
+ */
+const hotCommands = {
+  name: 'hot-commands',
+  setup(build) {
+    build.onLoad({ filter: /\/src\/cli\/commands\.ts$/ }, ({ path }) => {
+      const row = /^( {2}\['([^']+)', )async \(\) => .*\],$/gm;
+      const source = readFileSync(path, 'utf8');
+      const contents = source.replace(row, (line, start, name) => (HOT.includes(name) ? line : `${start}whole],`));
+      return { contents: WHOLE + contents, loader: 'ts', resolveDir: dirname(path) };
+    });
+    build.onLoad({ filter: /\/src\/cli\/commands\/(help|version)\.ts$/ }, ({ path }) => ({
+      contents: `${WHOLE}export { whole as printHelp, whole as versionText };`,
+      loader: 'ts',
+      resolveDir: dirname(path),
+    }));
+    build.onResolve({ filter: /^\.\/collect\.js$/ }, ({ resolveDir }) => ({
+      path: join(resolveDir, 'collect-plain.ts'),
+    }));
+    build.onResolve({ filter: /^\.\/tsrun\.cjs$/ }, ({ path }) => ({ path, external: true }));
+  },
+};
+
 /** esbuild prints its errors itself. */
-function build(esbuild, entryPoint) {
+function build(esbuild, entryPoint, plugins = []) {
   const options = {
     absWorkingDir: ROOT,
     entryPoints: [entryPoint],
@@ -61,7 +101,7 @@ function build(esbuild, entryPoint) {
     logLevel: 'warning',
     define: { ...versionConstants(), 'import.meta.url': 'bundleUrl', ...NO_STDOUT },
     banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
-    plugins: [stubs, moduleUrl, ownBundle],
+    plugins: [...plugins, stubs, moduleUrl, ownBundle],
     external: ['lmdb'], // has a native part beside it in node_modules
   };
   return esbuild.build(options).catch(() => fail('tsrun: the bundle could not be built: see above'));
@@ -80,47 +120,58 @@ function replaceFile(name, content) {
   renameSync(temporary, join(DIST, name));
 }
 
-/** Small, so that it is not worth caching; the hash in the names keeps a bundle and its cache together. */
-function loader(hash) {
+/** Small, so that it is not worth caching. */
+function loader({ hot, whole }) {
   return `'use strict';
 const fs = require('node:fs');
 const vm = require('node:vm');
-const filename = __dirname + '/main-${hash}.cjs';
-const cacheFile = __dirname + '/main-${hash}.' + process.version + '.cache';
 // An engine's directory may be gone by now; node throws whenever anything asks for it.
 try { process.cwd(); } catch { process.chdir('/'); }
-let cachedData;
-try { cachedData = fs.readFileSync(cacheFile); } catch {}
-const source = fs.readFileSync(filename, 'latin1'); // esbuild writes ASCII
-const wrapper = '(function (exports, require, module, __filename, __dirname) {' + source + '\\n})';
-const importModuleDynamically = vm.constants && vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
-const script = new vm.Script(wrapper, { filename, cachedData, importModuleDynamically });
-if (process.env.TSRUN_BUILD_CACHE === '1') {
-  process.on('exit', () => {
-    fs.writeFileSync(cacheFile + '.new', script.createCachedData());
-    fs.renameSync(cacheFile + '.new', cacheFile);
-  });
+function start(name) {
+  const filename = __dirname + '/' + name;
+  const cacheFile = filename.replace(/cjs$/, process.version + '.cache');
+  let cachedData;
+  try { cachedData = fs.readFileSync(cacheFile); } catch {}
+  const source = fs.readFileSync(filename, 'latin1'); // esbuild writes ASCII
+  const wrapper = '(function (exports, require, module, __filename, __dirname) {' + source + '\\n})';
+  const importModuleDynamically = vm.constants && vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
+  const script = new vm.Script(wrapper, { filename, cachedData, importModuleDynamically });
+  if (process.env.TSRUN_BUILD_CACHE === '1') {
+    process.on('exit', () => {
+      fs.writeFileSync(cacheFile + '.new', script.createCachedData());
+      fs.renameSync(cacheFile + '.new', cacheFile);
+    });
+  }
+  script.runInThisContext()(exports, require, module, filename, __dirname);
 }
-script.runInThisContext()(exports, require, module, filename, __dirname);
+exports.startWhole = () => start('${whole}');
+start('${hot}');
 `;
 }
 
-/** Runs the CLI once, so that V8 has compiled what a compile needs, and keeps that as the code cache. */
+/**
+ * Runs both programs, so that V8 has compiled what a command needs, and keeps that as their code caches; each run adds to
+ * the one before. The create fails, with or without root: there is no root file system.
+ */
 function warmCache() {
-  const bundleDirectory = mkdtempSync(join(tmpdir(), 'tsrun-build-'));
+  const work = mkdtempSync(join(tmpdir(), 'tsrun-build-'));
+  const env = cleanEnv({ TSRUN_BUILD_CACHE: '1', TSRUN_CACHE: 'off' });
   const start = (...args) =>
-    spawnSync(process.execPath, [join(DIST, 'tsrun.cjs'), ...args], {
-      cwd: bundleDirectory,
-      env: cleanEnv({ TSRUN_BUILD_CACHE: '1' }),
+    spawnSync(process.execPath, [join(DIST, 'tsrun.cjs'), '--root', join(work, 'root'), ...args], {
+      cwd: work,
+      env,
       stdio: 'ignore',
       timeout: 20000,
     });
   try {
-    mkdirSync(join(bundleDirectory, 'rootfs'));
-    start('spec');
-    start('plan', '--bundle', bundleDirectory);
+    start('spec', ...(process.getuid() === 0 ? [] : ['--rootless']));
+    const config = join(work, 'config.json');
+    const asked = JSON.parse(readFileSync(config, 'utf8'));
+    writeFileSync(config, JSON.stringify({ ...asked, process: { ...asked.process, terminal: false } }));
+    start('plan', '--bundle', work);
+    start('create', '--bundle', work, 'warm');
   } finally {
-    rmSync(bundleDirectory, { recursive: true, force: true });
+    rmSync(work, { recursive: true, force: true });
   }
 }
 

@@ -4,15 +4,15 @@
  * `--root=X` are the same, a value may start with a dash, `--detach=false` is allowed, of a repeated option the last
  * counts. Groups of letters (`-td`) are ours.
  *
- * Tokens are put into one form here (`--name=value`) and handed to yargs, which collects and checks them. Each value
- * travels behind a ":", because yargs takes quotes off values and drops empty ones.
+ * Tokens are put into one form here (`--name=value`) and handed to collect(), which is yargs. Each value travels behind a
+ * ":", because yargs takes quotes off values and drops empty ones.
  *
  * Pure.
  */
-import yargs from 'yargs';
 import { UsageError } from '../errors.js';
 import { quote } from '../util/quote.js';
 import { didYouMean } from '../util/suggest.js';
+import { collect } from './collect.js';
 import type { Option, OptionTable, Values } from './options.js';
 
 export interface Parsed<T extends OptionTable> {
@@ -23,16 +23,6 @@ export interface Parsed<T extends OptionTable> {
 
 /** Where options may stand: only before the first argument, or anywhere before a "--". */
 export type Placement = 'first' | 'anywhere';
-
-const SETTINGS = {
-  'halt-at-non-option': true,
-  'parse-numbers': false,
-  'parse-positional-numbers': false,
-  'boolean-negation': false,
-  'dot-notation': false,
-  'camel-case-expansion': false,
-  'greedy-arrays': false,
-};
 
 const TRUE = new Set(['1', 't', 'T', 'true', 'TRUE', 'True']);
 const FALSE = new Set(['0', 'f', 'F', 'false', 'FALSE', 'False']);
@@ -134,25 +124,6 @@ function normalise(argv: readonly string[], table: OptionTable, placement: Place
     else if (arg.startsWith('--') || !pushGroup(arg.slice(1), table, cursor)) throw unknown(written, table);
   }
   return { tokens: cursor.tokens, rest: cursor.rest };
-}
-
-function collect(tokens: readonly string[], table: OptionTable): { readonly [name: string]: unknown } {
-  const settings = Object.entries(table).map(([name, option]) => {
-    const flag = option.kind === 'flag';
-    return [name, flag ? { type: 'boolean' as const } : { type: 'string' as const, array: true, nargs: 1 }] as const;
-  });
-  return yargs(tokens)
-    .locale('en')
-    .parserConfiguration(SETTINGS)
-    .help(false) // before options(), which would take its own meaning of the two names
-    .version(false)
-    .options(Object.fromEntries(settings))
-    .strictOptions()
-    .exitProcess(false)
-    .fail((message, error) => {
-      throw error ?? new UsageError(message ?? 'the arguments cannot be read');
-    })
-    .parseSync();
 }
 
 function readCount(text: string, name: string): number {

@@ -19,10 +19,7 @@ import { quote } from '../util/quote.js';
 import { didYouMean } from '../util/suggest.js';
 import { parseOptions } from './argv.js';
 import type { Command } from './command.js';
-import { printHelp } from './commands/help.js';
-import { versionText } from './commands/version.js';
-import { COMMANDS, findCommand, GROUPS, splitCommand } from './commands.js';
-import { usageLine } from './help.js';
+import { findCommand, GROUPS, NAMES, splitCommand } from './commands.js';
 import { type Log, openLog, parseFormat } from './log.js';
 import { GLOBAL_OPTIONS, HELP_OPTION, type Values } from './options.js';
 import { print } from './output.js';
@@ -67,10 +64,7 @@ function checkGlobals({ rootless = 'auto', criu }: GlobalValues): void {
 }
 
 function unknownCommand(name: string, help: boolean): UsageError {
-  const hint = didYouMean(
-    name,
-    COMMANDS.map((command) => command.name),
-  );
+  const hint = didYouMean(name, NAMES);
   const message = help ? `No help topic for '${quote(name, 64).slice(1, -1)}'` : `unknown command ${quote(name, 64)}`;
   return new UsageError(message, undefined, hint);
 }
@@ -89,6 +83,11 @@ function ownArgv({ name }: Command, commandArgs: number, root: string): readonly
   return [process.execPath, ...process.execArgv, script, ...options, '--root', root];
 }
 
+async function help(topic: string | undefined): Promise<number> {
+  const { printHelp } = await import('./commands/help.js');
+  return printHelp(topic);
+}
+
 async function runCommand(
   command: Command,
   argv: readonly string[],
@@ -97,7 +96,7 @@ async function runCommand(
   log: Log,
 ): Promise<number> {
   const { values, rest } = parseOptions(argv, command.options, command.programArgs ? 'first' : 'anywhere');
-  if (values['help'] === true) return printHelp(command.name);
+  if (values['help'] === true) return help(command.name);
   checkCount(command, rest.length);
   const euid = process.geteuid?.() ?? 0;
   const who = { xdgRuntimeDir: env['XDG_RUNTIME_DIR'], user: env['USER'], inUserNamespace };
@@ -145,6 +144,7 @@ async function reported(log: Log, command: Command | undefined, step: () => Prom
     return await step();
   } catch (error) {
     if (error instanceof Error && error.stack !== undefined) log.debug(error.stack);
+    const { usageLine } = await import('./help.js');
     log.error(reportOf(error, command?.name, usageLine(command)));
     return command?.failureStatus ?? FAILURE;
   }
@@ -153,12 +153,13 @@ async function reported(log: Log, command: Command | undefined, step: () => Prom
 async function dispatch(globals: GlobalValues, rest: readonly string[], env: Environment, log: Log): Promise<number> {
   const [name, argv] = splitCommand(rest);
   if (globals.version) {
+    const { versionText } = await import('./commands/version.js');
     print(await versionText());
     return 0;
   }
-  if (globals.help || (name !== undefined && GROUPS.includes(name))) return printHelp(name);
+  if (globals.help || (name !== undefined && GROUPS.includes(name))) return help(name);
   if (name === undefined) throw new UsageError('a command is missing', undefined, '"tsrun --help" lists them');
-  const command = findCommand(name === 'h' ? 'help' : name);
+  const command = await findCommand(name === 'h' ? 'help' : name);
   if (command === undefined) throw unknownCommand(name, asksForHelp(argv));
   return reported(log, command, () => runCommand(command, argv, globals, env, log));
 }

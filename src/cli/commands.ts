@@ -1,114 +1,75 @@
-/** The commands, in the order --help lists them. */
+/**
+ * The commands, in the order --help lists them. Each is loaded when it is asked for: what a command of images needs must
+ * not cost a create its time.
+ */
 import type { Command } from './command.js';
-import { check } from './commands/check.js';
-import { checkpoint } from './commands/checkpoint.js';
-import { completion } from './commands/completion.js';
-import { conformance } from './commands/conformance.js';
-import { create } from './commands/create.js';
-import { daemon } from './commands/daemon.js';
-import { remove } from './commands/delete.js';
-import { events } from './commands/events.js';
-import { exec } from './commands/exec.js';
-import { features } from './commands/features.js';
-import { help } from './commands/help.js';
-import { imageCommit } from './commands/image-commit.js';
-import { imageDiff } from './commands/image-diff.js';
-import { imageExport } from './commands/image-export.js';
-import { imageHistory } from './commands/image-history.js';
-import { imageImport } from './commands/image-import.js';
-import { imageInspect } from './commands/image-inspect.js';
-import { imageLoad } from './commands/image-load.js';
-import { imageLs } from './commands/image-ls.js';
-import { imageMount } from './commands/image-mount.js';
-import { imagePrune } from './commands/image-prune.js';
-import { imagePull } from './commands/image-pull.js';
-import { imagePush } from './commands/image-push.js';
-import { imageRm } from './commands/image-rm.js';
-import { imageRun } from './commands/image-run.js';
-import { imageSave } from './commands/image-save.js';
-import { imageTag } from './commands/image-tag.js';
-import { imageUmount } from './commands/image-umount.js';
-import { imageVerify } from './commands/image-verify.js';
-import { kill } from './commands/kill.js';
-import { list } from './commands/list.js';
-import { login } from './commands/login.js';
-import { logout } from './commands/logout.js';
-import { mounts } from './commands/mounts.js';
-import { pause } from './commands/pause.js';
-import { plan } from './commands/plan.js';
-import { ps } from './commands/ps.js';
-import { registryPrune } from './commands/registry-prune.js';
-import { registryServe } from './commands/registry-serve.js';
-import { restore } from './commands/restore.js';
-import { resume } from './commands/resume.js';
-import { run } from './commands/run.js';
-import { spec } from './commands/spec.js';
-import { start } from './commands/start.js';
-import { state } from './commands/state.js';
-import { top } from './commands/top.js';
-import { update } from './commands/update.js';
-import { version } from './commands/version.js';
-import { wait } from './commands/wait.js';
 
-export const COMMANDS: readonly Command[] = [
-  check,
-  checkpoint,
-  completion,
-  conformance,
-  create,
-  daemon,
-  remove,
-  events,
-  exec,
-  features,
-  help,
-  imageCommit,
-  imageDiff,
-  imageExport,
-  imageHistory,
-  imageImport,
-  imageInspect,
-  imageLoad,
-  imageLs,
-  imageMount,
-  imagePrune,
-  imagePull,
-  imagePush,
-  imageRm,
-  imageRun,
-  imageSave,
-  imageTag,
-  imageUmount,
-  imageVerify,
-  kill,
-  list,
-  login,
-  logout,
-  mounts,
-  pause,
-  plan,
-  ps,
-  registryPrune,
-  registryServe,
-  restore,
-  resume,
-  run,
-  spec,
-  start,
-  state,
-  top,
-  update,
-  version,
-  wait,
-];
+const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map<string, () => Promise<Command>>([
+  ['check', async () => (await import('./commands/check.js')).check],
+  ['checkpoint', async () => (await import('./commands/checkpoint.js')).checkpoint],
+  ['completion', async () => (await import('./commands/completion.js')).completion],
+  ['conformance', async () => (await import('./commands/conformance.js')).conformance],
+  ['create', async () => (await import('./commands/create.js')).create],
+  ['daemon', async () => (await import('./commands/daemon.js')).daemon],
+  ['delete', async () => (await import('./commands/delete.js')).remove],
+  ['events', async () => (await import('./commands/events.js')).events],
+  ['exec', async () => (await import('./commands/exec.js')).exec],
+  ['features', async () => (await import('./commands/features.js')).features],
+  ['help', async () => (await import('./commands/help.js')).help],
+  ['image commit', async () => (await import('./commands/image-commit.js')).imageCommit],
+  ['image diff', async () => (await import('./commands/image-diff.js')).imageDiff],
+  ['image export', async () => (await import('./commands/image-export.js')).imageExport],
+  ['image history', async () => (await import('./commands/image-history.js')).imageHistory],
+  ['image import', async () => (await import('./commands/image-import.js')).imageImport],
+  ['image inspect', async () => (await import('./commands/image-inspect.js')).imageInspect],
+  ['image load', async () => (await import('./commands/image-load.js')).imageLoad],
+  ['image ls', async () => (await import('./commands/image-ls.js')).imageLs],
+  ['image mount', async () => (await import('./commands/image-mount.js')).imageMount],
+  ['image prune', async () => (await import('./commands/image-prune.js')).imagePrune],
+  ['image pull', async () => (await import('./commands/image-pull.js')).imagePull],
+  ['image push', async () => (await import('./commands/image-push.js')).imagePush],
+  ['image rm', async () => (await import('./commands/image-rm.js')).imageRm],
+  ['image run', async () => (await import('./commands/image-run.js')).imageRun],
+  ['image save', async () => (await import('./commands/image-save.js')).imageSave],
+  ['image tag', async () => (await import('./commands/image-tag.js')).imageTag],
+  ['image umount', async () => (await import('./commands/image-umount.js')).imageUmount],
+  ['image verify', async () => (await import('./commands/image-verify.js')).imageVerify],
+  ['kill', async () => (await import('./commands/kill.js')).kill],
+  ['list', async () => (await import('./commands/list.js')).list],
+  ['login', async () => (await import('./commands/login.js')).login],
+  ['logout', async () => (await import('./commands/logout.js')).logout],
+  ['mounts', async () => (await import('./commands/mounts.js')).mounts],
+  ['pause', async () => (await import('./commands/pause.js')).pause],
+  ['plan', async () => (await import('./commands/plan.js')).plan],
+  ['ps', async () => (await import('./commands/ps.js')).ps],
+  ['registry prune', async () => (await import('./commands/registry-prune.js')).registryPrune],
+  ['registry serve', async () => (await import('./commands/registry-serve.js')).registryServe],
+  ['restore', async () => (await import('./commands/restore.js')).restore],
+  ['resume', async () => (await import('./commands/resume.js')).resume],
+  ['run', async () => (await import('./commands/run.js')).run],
+  ['spec', async () => (await import('./commands/spec.js')).spec],
+  ['start', async () => (await import('./commands/start.js')).start],
+  ['state', async () => (await import('./commands/state.js')).state],
+  ['top', async () => (await import('./commands/top.js')).top],
+  ['update', async () => (await import('./commands/update.js')).update],
+  ['version', async () => (await import('./commands/version.js')).version],
+  ['wait', async () => (await import('./commands/wait.js')).wait],
+]);
 
-export function findCommand(name: string): Command | undefined {
-  return COMMANDS.find((command) => command.name === name);
+export const NAMES: readonly string[] = [...COMMANDS.keys()];
+
+export async function findCommand(name: string): Promise<Command | undefined> {
+  return COMMANDS.get(name)?.();
+}
+
+/** For help and its kin. */
+export async function allCommands(): Promise<readonly Command[]> {
+  return Promise.all([...COMMANDS.values()].map((load) => load()));
 }
 
 /** The first words of commands of two: "image" of "image pull". */
 export const GROUPS: readonly string[] = [
-  ...new Set(COMMANDS.flatMap(({ name }) => (name.includes(' ') ? [name.slice(0, name.indexOf(' '))] : []))),
+  ...new Set(NAMES.flatMap((name) => (name.includes(' ') ? [name.slice(0, name.indexOf(' '))] : []))),
 ];
 
 /** Splits what follows the global options into the name of a command, of one word or two, and its arguments. */

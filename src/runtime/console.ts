@@ -2,7 +2,6 @@
  * Who takes the master of a container's terminal: the caller, over the AF_UNIX socket given with --console-socket, or
  * this process, which then supervises the container in the foreground.
  */
-import { isatty, WriteStream } from 'node:tty';
 import { UsageError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import type { Box, Process } from '../spec/types.gen.js';
@@ -32,8 +31,12 @@ export function checkConsole({ terminal, detach, socket }: ConsoleRequest): void
   }
 }
 
-/** The size of the caller's terminal, so that the program sees it from its first moment. */
-function callerSize(): Box | undefined {
+/**
+ * The size of the caller's terminal, so that the program sees it from its first moment. node:tty brings streams and
+ * sockets along, a tenth of a create's start.
+ */
+async function callerSize(): Promise<Box | undefined> {
+  const { isatty, WriteStream } = await import('node:tty');
   if (!isatty(0)) return undefined;
   const [width, height] = new WriteStream(0).getWindowSize();
   return width > 0 && height > 0 ? { width, height } : undefined;
@@ -55,11 +58,11 @@ export function sized<P extends Process>(process: P, { size }: Console): P {
 }
 
 /** Throws UsageError when terminal, detach and socket do not go together. */
-export function openConsole(request: ConsoleRequest): Console {
+export async function openConsole(request: ConsoleRequest): Promise<Console> {
   checkConsole(request);
   if (request.socket !== undefined) return { flags: ['--console-socket', request.socket] };
   if (!request.terminal) return { flags: [] };
   const [receive, send] = addon().socketpair();
-  const size = callerSize();
+  const size = await callerSize();
   return { flags: [], send, receive, ...(size === undefined ? {} : { size }) };
 }

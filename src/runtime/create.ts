@@ -94,7 +94,7 @@ export async function createContainer(runtime: Runtime, request: CreateRequest, 
   const question = runtime.question?.();
   const bundle = readBundle(runtime, request.bundle);
   const terminal = bundle.spec.process?.terminal === true;
-  const console = openConsole({ terminal, detach, socket: request.consoleSocket });
+  const console = await openConsole({ terminal, detach, socket: request.consoleSocket });
   const activation = runtime.activation?.() ?? NO_ACTIVATION;
   const systemd = request.systemdCgroup ? { id: request.id } : null;
   const exitFile = detach ? request.exitFile : undefined;

@@ -72,7 +72,7 @@ export async function execInContainer(runtime: Runtime, request: ExecRequest): P
   const container = traced(runtime, 'read the state', () => readContainer(runtime, id));
   const document = processDocument(container, request.process);
   const process = readProcess(runtime, document);
-  const console = openConsole({ terminal: process.terminal === true, detach, socket: request.consoleSocket });
+  const console = await openConsole({ terminal: process.terminal === true, detach, socket: request.consoleSocket });
   const plan = traced(runtime, 'compile', () =>
     compile(runtime, container, document, { ...request, process: sized(process, console) }),
   );

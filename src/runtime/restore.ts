@@ -37,7 +37,7 @@ export async function restoreContainer(runtime: Runtime, request: RestoreRequest
   refuseRootless(hostFacts(), 'restore');
   const bundle = readBundle(runtime, request.bundle);
   const terminal = bundle.spec.process?.terminal === true;
-  const console = openConsole({ terminal, detach, socket: request.consoleSocket });
+  const console = await openConsole({ terminal, detach, socket: request.consoleSocket });
   const { plan, external } = compile(runtime, bundle, request);
   if (request.lazyPages) requireFeatures({ lazyPages: true });
   if (!detach) adoptOrphans();

@@ -1,16 +1,18 @@
 /** The command line's grammar: parseOptions on the call shapes of engines and on what must be refused (B41–B58). */
 import t from 'tap';
 import { parseOptions } from '../../src/cli/argv.js';
-import { COMMANDS, findCommand } from '../../src/cli/commands.js';
+import { allCommands } from '../../src/cli/commands.js';
 import { commandHelp, globalHelp } from '../../src/cli/help.js';
 import { GLOBAL_OPTIONS, type OptionTable } from '../../src/cli/options.js';
 import { UsageError } from '../../src/errors.js';
+
+const COMMANDS = await allCommands();
 
 /** Both stages; options that were not given are left out, so that a row shows only what matters. */
 function parse(line: readonly string[]) {
   const globals = parseOptions(line, GLOBAL_OPTIONS);
   const [name = '', ...argv] = globals.rest;
-  const found = findCommand(name);
+  const found = COMMANDS.find((command) => command.name === name);
   const command = parseOptions(argv, found?.options ?? {}, found?.programArgs ? 'first' : 'anywhere');
   return { globals: given(globals.values), name, options: given(command.values), args: [...command.rest] };
 }

@@ -4,11 +4,13 @@ import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { COMMANDS } from '../../src/cli/commands.js';
+import { allCommands } from '../../src/cli/commands.js';
 import { completionScript, SHELLS } from '../../src/cli/completion.js';
 import { manPages } from '../../src/cli/man.js';
 import { GLOBAL_OPTIONS } from '../../src/cli/options.js';
 import { needCommand, skipUnless } from '../helpers/host.js';
+
+const COMMANDS = await allCommands();
 
 const PROGRAM = fileURLToPath(new URL('../../dist/tsrun.cjs', import.meta.url));
 const built = existsSync(PROGRAM) ? (false as const) : 'dist/ is not built: npm run build';

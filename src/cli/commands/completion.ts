@@ -22,7 +22,7 @@ export const completion = defineCommand({
   args: [1, 1],
   options: HELP_OPTION,
   async run({ args: [wanted = ''] }) {
-    const [{ SHELLS, completionScript }, { COMMANDS }] = await Promise.all([
+    const [{ SHELLS, completionScript }, { allCommands }] = await Promise.all([
       import('../completion.js'),
       import('../commands.js'),
     ]);
@@ -31,7 +31,7 @@ export const completion = defineCommand({
       const hint = didYouMean(wanted, SHELLS) ?? `it is ${SHELLS.join(', ')}`;
       throw new UsageError(`${quote(wanted, 64)} is no shell that tsrun knows`, undefined, hint);
     }
-    print(completionScript(shell, COMMANDS));
+    print(completionScript(shell, await allCommands()));
     return 0;
   },
 });

@@ -24,11 +24,8 @@ export const features = defineCommand({
       print(hostFactsText());
       return 0;
     }
-    const [{ findCommand }, { COMMIT, VERSION }] = await Promise.all([
-      import('../commands.js'),
-      import('../version.js'),
-    ]);
-    const checkpoint = findCommand('checkpoint') !== undefined;
+    const [{ NAMES }, { COMMIT, VERSION }] = await Promise.all([import('../commands.js'), import('../version.js')]);
+    const checkpoint = NAMES.includes('checkpoint');
     // Four spaces, as runc has it.
     print(`${JSON.stringify(readFeatures({ version: VERSION, commit: COMMIT, checkpoint }), undefined, 4)}\n`);
     return 0;

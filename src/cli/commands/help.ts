@@ -14,15 +14,16 @@ import { versionText } from './version.js';
 
 /** The text for a command's name, a code, or nothing. Throws UsageError for any other word. */
 async function helpText(topic: string | undefined): Promise<string> {
-  const { COMMANDS, findCommand } = await import('../commands.js');
-  if (topic === undefined) return globalHelp(COMMANDS, await versionText());
-  const command = findCommand(topic);
+  const { allCommands, findCommand } = await import('../commands.js');
+  const command = topic === undefined ? undefined : await findCommand(topic);
   if (command !== undefined) return commandHelp(command);
-  const group = COMMANDS.filter(({ name }) => name.startsWith(`${topic} `));
+  const commands = await allCommands();
+  if (topic === undefined) return globalHelp(commands, await versionText());
+  const group = commands.filter(({ name }) => name.startsWith(`${topic} `));
   if (group.length > 0) return groupHelp(topic, group);
   const { CODES, GROUPS } = await import('../../util/error-codes.gen.js');
   const found = CODES.filter(({ code }) => code === topic.toUpperCase());
-  if (found.length === 0) throw unknownTopic(topic, COMMANDS, CODES);
+  if (found.length === 0) throw unknownTopic(topic, commands, CODES);
   return found.map((entry) => codeHelp(entry, GROUPS[entry.group])).join('\n');
 }
 
@@ -39,14 +40,15 @@ export async function printHelp(topic: string | undefined): Promise<number> {
 }
 
 async function writeManPages(directory: string): Promise<number> {
-  const [{ COMMANDS }, { manPages }, { VERSION }] = await Promise.all([
+  const [{ allCommands }, { manPages }, { VERSION }] = await Promise.all([
     import('../commands.js'),
     import('../man.js'),
     import('../version.js'),
   ]);
+  const commands = await allCommands();
   try {
     mkdirSync(directory, { recursive: true });
-    for (const { file, text } of manPages(COMMANDS, VERSION)) writeFileSync(join(directory, file), text);
+    for (const { file, text } of manPages(commands, VERSION)) writeFileSync(join(directory, file), text);
   } catch (error) {
     throw new TsrunError('IO', `--man: ${quote(directory)}: ${describeSystemError(error)}`, { cause: error });
   }
