@@ -72,6 +72,7 @@ for group in "$@"; do
 		;;
 	vm)
 		want linux.uml user-mode-linux
+		want secilc secilc
 		want modprobe kmod
 		;;
 	qemu)

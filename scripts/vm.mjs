@@ -1,6 +1,7 @@
 // Runs a command as root on another kernel: user-mode Linux (cgroup v2 alone, one second) or QEMU (a Debian with systemd
 // and everything its kernel has, about ten seconds; the first time its disk is made, a minute or two).
 //   npm run vm -- [--kernel uml|qemu] [--timeout SECONDS] [--memory MB] [--share DIR] [--module NAME]... COMMAND [ARG...]
+// --boot hybrid|legacy: QEMU with cgroup v1 beside cgroup2, with cgroup v1 alone.
 // This repository is there at its own path, read-only. --share DIR (writable, also on the host) is /mnt in there; the
 // command's exit status is passed on. In QEMU `as-tester COMMAND` is a command of uid 1000 in a systemd user session.
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -9,7 +10,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { fail } from './lib/run.mjs';
 import { read } from './lib/vm-guest.mjs';
-import { bootQemu, qemuMissing } from './lib/vm-qemu.mjs';
+import { BOOTS, bootQemu, qemuMissing } from './lib/vm-qemu.mjs';
 import { bootUml, umlMissing } from './lib/vm-uml.mjs';
 
 const BOOT_TRIES = 3;
@@ -59,6 +60,7 @@ function parseArguments(args) {
     else if (name === 'share') options.share = value;
     else if (name === 'module') options.modules.push(value);
     else if (name === 'kernel' && value in KERNELS) options.kernel = value;
+    else if (name === 'boot' && value in BOOTS) Object.assign(options, { boot: value, kernel: 'qemu' });
     else fail(`vm: unknown option --${name} ${value ?? ''}`, 2);
   }
   return { argv: args.slice(i), options };

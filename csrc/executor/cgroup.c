@@ -247,6 +247,18 @@ bool cgroup_is_populated(int fd)
 	return members_visit(fd, stop_at_first, NULL) > 0;
 }
 
+static int is_init(pid_t pid, void *init)
+{
+	return pid == *(const pid_t *)init ? 1 : 0;
+}
+
+bool cgroup_holds_init(const struct context *ctx, int fd)
+{
+	pid_t init = ctx->init_pid;
+
+	return init > 0 && members_visit(fd, is_init, &init) > 0;
+}
+
 static int add_to_detail(pid_t pid, void *reterr)
 {
 	char text[16];

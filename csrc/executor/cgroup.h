@@ -69,6 +69,9 @@ bool cgroup_event(int fd, const char *key);
 /* Is a process in it or below? */
 bool cgroup_is_populated(int fd);
 
+/* Is the container's init in it or below? */
+bool cgroup_holds_init(const struct context *ctx, int fd);
+
 /* Adds the pids of the cgroup and those below it to the detail, one a line. */
 void cgroup_detail_pids(int fd, struct failure *reterr);
 

@@ -61,6 +61,7 @@ enum write_value {
 enum cgroup_value {
 	CGROUP_INHERIT_CPUSET = 1,
 	CGROUP_FREEZER = 2,
+	CGROUP_ADOPT = 4,
 };
 
 enum bpf_value {
@@ -215,6 +216,7 @@ enum opcode {
 	OP_BECOME_ROOT = 50,
 	OP_NEW_SESSION = 51,
 	OP_SESSION_KEYRING = 52,
+	OP_SELINUX_KEYS = 59,
 	OP_PRIVATE_PROC = 53,
 	OP_LOOPBACK_UP = 54,
 	OP_HOSTNAME = 55,
@@ -612,13 +614,20 @@ _Static_assert(sizeof(struct op_new_session) <= PLAN_RECORD_SIZE, "record size")
 struct op_session_keyring {
 	uint32_t code;
 	plan_str_t origin;
-	plan_str_t label;
 	uint32_t permissions;
 };
 
-_Static_assert(__builtin_offsetof(struct op_session_keyring, label) == 8, "layout");
-_Static_assert(__builtin_offsetof(struct op_session_keyring, permissions) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_session_keyring, permissions) == 8, "layout");
 _Static_assert(sizeof(struct op_session_keyring) <= PLAN_RECORD_SIZE, "record size");
+
+struct op_selinux_keys {
+	uint32_t code;
+	plan_str_t origin;
+	plan_str_t label;
+};
+
+_Static_assert(__builtin_offsetof(struct op_selinux_keys, label) == 8, "layout");
+_Static_assert(sizeof(struct op_selinux_keys) <= PLAN_RECORD_SIZE, "record size");
 
 struct op_private_proc {
 	uint32_t code;
@@ -1690,7 +1699,8 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_RUN_HOOK] = { 1u << LIST_SETTLE | 1u << LIST_INIT | 1u << LIST_STARTED | 1u << LIST_TEARDOWN, 3, { { FIELD_STR, 16 }, { FIELD_STRV, 20 }, { FIELD_STRV, 28 } } },
 	[OP_BECOME_ROOT] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
 	[OP_NEW_SESSION] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
-	[OP_SESSION_KEYRING] = { 1u << LIST_INIT, 1, { { FIELD_STR, 8 } } },
+	[OP_SESSION_KEYRING] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
+	[OP_SELINUX_KEYS] = { 1u << LIST_INIT, 1, { { FIELD_STR, 8 } } },
 	[OP_PRIVATE_PROC] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
 	[OP_LOOPBACK_UP] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
 	[OP_HOSTNAME] = { 1u << LIST_INIT, 1, { { FIELD_STR, 8 } } },
@@ -1772,7 +1782,7 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_OPEN_FS] = { 1u << LIST_SETUP | 1u << LIST_INIT, 3, { { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STRV, 20 } } },
 	[OP_IDMAP_MOUNT] = { 1u << LIST_SETUP | 1u << LIST_INIT, 0, { { 0, 0 } } },
 	[OP_SET_FILE_LABEL] = { 1u << LIST_INIT, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
-	[OP_CGROUP_CREATE_V1] = { 1u << LIST_SETUP, 3, { { FIELD_STR, 16 }, { FIELD_STR, 20 }, { FIELD_STR, 24 } } },
+	[OP_CGROUP_CREATE_V1] = { 1u << LIST_SETUP | 1u << LIST_SETTLE, 3, { { FIELD_STR, 16 }, { FIELD_STR, 20 }, { FIELD_STR, 24 } } },
 	[OP_CGROUP_OPEN_V1] = { 1u << LIST_SETUP, 3, { { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STR, 20 } } },
 	[OP_CGROUP_ENTER] = { 1u << LIST_SETUP, 3, { { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STR, 20 } } },
 	[OP_CGROUP_JOIN] = { 1u << LIST_SETTLE, 0, { { 0, 0 } } },
@@ -1814,6 +1824,7 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	X(BECOME_ROOT, become_root) \
 	X(NEW_SESSION, new_session) \
 	X(SESSION_KEYRING, session_keyring) \
+	X(SELINUX_KEYS, selinux_keys) \
 	X(PRIVATE_PROC, private_proc) \
 	X(LOOPBACK_UP, loopback_up) \
 	X(HOSTNAME, hostname) \

@@ -1,6 +1,7 @@
 // The levels of testing, by what they need: checks and unit tests (nothing), C tests (a compiler), integration (root),
-// engines (containerd, Podman, Docker), images (a registry, skopeo, umoci, buildah), daemon (dockerd, clients of Docker), limits (a kernel with cgroup v2
-// alone), systems (a Debian with systemd on a kernel of its own). Each returns a Tally.
+// engines (containerd, Podman, Docker), images (a registry, skopeo, umoci, buildah), daemon (dockerd, clients of Docker),
+// limits (user-mode Linux: cgroup v2 alone, SELinux), systems (a Debian with systemd on a kernel of its own). Each
+// returns a Tally.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { checks } from './checks/index.mjs';
@@ -20,8 +21,10 @@ const DIRECTORIES = {
   conformance: ['test/conformance'],
 };
 const OWN_LEVEL = Object.values(DIRECTORIES).flat();
-/** These run in one boot of the QEMU kernel, wherever they are. */
-const SYSTEM_TEST = '.qemu.test.ts';
+/** These run in user-mode Linux, wherever they are. */
+const VM_TEST = '.vm.test.ts';
+/** These run in the QEMU kernel, wherever they are: all of one kind, "qemu" or "qemu-hybrid", in one boot. */
+const SYSTEM_TEST = /\.qemu(?:-(\w+))?\.test\.ts$/;
 
 export function newTally() {
   return { passed: 0, failed: 0, skipped: 0 };
@@ -60,13 +63,17 @@ export async function staticChecks({ fix = false } = {}) {
 export async function unitTests() {
   capture(process.execPath, ['scripts/build.mjs', '--bundle-only', '--if-possible']);
   const files = listFiles(['test', 'conformance'], ['.test.ts']).filter(
-    (path) => !OWN_LEVEL.some((place) => path.startsWith(`${place}/`)) && !path.endsWith(SYSTEM_TEST),
+    (path) => !OWN_LEVEL.some((place) => path.startsWith(`${place}/`)) && !SYSTEM_TEST.test(path),
   );
   return tapLevel('unit and golden tests', files, { jobs: 2, timeout: 120 }, runTogether);
 }
 
 export async function levelTests(name, { jobs = 1, timeout = 300, env = {} } = {}) {
-  const files = listFiles(DIRECTORIES[name], ['.test.ts']).filter((path) => !path.endsWith(SYSTEM_TEST));
+  const own = DIRECTORIES[name].map((place) => `${place}/`);
+  const files = listFiles(['test', 'conformance'], ['.test.ts']).filter((path) => {
+    if (SYSTEM_TEST.test(path)) return false;
+    return path.endsWith(VM_TEST) ? name === 'limits' : own.some((place) => path.startsWith(place));
+  });
   return tapLevel(`${name} tests`, files, { jobs, timeout, env });
 }
 
@@ -77,7 +84,14 @@ export async function systemTests(options = {}) {
   } catch (error) {
     return skipLevel('systems', `the disk of the QEMU kernel could not be made: ${error.message}`);
   }
-  return tapLevel('systems tests (QEMU)', listFiles(['test'], [SYSTEM_TEST]), options, runSystemTests);
+  const files = listFiles(['test'], ['.test.ts']).filter((path) => SYSTEM_TEST.test(path));
+  const bootOf = (path) => SYSTEM_TEST.exec(path)?.[1] ?? 'unified';
+  return tapLevel('systems tests (QEMU)', files, options, async (_, more) => {
+    for (const boot of new Set(files.map(bootOf))) {
+      const together = files.filter((path) => bootOf(path) === boot);
+      await runSystemTests(together, { ...more, boot });
+    }
+  });
 }
 
 async function tapLevel(name, files, options, runAll = runTests) {

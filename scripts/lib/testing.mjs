@@ -63,7 +63,7 @@ export async function runTests(files, { jobs = 2, timeout = 120, env = {}, onFil
  * Runs the files in one boot of the QEMU kernel, one after the other. A kernel that ends before they are done fails the
  * file it was at, and those behind it are not run.
  */
-export async function runSystemTests(files, { timeout = 600, env = {}, onFile = () => {} } = {}) {
+export async function runSystemTests(files, { boot, timeout = 600, env = {}, onFile = () => {} } = {}) {
   if (files.length === 0) return;
   const bundles = await bundleTests(files);
   const { runVm } = await import('../vm.mjs');
@@ -90,7 +90,7 @@ export async function runSystemTests(files, { timeout = 600, env = {}, onFile = 
       timeout,
     );
     const { status, stderr, console } = await runVm(['sh', '-c', script], {
-      ...{ kernel: 'qemu', timeout: timeout * files.length, share, env: variables },
+      ...{ kernel: 'qemu', boot, timeout: timeout * files.length, share, env: variables },
       onOutput: (text, stream) => stream === 'stdout' && lines(text),
     });
     if (done < files.length) finish({ status, output: `${stderr}\n${console}`, timedOut: status === 124 });

@@ -49,9 +49,9 @@ export async function bootQemu(argv, work, options) {
   }
 }
 
-async function bootWith(shares, image, work, exchange, { timeout, memory, onOutput }) {
+async function bootWith(shares, image, work, exchange, { timeout, memory, onOutput, boot = 'unified' }) {
   const errors = openSync(join(work, 'qemu'), 'w');
-  const child = spawn('qemu-system-x86_64', machine(shares, image, work, memory), {
+  const child = spawn('qemu-system-x86_64', machine(shares, image, work, memory, boot), {
     stdio: ['ignore', errors, errors],
     detached: true,
   });
@@ -84,7 +84,7 @@ async function appears(socket, work) {
 }
 
 /** cx16 off: with it the allocator of the kernel faults at random under TCG, which also makes AVX slower than doing without. */
-function machine(shares, image, work, memory) {
+function machine(shares, image, work, memory, boot) {
   const share = ({ tag, socket }) => [
     ...['-chardev', `socket,id=${tag},path=${socket}`],
     ...['-device', `vhost-user-fs-pci,chardev=${tag},tag=${tag}`],
@@ -103,7 +103,7 @@ function machine(shares, image, work, memory) {
     ...['-object', `memory-backend-memfd,id=memory,size=${memory}M,share=on`],
     ...['-drive', `file=${image.disk},format=raw,if=none,id=disk,snapshot=on`],
     ...['-device', 'nvme,drive=disk,serial=tsrun'],
-    ...['-kernel', image.kernel, '-append', KERNEL.join(' ')],
+    ...['-kernel', image.kernel, '-append', [...KERNEL, ...BOOTS[boot]].join(' ')],
     ...['-serial', `file:${join(work, 'console')}`],
     ...shares.flatMap(share),
   ];
@@ -111,14 +111,18 @@ function machine(shares, image, work, memory) {
 
 const KERNEL = [
   ...['root=/dev/nvme0n1', 'rw', 'console=ttyS0', 'quiet', 'loglevel=4', 'panic=-1', 'mitigations=off'],
-  ...[
-    'apparmor=1',
-    'security=apparmor',
-    'systemd.show_status=0',
-    'systemd.log_target=console',
-    'systemd.log_level=err',
-  ],
+  ...['systemd.show_status=0', 'systemd.log_target=console', 'systemd.log_level=err'],
 ];
+
+const APPARMOR = ['apparmor=1', 'security=apparmor'];
+const CGROUP_V1 = 'systemd.unified_cgroup_hierarchy=0';
+
+/** What the kernel is told besides, by the name of the boot. A test file says it: NAME.qemu-hybrid.test.ts. */
+export const BOOTS = {
+  unified: APPARMOR,
+  hybrid: [...APPARMOR, CGROUP_V1, 'systemd.legacy_systemd_cgroup_controller=0'],
+  legacy: [...APPARMOR, CGROUP_V1, 'systemd.legacy_systemd_cgroup_controller=1'],
+};
 
 /** Run by the service of the disk, when systemd is up; tester's manager may still be starting. */
 function initScript(argv, { share, modules, env, cwd }) {

@@ -7,10 +7,11 @@
  */
 import { SpecError, type SpecIssue } from '../errors.js';
 import type { HostFacts } from '../host/facts.js';
-import { CGROUP, type Op } from '../plan/op.gen.js';
+import type { Op } from '../plan/op.gen.js';
 import { settlePidsLimit } from '../spec/pids-limit.js';
 import type { ValidSpec } from '../spec/valid.js';
 import { type JsonPointer, pointer } from '../util/pointer.js';
+import { createV1, enable, isCgroup2, joinCgroups, killIn, removeFrom } from './cgroup-ops.js';
 import { refuse, warn } from './report.js';
 import { CGROUPS_PATH, type CgroupPlace, checkCgroupsPath, placeCgroups } from './resources/cgroup-path.js';
 import { CGROUP2, type Limits, MOUNT_HINT } from './resources/limits.js';
@@ -49,53 +50,17 @@ export function compileCgroup(spec: ValidSpec, facts: HostFacts): CompiledCgroup
     settle: joinCgroups(places, origin),
     teardown: [
       ...places.flatMap((place) => killIn(place, places, origin)),
-      ...places.map(({ hierarchy, mount, path }): Op => ({ op: 'CGROUP_REMOVE', hierarchy, mount, path, origin })),
+      ...places.map((place) => removeFrom(place, origin)),
     ],
     places,
     warnings: limits.report.warnings,
   };
 }
 
-const isCgroup2 = ({ hierarchy }: CgroupPlace) => hierarchy === CGROUP2;
-
-const hasController = ({ controllers }: CgroupPlace, name: string) => controllers.split(',').includes(name);
-
-/** Freezing and killing is cgroup2's where there is one: it needs no controller for it. */
-const isFreezer = (place: CgroupPlace, places: readonly CgroupPlace[]) =>
-  hasController(place, 'freezer') && !places.some(isCgroup2);
-
 function create(place: CgroupPlace, places: readonly CgroupPlace[], limits: Limits, origin: JsonPointer): Op {
-  const { hierarchy, controllers, mount, path } = place;
-  if (isCgroup2(place)) return { op: 'CGROUP_CREATE', mount, path, ...chooseControllers(limits), origin };
-  const cpuset = hasController(place, 'cpuset') ? CGROUP.INHERIT_CPUSET : 0;
-  const flags = cpuset | (isFreezer(place, places) ? CGROUP.FREEZER : 0);
-  return { op: 'CGROUP_CREATE_V1', hierarchy, flags, controllers, mount, path, origin };
-}
-
-function killIn(place: CgroupPlace, places: readonly CgroupPlace[], origin: JsonPointer): Op[] {
-  const { hierarchy, mount, path } = place;
-  if (isCgroup2(place)) return [{ op: 'CGROUP_KILL', mount, path, origin }];
-  return isFreezer(place, places) ? [{ op: 'CGROUP_KILL_V1', hierarchy, mount, path, origin }] : [];
-}
-
-/** For a process that CLONE has put into the cgroup of cgroup2. */
-export function joinCgroups(places: readonly CgroupPlace[], origin: JsonPointer): Op[] {
-  const v1 = places.filter((place) => !isCgroup2(place));
-  return v1.map(({ hierarchy }) => ({ op: 'CGROUP_JOIN', hierarchy, origin }));
-}
-
-/** The cgroups of a container that exists: for its other processes, and to change its limits. */
-export function openCgroups(places: readonly CgroupPlace[], origin: JsonPointer): Op[] {
-  return places.map((place) => {
-    const { hierarchy, controllers, mount, path } = place;
-    if (isCgroup2(place)) return { op: 'CGROUP_OPEN', mount, path, origin };
-    return { op: 'CGROUP_OPEN_V1', hierarchy, controllers, mount, path, origin };
-  });
-}
-
-/** As cgroup.subtree_control takes them. */
-export function enable(names: Iterable<string>): string {
-  return Array.from(names, (name) => `+${name}`).join(' ');
+  if (!isCgroup2(place)) return createV1(place, places, 0, origin);
+  const { mount, path } = place;
+  return { op: 'CGROUP_CREATE', mount, path, ...chooseControllers(limits), origin };
 }
 
 function chooseControllers({ facts, controllers }: Limits): { controllers: string; wanted: string } {

@@ -11,7 +11,8 @@ import { type ExecLists, NO_OPS, type Plan } from '../plan/plan.js';
 import type { Process } from '../spec/types.gen.js';
 import type { ValidProcess, ValidSpec } from '../spec/valid.js';
 import { append, asPointer } from '../util/pointer.js';
-import { type CgroupPlace, joinCgroups, openCgroups } from './cgroup.js';
+import type { CgroupPlace } from './cgroup.js';
+import { joinCgroups, openCgroups } from './cgroup-ops.js';
 import { connectConsole, openConsole } from './console.js';
 import { type Context, type ProcessScope, ROOT_ORIGIN } from './context.js';
 import type { Compiled } from './index.js';
@@ -169,7 +170,7 @@ function enter(scope: ProcessScope, ownKeyring: boolean): Op[] {
     ...(namespaces.has('user') ? [{ op: 'BECOME_ROOT', origin: NAMESPACES } as const] : []),
     { op: 'NEW_SESSION', origin: ROOT_ORIGIN },
     ...(needsProc ? [{ op: 'PRIVATE_PROC', origin: ROOT_ORIGIN } as const] : []),
-    ...(ownKeyring ? [joinKeyring(scope)] : []),
+    ...(ownKeyring ? joinKeyring(scope) : []),
     ...openConsole(scope, false),
     { op: 'STDIO_OWNER', uid: process.user.uid, origin: append(ROOT_ORIGIN, 'user', 'uid') },
   ];

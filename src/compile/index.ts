@@ -185,7 +185,7 @@ function becomeInit(c: Context): Op[] {
     { op: 'NEW_SESSION', origin: c.base },
     { op: 'PRIVATE_PROC', origin: ROOT_ORIGIN },
     ...enterTime(c),
-    ...(c.options.noNewKeyring ? [] : [joinKeyring(c)]),
+    ...(c.options.noNewKeyring ? [] : joinKeyring(c)),
   ];
 }
 

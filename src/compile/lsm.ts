@@ -47,7 +47,11 @@ const SEARCH_BY_USER = 0x80000;
 const SEARCH_BY_OTHERS = 8;
 
 /** keyrings(7): without one of its own the container would share the session keyring of whoever called the runtime. */
-export function joinKeyring({ process, base, namespaces }: ProcessScope): Op {
+export function joinKeyring({ process, base, namespaces }: ProcessScope): Op[] {
   const permissions = namespaces.has('user') ? SEARCH_BY_OTHERS : SEARCH_BY_USER;
-  return { op: 'SESSION_KEYRING', label: process.selinuxLabel ?? '', permissions, origin: base };
+  const join: Op = { op: 'SESSION_KEYRING', permissions, origin: base };
+  const { selinuxLabel = '' } = process;
+  if (selinuxLabel === '') return [join];
+  const origin = append(base, 'selinuxLabel');
+  return [{ op: 'SELINUX_KEYS', label: selinuxLabel, origin }, join, { op: 'SELINUX_KEYS', label: '', origin }];
 }

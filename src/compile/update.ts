@@ -19,6 +19,7 @@ import { refuse } from './report.js';
 import { CGROUP2, findV1, isOnV1, type Limits, resource, setLimit, setV1Limit } from './resources/limits.js';
 import { compileResources } from './resources/resources.js';
 import { updateUnit } from './systemd/cgroup.js';
+import { managedFacts } from './systemd/hierarchies.js';
 import { type LiveFiles, restoreOps } from './update-restore.js';
 
 export interface UpdateChange {
@@ -54,14 +55,15 @@ const ALLOW_ALL = Uint8Array.of(0xb7, 0, 0, 0, 1, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 
 export function compileUpdate(
   change: UpdateChange,
   target: UpdateTarget,
-  facts: HostFacts,
+  host: HostFacts,
   rename: (path: JsonPointer) => JsonPointer,
 ): Compiled {
   const { resources: named, intelRdt } = change;
+  const facts = target.unit === null ? host : managedFacts(host);
   const { current, places, unit, live, record } = target;
   const within = (path: JsonPointer) =>
     rename(path.startsWith(RESOURCES) ? asPointer(path.slice(RESOURCES.length)) : path);
-  const limits = compileResources(complete(named, current, live), facts, { devices: false });
+  const limits = compileResources(complete(named, target, facts), facts, { devices: false });
   stopIdling(limits, named);
   checkUsage(limits, named, live);
   const devices = named.devices === undefined ? [] : deviceOps(named.devices, facts);
@@ -88,12 +90,13 @@ const enterable = ({ hierarchy, mount, path }: CgroupPlace) => ({ hierarchy, mou
 const given = (value: bigint | undefined): bigint | undefined => (value === 0n ? undefined : value);
 
 /** With fields that are not named and yet decide what is written for those that are. */
-function complete(named: LinuxResources, current: LinuxResources, live: LiveFiles): LinuxResources {
+function complete(named: LinuxResources, target: UpdateTarget, facts: HostFacts): LinuxResources {
   const { memory, cpu } = named;
+  const { current } = target;
   return {
     ...named,
     ...(memory === undefined ? {} : { memory: completeMemory(memory, current.memory ?? {}) }),
-    ...(cpu === undefined ? {} : { cpu: completeCpu(cpu, live(CGROUP2, 'cpu.max')) }),
+    ...(cpu === undefined ? {} : { cpu: completeCpu(cpu, liveBandwidth(target, facts)) }),
   };
 }
 
@@ -107,6 +110,14 @@ export function completeMemory(named: LinuxMemory, current: LinuxMemory): LinuxM
   };
   const known = Object.entries(both).filter(([, value]) => value !== undefined);
   return { ...named, ...Object.fromEntries(known) };
+}
+
+/** As cpu.max has it. In cgroup v1 these are two files, of which systemd wants to hear as of one. */
+function liveBandwidth({ live, unit }: UpdateTarget, { cgroup }: HostFacts): string | undefined {
+  const v1 = findV1(cgroup, 'cpu');
+  if (v1 === undefined || unit === null) return live(CGROUP2, 'cpu.max');
+  const [quota, period] = ['cpu.cfs_quota_us', 'cpu.cfs_period_us'].map((file) => live(v1, file)?.trim());
+  return `${quota === '-1' ? 'max' : quota} ${period}`;
 }
 
 /** cpu.max of cgroup v2 holds both: "50000 100000", "max 100000". */

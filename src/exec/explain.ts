@@ -11,6 +11,7 @@ import { quote, quoteName } from '../util/quote.js';
 import { FIELD_HINTS } from './field-hints.js';
 import { fileSystemName } from './fs-types.js';
 import { type Entry, lacks, type Refusal } from './hint.js';
+import { LSM_HINTS } from './lsm-hints.js';
 import { ROOTLESS_HINTS } from './rootless-hints.js';
 
 export type { Refusal } from './hint.js';
@@ -44,6 +45,7 @@ const ENTRIES: readonly Entry[] = [
     hint: `this kernel has openat2: ${FILTERED}`,
   },
   ...FIELD_HINTS,
+  ...LSM_HINTS,
   ...ROOTLESS_HINTS,
   {
     ops: ['STATE_CREATE', 'STATE_FILE', 'STATE_PLAN', 'EXEC_FIFO'],
@@ -220,18 +222,8 @@ const ENTRIES: readonly Entry[] = [
     errnos: ['EOVERFLOW'],
     hint: 'the mapping of the mount leaves out an id that is needed: root, or the owner of a file that tmpcopyup copies',
   },
-  {
-    ops: ['SET_FILE_LABEL'],
-    errnos: ['EINVAL', 'EOPNOTSUPP', 'EACCES', 'EPERM'],
-    hint: 'the SELinux policy does not know linux.mountLabel, or does not let the runtime give it to files',
-  },
   { ops: ['SYSCTL'], errnos: ['ENOENT'], hint: 'this kernel has no such sysctl, or it does not exist in a namespace' },
   { ops: ['SYSCTL'], errnos: ['EINVAL'], hint: 'the kernel does not take this value' },
-  {
-    ops: ['APPARMOR'],
-    errnos: ['ENOENT'],
-    hint: 'the profile is not loaded: see aa-status, load it with apparmor_parser',
-  },
   {
     ops: ['MAKE_DIRECTORY', 'MAKE_DEVICE', 'MAKE_SYMLINK', ...MOUNTS, 'MOUNT_BIND'],
     errnos: ['EROFS'],

@@ -96,6 +96,7 @@ const PHRASES: Phrases = {
   MAKE_DIRECTORY: (op) => `make the directory ${q(op.path)}`,
   UMASK: () => 'set the umask',
   APPARMOR: (op) => `set the AppArmor profile ${q(op.profile)}`,
+  SELINUX_KEYS: (op) => `give new keys the SELinux label ${q(op.label)}`,
   SELINUX_EXEC: (op) => `set the SELinux label ${q(op.label)}`,
   NO_NEW_PRIVS: () => 'set no_new_privs',
   SECCOMP: () => 'load the seccomp filter',

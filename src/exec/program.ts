@@ -105,12 +105,14 @@ function explainFormat(head: Buffer, arch: string): string | undefined {
   return text ? 'the file is a text without a "#!" first line: add one, for example "#!/bin/sh"' : undefined;
 }
 
+const MODULE = "or a security module refuses it (SELinux's policy for this label, an AppArmor profile)";
+
 /** The file itself was looked at before; for a script the kernel refuses its interpreter with the same errno. */
 function explainDenied(head: Buffer): string {
   const interpreter = shebang(head)?.split(/[ \t\r]/, 1)[0];
   if (interpreter === undefined || interpreter === '')
-    return 'the file has no execute permission for this user, or lies on a mount with noexec';
-  return `the script or its interpreter ${quote(interpreter)} has no execute permission for this user, or lies on a mount with noexec`;
+    return `the file has no execute permission for this user, or lies on a mount with noexec, ${MODULE}`;
+  return `the script or its interpreter ${quote(interpreter)} has no execute permission for this user, or lies on a mount with noexec, ${MODULE}`;
 }
 
 /** What the executor looked at when it refused a program with EACCES (csrc/executor/ops/program.c). */

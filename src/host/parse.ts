@@ -118,9 +118,14 @@ function ownBelow(root: string, path: string): string {
   return outside || below === '' ? '/' : `/${below}`;
 }
 
-/** That of cgroup2 in a /proc/PID/cgroup, in a mount that shows the whole hierarchy. */
-export function parseOwnCgroup(text: string): string {
-  return ownBelow('/', parseCgroupLines(text).find(({ controllers }) => controllers === '')?.path ?? '/');
+/**
+ * That of systemd in a /proc/PID/cgroup, in a mount that shows the whole hierarchy: its own of cgroup v1, or cgroup2.
+ * Where there are both, they are the same.
+ */
+export function parseSystemdCgroup(text: string): string {
+  const lines = parseCgroupLines(text);
+  const found = ['name=systemd', ''].map((name) => lines.find(({ controllers }) => controllers === name));
+  return ownBelow('/', found.find((line) => line !== undefined)?.path ?? '/');
 }
 
 export function parseWords(text: string): string[] {

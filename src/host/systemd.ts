@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { CgroupFacts, SystemdFacts } from './facts.js';
-import { isInitialUidMap, parseDrivers, parseOwnCgroup, parseUnixSockets, parseWords } from './parse.js';
+import { isInitialUidMap, parseDrivers, parseSystemdCgroup, parseUnixSockets, parseWords } from './parse.js';
 
 type Environment = { readonly [name: string]: string | undefined };
 
@@ -36,7 +36,7 @@ function isOurs(): boolean {
 
 /** The manager is process 1, in init.scope. */
 function rootOfSystem(): string {
-  return parseOwnCgroup(read('/proc/1/cgroup')).replace(/\/init\.scope$/, '') || '/';
+  return parseSystemdCgroup(read('/proc/1/cgroup')).replace(/\/init\.scope$/, '') || '/';
 }
 
 /** The user's manager, of whose cgroups ours may be one; the user as the initial user namespace knows him. */

@@ -55,6 +55,7 @@ export const WRITE = {
 export const CGROUP = {
   INHERIT_CPUSET: 1,
   FREEZER: 2,
+  ADOPT: 4,
 } as const;
 
 export const BPF = {
@@ -385,11 +386,17 @@ export interface NewSessionOp {
   readonly origin: JsonPointer;
 }
 
-/** Join a new session keyring named _ses.<id> (SELinux label if not empty) and add these permission bits to it (0x80000: the user may search, 8: others may, for user namespaces); ENOSYS is a warning. */
+/** Join a new session keyring named _ses.<id> and add these permission bits to it (0x80000: the user may search, 8: others may, for user namespaces); ENOSYS is a warning. */
 export interface SessionKeyringOp {
   readonly op: 'SESSION_KEYRING';
-  readonly label: string;
   readonly permissions: number;
+  readonly origin: JsonPointer;
+}
+
+/** Write the label to self/attr/keycreate of the private procfs: what keys that are made from now on get. Empty: what the policy says. */
+export interface SelinuxKeysOp {
+  readonly op: 'SELINUX_KEYS';
+  readonly label: string;
   readonly origin: JsonPointer;
 }
 
@@ -1049,7 +1056,7 @@ export interface SetFileLabelOp {
   readonly origin: JsonPointer;
 }
 
-/** Make the container's cgroup in a hierarchy of cgroup v1, which from now on has this number (1..15). controllers: as /proc/PID/cgroup names the hierarchy. INHERIT_CPUSET: give each directory that has none the parent's CPUs and memory nodes, or no process can join. FREEZER: the one that freezes and kills the container, on a host without cgroup2. Refuses one that holds processes or is frozen. */
+/** Make the container's cgroup in a hierarchy of cgroup v1, which from now on has this number (1..15). controllers: as /proc/PID/cgroup names the hierarchy. INHERIT_CPUSET: give each directory that has none the parent's CPUs and memory nodes, or no process can join. FREEZER: the one that freezes and kills the container, on a host without cgroup2. Refuses one that holds processes or is frozen. ADOPT: systemd may have made it and put init into it, which is no obstacle. */
 export interface CgroupCreateV1Op {
   readonly op: 'CGROUP_CREATE_V1';
   readonly hierarchy: number;
@@ -1157,6 +1164,7 @@ export type Op =
   | BecomeRootOp
   | NewSessionOp
   | SessionKeyringOp
+  | SelinuxKeysOp
   | PrivateProcOp
   | LoopbackUpOp
   | HostnameOp
@@ -1477,8 +1485,14 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
     code: 52,
     lists: ['init'],
     fields: [
+      { name: 'permissions', type: 'u32', offset: 8, slots: false },
+    ],
+  },
+  SELINUX_KEYS: {
+    code: 59,
+    lists: ['init'],
+    fields: [
       { name: 'label', type: 'str', offset: 8, slots: false },
-      { name: 'permissions', type: 'u32', offset: 12, slots: false },
     ],
   },
   PRIVATE_PROC: {
@@ -2139,7 +2153,7 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
   },
   CGROUP_CREATE_V1: {
     code: 120,
-    lists: ['setup'],
+    lists: ['setup', 'settle'],
     fields: [
       { name: 'hierarchy', type: 'u32', offset: 8, slots: false },
       { name: 'flags', type: 'u32', offset: 12, slots: false },

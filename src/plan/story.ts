@@ -210,6 +210,7 @@ const STORIES: Stories = {
   STDIO_OWNER: { phase: 'enter', why: 'The user of the container may open /dev/stdout again.' },
   UMASK: { phase: 'privileges', why: 'It decides the permissions of files that the program makes.' },
   APPARMOR: { phase: 'privileges', why: 'From execve on the profile confines the program.' },
+  SELINUX_KEYS: { phase: 'settle', why: 'The keyring is for those that bear the label of the program.' },
   SELINUX_EXEC: { phase: 'privileges', why: 'From execve on the label confines the program.' },
   NO_NEW_PRIVS: { phase: 'privileges', why: 'No set-user-id program can give more rights than there are now.' },
   SECCOMP: { phase: 'same', why: 'From here on the kernel refuses every system call that the profile does not allow.' },

@@ -44,6 +44,7 @@ export const CGROUP_TEXTS: Texts = {
       [`hierarchy ${op.hierarchy}`],
       when(op.flags, CGROUP.INHERIT_CPUSET, "with the parent's CPUs and memory nodes"),
       when(op.flags, CGROUP.FREEZER, 'freezes and kills the container'),
+      when(op.flags, CGROUP.ADOPT, 'or take it over from systemd'),
     ),
   CGROUP_OPEN_V1: (op) => `open cgroup ${show(op.path)} below ${show(op.mount)} (hierarchy ${op.hierarchy})`,
   CGROUP_JOIN: (op) => `move the process into the cgroup of hierarchy ${op.hierarchy}`,

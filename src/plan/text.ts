@@ -172,7 +172,7 @@ const TEXTS: Texts = {
   RUN_HOOK: runHook,
   BECOME_ROOT: () => 'become root of the user namespace',
   NEW_SESSION: () => 'start a session',
-  SESSION_KEYRING: (op) => `join a session keyring${op.label === '' ? '' : ` labelled ${show(op.label)}`}`,
+  SESSION_KEYRING: () => 'join a session keyring',
   PRIVATE_PROC: () => 'make a private procfs',
   LOOPBACK_UP: () => 'set the loopback interface up',
   HOSTNAME: (op) => `set the host name ${show(op.name)}`,
@@ -222,6 +222,7 @@ const TEXTS: Texts = {
   MAKE_DIRECTORY: (op) => `make directory ${show(op.path)}`,
   UMASK: (op) => `set umask ${name.octal(op.mode)}`,
   APPARMOR: (op) => `set AppArmor profile ${show(op.profile)}`,
+  SELINUX_KEYS: (op) => (op.label === '' ? 'let the policy label new keys' : `label new keys ${show(op.label)}`),
   SELINUX_EXEC: (op) => `set SELinux label ${show(op.label)}`,
   NO_NEW_PRIVS: () => 'set no_new_privs',
   SECCOMP: (op) =>

@@ -5,14 +5,14 @@ import { limitProperties } from '../../src/compile/systemd/properties.js';
 import { expandSlice } from '../../src/compile/systemd/unit.js';
 import { SpecError } from '../../src/errors.js';
 import { systemdRefusal } from '../../src/exec/systemd.js';
-import type { HostFacts } from '../../src/host/facts.js';
+import type { CgroupFacts, HostFacts } from '../../src/host/facts.js';
 import { parseDrivers, parseUnixSockets } from '../../src/host/parse.js';
 import { probeSystemd } from '../../src/host/systemd.js';
-import type { Op } from '../../src/plan/op.gen.js';
+import { CGROUP, type Op } from '../../src/plan/op.gen.js';
 import { readProperties } from '../../src/plan/unit-text.js';
 import { pointer } from '../../src/util/pointer.js';
 import type { TestConfig } from '../helpers/config.js';
-import { HYBRID, hostFacts, SYSTEMD, UNIFIED, USER_SYSTEMD } from '../helpers/facts.js';
+import { HYBRID, hostFacts, LEGACY, SYSTEMD, UNIFIED, USER_SYSTEMD } from '../helpers/facts.js';
 import { create, exec, ops, refusals } from './compiling.js';
 
 const SCOPE = { systemd: { id: 'c1' } };
@@ -78,15 +78,52 @@ t.test(
   },
 );
 
-t.test('compileSystemdCgroup refuses a host without systemd or with cgroup v1 (SYSTEMD_UNAVAILABLE)', async (t) => {
+t.test(
+  'compileSystemdCgroup refuses a host without systemd, or without its cgroups (SYSTEMD_UNAVAILABLE)',
+  async (t) => {
+    const refused = (facts: Partial<HostFacts>) => refusals(() => compile({}, facts));
+    t.same(refused({ systemd: null }), ['SYSTEMD_UNAVAILABLE --systemd-cgroup']);
+    const nameless = LEGACY.v1.filter(({ controllers }) => controllers !== 'name=systemd');
+    t.same(refused({ cgroup: { ...LEGACY, v1: nameless } }), ['SYSTEMD_UNAVAILABLE --systemd-cgroup']);
+    const foreign = LEGACY.v1.map((one) => ({ ...one, writable: false }));
+    t.same(refused({ cgroup: { ...LEGACY, v1: foreign }, euid: 1000 }), ['SYSTEMD_UNAVAILABLE --systemd-cgroup']);
+  },
+);
+
+t.test('on a host with cgroup v1 the unit has a cgroup in each hierarchy, made or taken over', async (t) => {
+  const on = (cgroup: CgroupFacts) => compile({}, { cgroup, systemd: { ...SYSTEMD, controllers: [] } });
+  const path = '/system.slice/tsrun-c1.scope';
+  const of = (cgroup: CgroupFacts) => {
+    const made = ops(on(cgroup), 'CGROUP_CREATE_V1', 'settle');
+    t.ok(made.every((op) => op.path === path && (op.flags & CGROUP.ADOPT) !== 0));
+    t.equal(ops(on(cgroup), 'CGROUP_JOIN', 'settle').length, made.length);
+    t.equal(ops(on(cgroup), 'CGROUP_REMOVE', 'teardown').filter((op) => op.hierarchy !== 0).length, made.length);
+    return made.map(({ controllers, flags }) => `${controllers}${(flags & CGROUP.FREEZER) === 0 ? '' : ' freezes'}`);
+  };
+  t.same(of(HYBRID), HYBRID.v1.map(({ controllers }) => controllers), 'cgroup2 freezes'); // biome-ignore format: one line
+  t.match(of(LEGACY), ['cpu,cpuacct', 'cpuset', 'memory', 'devices', 'freezer freezes']);
+  t.match(ops(on(HYBRID), 'SYSTEMD_START_UNIT', 'settle'), [{ mount: '/sys/fs/cgroup/unified', path }]);
+  t.match(ops(on(HYBRID), 'CGROUP_ADOPT', 'settle'), [{ mount: '/sys/fs/cgroup/unified', path }]);
+  t.match(ops(on(LEGACY), 'SYSTEMD_START_UNIT', 'settle'), [{ mount: '/sys/fs/cgroup/systemd', path }]);
+  t.same(ops(on(LEGACY), 'CGROUP_ADOPT', 'settle'), []);
   t.same(
-    refusals(() => compile({}, { systemd: null })),
-    ['SYSTEMD_UNAVAILABLE --systemd-cgroup'],
+    ops(on({ ...HYBRID, mount: '/mnt/cgroup2' }), 'CGROUP_ADOPT', 'settle'),
+    [],
+    'a cgroup2 that systemd does not use has no cgroup of the unit',
   );
-  t.same(
-    refusals(() => compile({}, { cgroup: HYBRID })),
-    ['SYSTEMD_UNAVAILABLE --systemd-cgroup'],
-  );
+});
+
+t.test('limitProperties has the property for each file of cgroup v1', async (t) => {
+  const told = (resources: object) => limits(resources, { cgroup: HYBRID, systemd: { ...SYSTEMD, controllers: [] } });
+  t.same(told({ memory: { limit: 100, swap: 300, reservation: 50 } }), ['MemoryLimit=100']);
+  t.same(told({ memory: { limit: -1 } }), ['MemoryLimit=infinity']);
+  t.same(told({ pids: { limit: 5 } }), ['TasksMax=5']);
+  t.same(told({ cpu: { shares: 512 } }), ['CPUShares=512']);
+  t.same(told({ cpu: { quota: 25_000, period: 50_000 } }), ['CPUQuotaPeriodUSec=50000', 'CPUQuotaPerSecUSec=500000']);
+  t.same(told({ cpu: { quota: -1 } }), ['CPUQuotaPeriodUSec=100000', 'CPUQuotaPerSecUSec=infinity']);
+  t.same(told({ cpu: { period: 50_000 } }), [], 'a period alone limits nothing');
+  t.same(told({ cpu: { cpus: '0' } }), ['AllowedCPUs=[1]']);
+  t.same(told({ blockIO: { weight: 200 } }), ['BlockIOWeight=200']);
 });
 
 t.test('a container starts in the cgroup of the runtime and makes its cgroup namespace after the move', async (t) => {

@@ -9,9 +9,11 @@ const MANAGERS = { system: SYSTEMD, user: USER_SYSTEMD, none: null } as const;
 /** {"cgroups": "hybrid", "capabilities": "0x3fdfeffff", "hardLimits": {"RLIMIT_NOFILE": "1024"}, …}: 64-bit numbers as text. */
 export function goldenHost(json: { readonly [key: string]: unknown }): HostFacts {
   const { cgroups = 'unified', systemd = 'system', capabilities, hardLimits, ...rest } = json;
+  const cgroup = CGROUPS[cgroups as keyof typeof CGROUPS];
   return hostFacts({
-    cgroup: CGROUPS[cgroups as keyof typeof CGROUPS],
-    systemd: MANAGERS[systemd as keyof typeof MANAGERS],
+    cgroup,
+    // The system's manager may hand on all that cgroup2 has.
+    systemd: systemd === 'system' ? { ...SYSTEMD, controllers: cgroup.controllers } : MANAGERS[systemd as keyof typeof MANAGERS],
     ...rest,
     ...(capabilities === undefined ? {} : { capabilities: BigInt(capabilities as string) }),
     ...(hardLimits === undefined ? {} : { hardLimits: wide(hardLimits as { [name: string]: string }) }),

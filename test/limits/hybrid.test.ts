@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import t from 'tap';
+import { cgroupsOf } from '../helpers/cgroup-v1.js';
 import { needHybrid, skipUnless } from '../helpers/host.js';
 import { findLeaks } from '../helpers/leaks.js';
 import {
@@ -32,17 +33,6 @@ function limited(box: Sandbox, args: string[], resources: object): Bundle {
   return box.bundle(args, (config) => {
     config['linux'].resources = resources;
   });
-}
-
-/** Of a process, by controller: "memory" is /sys/fs/cgroup/memory/…, "" that of cgroup2. */
-function cgroupsOf(pid: number): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const line of readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n')) {
-    const [, controllers = '', path = ''] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
-    const name = controllers === '' ? 'unified' : controllers.replace('name=', '');
-    for (const controller of controllers.split(',')) found.set(controller, join(CGROUPS, name, path));
-  }
-  return found;
 }
 
 function read(cgroups: Map<string, string>, controller: string, file: string): string {

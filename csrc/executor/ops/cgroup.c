@@ -24,6 +24,7 @@ struct walk {
 	const char *controllers; /* cgroup2: to be enabled on the way down */
 	const char *wanted;
 	bool inherit_cpuset;
+	bool adopt; /* systemd may have made the leaf, and put init into it */
 	bool leaf_existed;
 };
 
@@ -179,10 +180,14 @@ static int check_leaf(int fd, struct failure *reterr)
 	return -1;
 }
 
-static int check_unused(int fd, struct failure *reterr)
+static int check_unused(const struct walk *walk, int fd, struct failure *reterr)
 {
 	if (!cgroup_is_populated(fd))
 		return 0;
+	if (walk->adopt && cgroup_holds_init(walk->ctx, fd)) {
+		cgroup_mark_own(walk->ctx, fd);
+		return 0;
+	}
 	errno = EBUSY;
 	(void)FAIL_AS(reterr, PROBLEM_BUSY, "cgroup.procs");
 	cgroup_detail_pids(fd, reterr);
@@ -246,7 +251,7 @@ static int make(struct walk *walk, plan_str_t mount_point, plan_str_t text, stru
 	walk->path = NULL;
 	if (check_leaf(leaf, reterr) < 0)
 		return -1;
-	if (walk->leaf_existed && check_unused(leaf, reterr) < 0)
+	if (walk->leaf_existed && check_unused(walk, leaf, reterr) < 0)
 		return -1;
 	return steal_fd(&leaf);
 }
@@ -277,6 +282,7 @@ int op_cgroup_create_v1(struct context *ctx, const struct op_cgroup_create_v1 *o
 		.ctx = ctx,
 		.hierarchy = op->hierarchy,
 		.inherit_cpuset = (op->flags & CGROUP_INHERIT_CPUSET) != 0,
+		.adopt = (op->flags & CGROUP_ADOPT) != 0,
 	};
 
 	if (fd == NULL)

@@ -10,24 +10,7 @@
 #include "../cleanup.h"
 #include "../io.h"
 
-#define PROCS_MAX    4096
 #define DELEGATE_MAX 4096
-
-/* Has systemd put init where the plan expects it? There may be hooks' processes beside it, a few at most. */
-static bool holds_init(const struct context *ctx, int fd)
-{
-	char procs[PROCS_MAX];
-	char *at = procs;
-
-	if (read_file_at(fd, "cgroup.procs", procs, sizeof(procs)) < 0)
-		return false;
-	while (*at != '\0') {
-		if (strtol(at, &at, 10) == ctx->init_pid)
-			return true;
-		at += strspn(at, "\n");
-	}
-	return false;
-}
 
 int op_cgroup_adopt(struct context *ctx, const struct op_cgroup_adopt *op, struct failure *reterr)
 {
@@ -42,7 +25,7 @@ int op_cgroup_adopt(struct context *ctx, const struct op_cgroup_adopt *op, struc
 	found = cgroup_open(mount, path);
 	if (found < 0)
 		return FAIL(reterr, "openat2");
-	if (!holds_init(ctx, found)) {
+	if (!cgroup_holds_init(ctx, found)) {
 		errno = ESRCH;
 		return FAIL(reterr, "cgroup.procs");
 	}

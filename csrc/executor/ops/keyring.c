@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "../context.h"
-#include "../procfs.h"
 #include "../sys.h"
 
 /* "type;uid;gid;perm;description", perm in hex: the only place where the kernel tells it. */
@@ -28,21 +27,11 @@ static int add_permissions(long keyring, uint32_t permissions)
 	return (int)syscall(SYS_keyctl, KEYCTL_SETPERM, keyring, held | permissions);
 }
 
-static int set_label(struct context *ctx, const char *label, struct failure *reterr)
-{
-	if (procfs_write(ctx->proc_fd, "self/attr/keycreate", label) < 0)
-		return FAIL(reterr, "write");
-	return 0;
-}
-
 int op_session_keyring(struct context *ctx, const struct op_session_keyring *op, struct failure *reterr)
 {
-	const char *label = plan_str(&ctx->plan, op->label);
 	char name[NAME_MAX + sizeof("_ses.")];
 	long keyring;
 
-	if (label[0] != '\0' && set_label(ctx, label, reterr) < 0)
-		return -1;
 	(void)snprintf(name, sizeof(name), "_ses.%s", ctx->args->id);
 	keyring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name);
 	if (keyring < 0) {
@@ -55,5 +44,5 @@ int op_session_keyring(struct context *ctx, const struct op_session_keyring *op,
 	}
 	if (add_permissions(keyring, op->permissions) < 0)
 		return FAIL(reterr, "keyctl");
-	return label[0] != '\0' ? set_label(ctx, "\n", reterr) : 0;
+	return 0;
 }

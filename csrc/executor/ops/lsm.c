@@ -1,5 +1,5 @@
 /*
- * APPARMOR, SELINUX_EXEC and SET_FILE_LABEL: config.md "Linux Process", config-linux.md. Labels for the next
+ * APPARMOR, SELINUX_EXEC, SELINUX_KEYS and SET_FILE_LABEL: config.md "Linux Process", config-linux.md. Labels for the next
  * execve(2), written through the private procfs: a label that lands in an image's fake /proc is no label at all
  * (CVE-2019-16884, CVE-2025-52881).
  */
@@ -37,6 +37,16 @@ int op_apparmor(struct context *ctx, const struct op_apparmor *op, struct failur
 int op_selinux_exec(struct context *ctx, const struct op_selinux_exec *op, struct failure *reterr)
 {
 	if (procfs_write(ctx->proc_fd, "self/attr/exec", plan_str(&ctx->plan, op->label)) < 0)
+		return FAIL(reterr, "write");
+	return 0;
+}
+
+int op_selinux_keys(struct context *ctx, const struct op_selinux_keys *op, struct failure *reterr)
+{
+	const char *label = plan_str(&ctx->plan, op->label);
+
+	/* Nothing can be written no times; the kernel takes an empty line for it. */
+	if (procfs_write(ctx->proc_fd, "self/attr/keycreate", label[0] == '\0' ? "\n" : label) < 0)
 		return FAIL(reterr, "write");
 	return 0;
 }

@@ -156,7 +156,7 @@ static int make_room(struct context *ctx, const struct op_systemd_start_unit *op
 	if (tries == 0)
 		return 0;
 	fd = open_cgroup(ctx, op->mount, op->path, reterr);
-	if (tries == LINGER_TRIES || (fd >= 0 && cgroup_event(fd, "populated"))) {
+	if (tries == LINGER_TRIES || (fd >= 0 && cgroup_is_populated(fd))) {
 		errno = EEXIST;
 		(void)FAIL_AS(reterr, PROBLEM_SYSTEMD_UNIT_IN_USE, "systemd");
 		if (fd >= 0)

@@ -7,17 +7,19 @@
  */
 import { SpecError } from '../../errors.js';
 import type { HostFacts, SystemdFacts } from '../../host/facts.js';
-import type { Op } from '../../plan/op.gen.js';
+import { CGROUP, type Op } from '../../plan/op.gen.js';
 import { settlePidsLimit } from '../../spec/pids-limit.js';
 import type { ValidSpec } from '../../spec/valid.js';
 import { asPointer, pointer } from '../../util/pointer.js';
-import { type CompiledCgroup, enable } from '../cgroup.js';
+import type { CompiledCgroup } from '../cgroup.js';
+import { createV1, enable, isCgroup2, joinCgroups, killIn, removeFrom } from '../cgroup-ops.js';
 import { type Report, refuse, refuseSlots } from '../report.js';
-import { CGROUPS_PATH } from '../resources/cgroup-path.js';
-import { CGROUP2 } from '../resources/limits.js';
+import { CGROUPS_PATH, type CgroupPlace } from '../resources/cgroup-path.js';
+import type { Limits } from '../resources/limits.js';
 import { compileResources } from '../resources/resources.js';
 import { annotatedProperties } from './annotations.js';
 import { deviceProperties } from './devices.js';
+import { managedFacts, placeUnitCgroups, trackedPlace } from './hierarchies.js';
 import {
   ADD_MATCH,
   attachProcess,
@@ -35,18 +37,20 @@ import { placeUnit, type Unit } from './unit.js';
 const FLAG = asPointer('--systemd-cgroup');
 const ORIGIN = CGROUPS_PATH;
 
-/** Throws SpecError with everything that this host's systemd and cgroup2 cannot serve. */
+/** Throws SpecError with everything that this host's systemd and cgroups cannot serve. */
 export function compileSystemdCgroup(spec: ValidSpec, facts: HostFacts, id: string): CompiledCgroup {
   const { cgroupsPath = '', resources = {} } = spec.linux ?? {};
-  const { systemd, cgroup } = facts;
-  const managed = { ...facts, cgroup: { ...cgroup, controllers: systemd?.controllers ?? cgroup.controllers } };
+  const managed = managedFacts(facts);
   const limits = compileResources(settlePidsLimit(resources, spec.ociVersion), managed, { devices: true });
   const { report } = limits;
-  const manager = findManager(report, facts);
+  const manager = findManager(report, managed);
   refuseSlots(report, CGROUPS_PATH, cgroupsPath);
   const annotated = annotatedProperties(report, spec);
   const unit = manager && placeUnit(report, cgroupsPath, id, manager);
-  if (report.issues.length > 0 || manager === undefined || unit === undefined) throw new SpecError(report.issues);
+  const places = placeUnitCgroups(unit?.path ?? '', managed.cgroup);
+  const tracked = manager && findTracked(report, places, managed);
+  if (report.issues.length > 0 || manager === undefined || unit === undefined || tracked === undefined)
+    throw new SpecError(report.issues);
   const properties = [
     ...scopeProperties(unit),
     ...annotated,
@@ -54,40 +58,51 @@ export function compileSystemdCgroup(spec: ValidSpec, facts: HostFacts, id: stri
     ...(manager.manager === 'system' ? deviceProperties(resources.devices ?? [], manager) : []),
     ...limitProperties(limits.ops, manager.version),
   ];
-  const place = { mount: cgroup.mount ?? '', path: unit.path };
+  const { mount, path } = tracked;
   const connect = connectTo(manager);
   return {
     setup: [],
     settle: [
       connect,
-      start(unit, place, properties),
-      { op: 'CGROUP_ADOPT', ...place, controllers: enable(limits.controllers), wanted: '', origin: ORIGIN },
+      start(unit, { mount, path }, properties),
+      ...places.map((place) => adopt(place, places, limits)),
       ...limits.ops,
+      ...joinCgroups(places, ORIGIN),
     ],
     teardown: [
-      { op: 'CGROUP_KILL', ...place, origin: ORIGIN },
+      ...places.flatMap((place) => killIn(place, places, ORIGIN)),
       connect,
-      { op: 'SYSTEMD_STOP_UNIT', unit: unit.name, ...place, ...stopMessages(unit.name), origin: ORIGIN },
-      { op: 'CGROUP_REMOVE', hierarchy: CGROUP2, ...place, origin: ORIGIN },
+      { op: 'SYSTEMD_STOP_UNIT', unit: unit.name, mount, path, ...stopMessages(unit.name), origin: ORIGIN },
+      ...places.map((place) => removeFrom(place, ORIGIN)),
     ],
-    places: [{ hierarchy: CGROUP2, controllers: '', ...place }],
+    places,
     warnings: report.warnings,
   };
 }
 
-function findManager(report: Report, { systemd, cgroup }: HostFacts): SystemdFacts | undefined {
-  if (systemd === null) {
-    const hint =
-      'leave --systemd-cgroup out: engines choose the driver (podman --cgroup-manager, containerd SystemdCgroup)';
-    refuse(report, 'SYSTEMD_UNAVAILABLE', FLAG, 'systemd does not run on this host, or has no manager for this user', {
-      hint,
-    });
-    return undefined;
-  }
-  if (cgroup.layout === 'unified') return systemd;
-  const hint = 'boot with systemd.unified_cgroup_hierarchy=1, or leave --systemd-cgroup out';
-  const message = `the systemd driver works on cgroup v2 alone, and this host is ${cgroup.layout}`;
-  refuse(report, 'SYSTEMD_UNAVAILABLE', FLAG, message, { hint });
+/** What systemd has made is taken over; in v1 what it has not made is made. */
+function adopt(place: CgroupPlace, places: readonly CgroupPlace[], limits: Limits): Op {
+  if (!isCgroup2(place)) return createV1(place, places, CGROUP.ADOPT, ORIGIN);
+  const { mount, path } = place;
+  return { op: 'CGROUP_ADOPT', mount, path, controllers: enable(limits.controllers), wanted: '', origin: ORIGIN };
+}
+
+const LEAVE_OUT =
+  'leave --systemd-cgroup out: engines choose the driver (podman --cgroup-manager, containerd SystemdCgroup)';
+
+function findManager(report: Report, { systemd }: HostFacts): SystemdFacts | undefined {
+  if (systemd !== null) return systemd;
+  const message = 'systemd does not run on this host, or has no manager for this user';
+  refuse(report, 'SYSTEMD_UNAVAILABLE', FLAG, message, { hint: LEAVE_OUT });
+  return undefined;
+}
+
+function findTracked(report: Report, places: readonly CgroupPlace[], { cgroup }: HostFacts): CgroupPlace | undefined {
+  const found = trackedPlace(places, cgroup);
+  if (found !== undefined) return found;
+  const message =
+    'the cgroups that systemd puts processes into are not in reach: no cgroup2 at /sys/fs/cgroup or /sys/fs/cgroup/unified, and no hierarchy of cgroup v1 with the name systemd that this user may write to';
+  refuse(report, 'SYSTEMD_UNAVAILABLE', FLAG, message, { hint: LEAVE_OUT });
   return undefined;
 }
 

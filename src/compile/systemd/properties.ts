@@ -24,9 +24,9 @@ type Translate = (value: string) => readonly Property[];
 const INFINITY = (1n << 64n) - 1n;
 const UNITS = ['', 'k', 'm', 'g', 't', 'p', 'e'];
 
-/** As the kernel reads it: "max", a number, or one with a unit. */
+/** As the kernel reads it: "max", in cgroup v1 "-1", a number, or one with a unit. */
 function amount(text: string): bigint | undefined {
-  if (text === 'max') return INFINITY;
+  if (text === 'max' || text === '-1') return INFINITY;
   const found = /^([0-9]+)([kmgtpe]?)$/i.exec(text);
   if (found === null) return undefined;
   return BigInt(found[1] ?? 0) << BigInt(10 * UNITS.indexOf((found[2] ?? '').toLowerCase()));
@@ -99,15 +99,29 @@ const FILES: { readonly [file: string]: Translate } = {
   'cpuset.cpus': bits('AllowedCPUs'),
   'cpuset.mems': bits('AllowedMemoryNodes'),
   'io.weight': (value) => number('IOWeight', amount(value.replace(/^default /, ''))),
+  // cgroup v1; pids.max and the files of cpuset are the same. memory.memsw.limit_in_bytes has no property.
+  'memory.limit_in_bytes': sized('MemoryLimit'),
+  'cpu.shares': sized('CPUShares'),
+  'blkio.weight': sized('BlockIOWeight'),
 };
 
-/** Of the writes into the cgroup, as far as version (null: unknown) has them. The last one counts, as in the files. */
+/** Of the writes into the cgroups, as far as version (null: unknown) has them. The last one counts, as in the files. */
 export function limitProperties(writes: readonly Op[], version: number | null): Property[] {
   const all = new Map<string, Property>();
-  for (const property of writes.flatMap(translate)) {
+  for (const property of [...writes.flatMap(translate), ...bandwidthV1(writes)]) {
     if ((property.since ?? 0) <= (version ?? Number.POSITIVE_INFINITY)) all.set(property.name, property);
   }
   return [...all.values()];
+}
+
+/** What cpu.max of cgroup2 says in one file are two in cgroup v1. A period alone limits nothing. */
+function bandwidthV1(writes: readonly Op[]): readonly Property[] {
+  const last = (file: string) =>
+    writes.findLast((op) => op.op === 'CGROUP_WRITE' && op.hierarchy !== 0 && op.file === file);
+  const [quota, period] = [last('cpu.cfs_quota_us'), last('cpu.cfs_period_us')];
+  if (quota?.op !== 'CGROUP_WRITE') return [];
+  const allowed = quota.value === '-1' ? 'max' : quota.value;
+  return cpuMax(period?.op === 'CGROUP_WRITE' ? `${allowed} ${period.value}` : allowed);
 }
 
 function translate(op: Op): readonly Property[] {
