@@ -1,6 +1,6 @@
 /*
- * APPARMOR, SELINUX_EXEC, SELINUX_KEYS and SET_FILE_LABEL: config.md "Linux Process", config-linux.md. Labels for the next
- * execve(2), written through the private procfs: a label that lands in an image's fake /proc is no label at all
+ * APPARMOR, SELINUX_EXEC, SELINUX_KEYS and SET_FILE_LABEL: config.md "Linux Process", config-linux.md. Labels for the
+ * next execve(2), written through the private procfs: a label that lands in an image's fake /proc is no label at all
  * (CVE-2019-16884, CVE-2025-52881).
  */
 #include <errno.h>
