@@ -11,6 +11,7 @@
  *   mount STATUS TARGET TYPE DIRECTORY OPTIONS     mount(2) by relative names from DIRECTORY; bind: DIRECTORY itself
  *   unmount STATUS TARGET
  *   volume STATUS TARGET TYPE DEVICE FLAGS DATA    mount(2)
+ *   subpath STATUS TARGET DIRECTORY SUBPATH     bind of a path below DIRECTORY
  *   stat STATUS PATH VIEW, get STATUS PATH VIEW    one path, as entry stream to stdout (archive.h)
  *   put STATUS VIEW                         entry stream from stdin, as unpack apply
  *   discard TARGET (DIRECTORY NAME)...      unmount, then remove: a poststop hook, which has no status to write
@@ -73,6 +74,12 @@ static int run_pack(const struct arguments *args, struct failure *reterr)
 	cleanup_fd int root = confine(&view, args->status_fd, reterr);
 
 	return root < 0 ? -1 : pack(root, STDOUT_FILENO, &options, reterr);
+}
+
+/* TARGET DIRECTORY SUBPATH: a bind of what SUBPATH is below DIRECTORY, at TARGET, which is made as its kind asks. */
+static int run_subpath(const struct arguments *args, struct failure *reterr)
+{
+	return bind_subpath(args->all[0], args->all[1], args->all[2], reterr);
 }
 
 #define NAMESPACE_FD 4
@@ -271,6 +278,7 @@ static const struct verb {
 	{ "mount", 4, 4, run_mount },
 	{ "unmount", 1, 1, run_unmount },
 	{ "volume", 5, 5, run_volume },
+	{ "subpath", 3, 3, run_subpath },
 	{ "stat", 2, 0, run_stat },
 	{ "get", 2, 0, run_get },
 	{ "put", 1, 0, run_put },

@@ -16,4 +16,7 @@ int mount_relative(char *const words[4], struct failure *reterr);
 /* The same, then SOURCE DESTINATION ro|rw of each bind, whose destination is looked up, and made, below TARGET. */
 int mount_snapshot(char **words, int count, struct failure *reterr);
 
+/* At target, which is made; links on the way lead within directory. */
+int bind_subpath(const char *target, const char *directory, const char *subpath, struct failure *reterr);
+
 #endif

@@ -65,3 +65,35 @@ int mount_snapshot(char **words, int count, struct failure *reterr)
 			return -1;
 	return 0;
 }
+
+static int make_target(const char *target, bool directory)
+{
+	int fd;
+
+	if (directory)
+		return mkdir(target, 0700) < 0 && errno != EEXIST ? -1 : 0;
+	fd = open(target, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return fd < 0 ? -1 : close(fd);
+}
+
+int bind_subpath(const char *target, const char *directory, const char *subpath, struct failure *reterr)
+{
+	cleanup_fd int root = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cleanup_fd int source = -1;
+	cleanup_fd int tree = -1;
+	struct stat st;
+
+	if (root < 0)
+		return FAIL(reterr, "open");
+	source = saferoot_open(root, subpath, O_PATH);
+	if (source < 0 || fstat(source, &st) < 0)
+		return FAIL(reterr, "openat2");
+	tree = sys_open_tree(source, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+	if (tree < 0)
+		return FAIL(reterr, "open_tree");
+	if (make_target(target, S_ISDIR(st.st_mode)) < 0)
+		return FAIL(reterr, "mkdir");
+	if (sys_move_mount(tree, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return FAIL(reterr, "move_mount");
+	return 0;
+}

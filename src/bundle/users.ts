@@ -110,3 +110,11 @@ function unknown(origin: string, text: string, reason: string): TsrunError {
     hint: 'name a user of the image, or a number, with --user',
   });
 }
+
+/** The account with these groups too: names of the image's /etc/group, or numbers. Throws TsrunError. */
+export function addGroups(account: Account, groups: readonly string[], files: AccountFiles, origin: string): Account {
+  if (groups.length === 0) return account;
+  const gids = new Set([...account.additionalGids, ...groups.map((text) => findGroup(text, files, origin))]);
+  gids.delete(account.gid);
+  return { ...account, additionalGids: [...gids] };
+}

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, readSync } from 'node:fs';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { TsrunError } from '../errors.js';
 import { type Answer, decodeAnswer, type StatusRecord } from '../exec/channel.js';
@@ -15,17 +15,34 @@ import { errnoName } from '../util/errno.js';
 export const HELPER = fileURLToPath(new URL('../../build/Release/tsrun-snapshot', import.meta.url));
 
 export interface HelperCall {
-  readonly verb: 'unpack' | 'pack' | 'paths' | 'read' | 'remove' | 'sync' | 'mount' | 'unmount';
+  readonly verb:
+    | 'unpack'
+    | 'pack'
+    | 'paths'
+    | 'read'
+    | 'remove'
+    | 'sync'
+    | 'mount'
+    | 'unmount'
+    | 'volume'
+    | 'subpath'
+    | 'stat'
+    | 'get'
+    | 'put';
   readonly args: readonly string[];
-  /** A descriptor; stays the caller's. */
-  readonly stdin?: number;
+  /** A descriptor, which stays the caller's, or 'pipe' to write it here. */
+  readonly stdin?: number | 'pipe';
   /** A descriptor, or 'pipe' to read it here. */
   readonly stdout?: number | 'pipe';
+  /** Of a container's mount namespace, for the view `namespace`; stays the caller's. */
+  readonly namespace?: number;
   /** What it is about, for messages: a layer, a container. */
   readonly subject: string;
 }
 
 export interface Helper {
+  /** With stdin: 'pipe'. */
+  readonly stdin: Writable | null;
   /** With stdout: 'pipe'. */
   readonly stdout: Readable | null;
   /** The warnings. Throws TsrunError SNAPSHOT_FAILED. */
@@ -37,9 +54,15 @@ export function startHelper(call: HelperCall): Helper {
   const child = spawn(HELPER, [call.verb, '3', ...call.args], {
     env: {},
     cwd: '/',
-    stdio: [call.stdin ?? 'ignore', call.stdout ?? 'ignore', 'ignore', status],
+    stdio: [
+      call.stdin ?? 'ignore',
+      call.stdout ?? 'ignore',
+      'ignore',
+      status,
+      ...(call.namespace === undefined ? [] : [call.namespace]),
+    ],
   });
-  return { stdout: child.stdout, done: ended(child, status, call) };
+  return { stdin: child.stdin, stdout: child.stdout, done: ended(child, status, call) };
 }
 
 export async function runHelper(call: HelperCall): Promise<readonly StatusRecord[]> {

@@ -31,6 +31,10 @@ export type ErrorCode =
   | 'NETWORK_FORBIDDEN'
   | 'NETWORK_FAILED'
   | 'REQUEST_INVALID'
+  | 'VOLUME_INVALID'
+  | 'VOLUME_NOT_FOUND'
+  | 'VOLUME_CONFLICT'
+  | 'VOLUME_FAILED'
   | 'IO'
   | 'BUG';
 
@@ -208,6 +212,10 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"NETWORK_FORBIDDEN","group":"error","meaning":"the network is predefined, or in use, or its addresses overlap with those of another one","remedy":"disconnect what uses it, or choose other addresses"},
   {"code":"NETWORK_FAILED","group":"error","meaning":"the kernel, or nft, refused a step of making a network; the message has the step and the reason","remedy":"follow the hint"},
   {"code":"REQUEST_INVALID","group":"error","meaning":"a request to the daemon says something that cannot be: the message has each field, its value and the reason","remedy":"mend the fields named"},
+  {"code":"VOLUME_INVALID","group":"error","meaning":"a volume was asked for in a way that makes no sense; the message has the option and the reason","remedy":"correct the option"},
+  {"code":"VOLUME_NOT_FOUND","group":"error","meaning":"no volume has this name, or there is no such driver: there is `local` alone","remedy":"`docker volume ls` shows those there are"},
+  {"code":"VOLUME_CONFLICT","group":"error","meaning":"a volume is in use, or is there with other options","remedy":"remove the containers that the message names, or choose another name"},
+  {"code":"VOLUME_FAILED","group":"error","meaning":"the kernel refused to mount a volume; the message has the device and the options","remedy":"try the same options with mount(8)"},
   {"code":"IO","group":"error","meaning":"a file of the host could not be read or written","remedy":"see the path and the errno"},
   {"code":"BUG","group":"error","meaning":"something happened that tsrun did not foresee","remedy":"`--debug` logs where it happened: report it with that line"},
   {"code":"SYSCALL","group":"problem","meaning":"the kernel refused a system call; `syscall` and `errno` say which and why","remedy":"follow the hint; `path` names the field that asked for it"},
