@@ -7,6 +7,7 @@ import type { Runtime } from '../runtime/runtime.js';
 import { canOverlay } from '../snapshot/overlay-support.js';
 import { driverNamed, Snapshotter } from '../snapshot/snapshotter.js';
 import { SnapshotStore } from '../snapshot/store.js';
+import { VolumeStore } from '../volume/store.js';
 import type { DaemonConfig } from './config/config.js';
 import { Containers } from './container/containers.js';
 import { EventBus } from './events.js';
@@ -20,6 +21,7 @@ import { imageTransferRoutes } from './routes/image-transfer.js';
 import { imageRoutes } from './routes/images.js';
 import { systemRoutes } from './routes/system.js';
 import { unsupportedRoutes } from './routes/unsupported.js';
+import { volumesRoutes, volumeUsage } from './routes/volumes.js';
 import { type Database, openDatabase } from './store/database.js';
 import { lockRoot } from './store/lock.js';
 import type { Live } from './view/live.js';
@@ -40,6 +42,7 @@ export interface Parts {
   readonly containers: Containers;
   readonly content: ContentStore;
   readonly snapshots: Snapshotter;
+  readonly volumes: VolumeStore;
   /** For the use cases of runtime/: containers lie below <exec root>/runtime. */
   readonly runtime: Runtime;
   readonly environment: { readonly [name: string]: string | undefined };
@@ -83,6 +86,7 @@ function openParts(config: DaemonConfig, log: Log, environment: Environment, dat
     events: new EventBus(),
     containers: new Containers(database),
     snapshots: openSnapshots(config),
+    volumes: new VolumeStore(config.dataRoot),
     runtime: { root: join(config.execRoot, 'runtime'), warn, debug: (message) => log.debug(message) },
   };
 }
@@ -116,7 +120,8 @@ function routesOf(parts: Parts, id: string): Route[] {
     ...imageRoutes(parts),
     ...imageTransferRoutes(parts),
     ...containerViewRoutes(views),
-    ...diskUsageRoutes({ ...views, volumeUsage: async () => [] }),
+    ...diskUsageRoutes({ ...views, volumeUsage: () => volumeUsage(parts) }),
+    ...volumesRoutes(parts),
     ...unsupportedRoutes(),
   ];
 }

@@ -113,3 +113,14 @@ export async function volumeSize(volumes: VolumeStore, name: string): Promise<nu
     if (kind !== 'hardlink' && kind !== 'directory') bytes += blocks * 512;
   return bytes;
 }
+
+/** All volumes with UsageData. */
+export async function volumeUsage({ volumes, containers }: Omit<VolumesDeps, 'events'>): Promise<readonly object[]> {
+  const all = containers.list();
+  return Promise.all(
+    volumes.list().map(async (record) => {
+      const usage = { RefCount: usersOf(all, record.name).length, Size: await volumeSize(volumes, record.name) };
+      return { ...volumeView(volumes, record), UsageData: usage };
+    }),
+  );
+}
