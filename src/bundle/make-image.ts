@@ -23,6 +23,8 @@ export interface NewImage {
   readonly created: Date;
   /** How the layer came to be, for `image history`. */
   readonly createdBy: string;
+  /** In place of the base's `config`; undefined: that of the base. */
+  readonly config?: { readonly [field: string]: unknown };
 }
 
 /** The layer's tar; base: the image it lies on. Returns the digest of the config, the image's id. */
@@ -113,6 +115,7 @@ function configOf(base: Buffer | undefined, diffId: Digest, about: NewImage) {
   const comment = about.message === '' ? {} : { comment: about.message };
   return {
     ...raw,
+    ...(about.config === undefined ? {} : { config: about.config }),
     created,
     ...author,
     rootfs: { type: 'layers', diff_ids: [...(raw.rootfs?.diff_ids ?? []), diffId] },

@@ -18,7 +18,7 @@ export const ENTRY = {
 
 export type EntryKind = keyof typeof ENTRY;
 
-export const FLAG = { opaque: 1, noData: 2, keep: 4, bare: 8 } as const;
+export const FLAG = { opaque: 1, noData: 2, keep: 4, bare: 8, same: 16 } as const;
 
 /** Names are bytes as latin1 text. */
 export interface Entry {

@@ -9,13 +9,15 @@ const ZEROS = Buffer.alloc(1 << 16);
 
 class TarMaker implements EntrySink {
   readonly #wanted: (entry: Entry) => boolean;
+  readonly #rename: (path: string) => string;
   #made: Buffer[] = [];
   #inFile = false;
   #size = 0;
   #at = 0;
 
-  constructor(wanted: (entry: Entry) => boolean) {
+  constructor(wanted: (entry: Entry) => boolean, rename: (path: string) => string) {
     this.#wanted = wanted;
+    this.#rename = rename;
   }
 
   take(): Buffer[] {
@@ -30,7 +32,8 @@ class TarMaker implements EntrySink {
     this.#inFile = entry.kind === 'file';
     this.#size = entry.size;
     this.#at = 0;
-    this.#made.push(...headers(entry));
+    const link = entry.kind === 'hardlink' ? this.#rename(entry.link) : entry.link;
+    this.#made.push(...headers({ ...entry, path: this.#rename(entry.path), link }));
   }
 
   /** Holes are written out: not every reader of layers knows sparse files. */
@@ -76,15 +79,17 @@ function marker(name: string): Buffer {
 
 export interface TarOptions {
   readonly wanted?: (entry: Entry) => boolean;
+  /** What the tar calls a path, and what hard links name. */
+  readonly rename?: (path: string) => string;
   /** Whiteouts that come last, by path. */
   readonly removed?: readonly string[];
 }
 
 export async function* tarOf(
   entries: Readable,
-  { wanted = () => true, removed = [] }: TarOptions,
+  { wanted = () => true, rename = (path) => path, removed = [] }: TarOptions,
 ): AsyncGenerator<Buffer> {
-  const maker = new TarMaker(wanted);
+  const maker = new TarMaker(wanted, rename);
   const reader = new EntryReader(maker);
   for await (const piece of entries) {
     reader.push(piece as Buffer);
