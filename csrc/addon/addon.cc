@@ -7,6 +7,8 @@ static Napi::Object init(Napi::Env env, Napi::Object exports)
 	register_execve(env, exports);
 	register_fd(env, exports);
 	register_memfd(env, exports);
+	register_netlink(env, exports);
+	register_netns(env, exports);
 	register_process(env, exports);
 	register_scm_rights(env, exports);
 	register_seccomp(env, exports);

@@ -31,6 +31,8 @@ void register_bpf(Napi::Env env, Napi::Object exports);
 void register_execve(Napi::Env env, Napi::Object exports);
 void register_fd(Napi::Env env, Napi::Object exports);
 void register_memfd(Napi::Env env, Napi::Object exports);
+void register_netlink(Napi::Env env, Napi::Object exports);
+void register_netns(Napi::Env env, Napi::Object exports);
 void register_process(Napi::Env env, Napi::Object exports);
 void register_scm_rights(Napi::Env env, Napi::Object exports);
 void register_seccomp(Napi::Env env, Napi::Object exports);

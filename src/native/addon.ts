@@ -58,6 +58,19 @@ export interface Addon {
   sendFd(socket: number, fd: number, text: string): void;
   /** Blocks until a message is there; no bytes: the other end is closed. */
   receiveFd(socket: number): ReceivedFd;
+  /** A new network namespace, bound on a file that is there. */
+  createNetns(path: string): void;
+  /** umount2(2), detached; a symbolic link is not followed. */
+  unmount(path: string): void;
+  /** Opens a path as a process of this network namespace sees it, which is what /proc/sys/net goes by; '' is our own. */
+  openInNetns(netns: string, path: string, flags: number): number;
+  socketInNetns(netns: string, domain: number, type: number, protocol: number): number;
+  /** To an IPv4 address; returns the port. */
+  bindSocket(fd: number, address: string, port: number): number;
+  /** Extended acknowledgements and a time-out for a netlink socket. */
+  prepareNetlink(fd: number): void;
+  /** Blocks until the message that ends the answer to this sequence number is there. */
+  netlinkExchange(fd: number, request: Uint8Array, sequence: number): Buffer;
   /** Loads a BPF_PROG_TYPE_CGROUP_DEVICE program; a refusal's message ends with the verifier's log. */
   bpfLoadDevice(program: Uint8Array): number;
   bpfAttachDevice(program: number, cgroup: number, flags: number): void;

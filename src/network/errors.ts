@@ -9,6 +9,8 @@ export type NetworkErrorCode =
   | 'NETWORK_FAILED';
 
 export class NetworkError extends TsrunError {
+  declare readonly code: NetworkErrorCode;
+
   constructor(code: NetworkErrorCode, message: string, details: ErrorDetails = {}) {
     super(code, message, details);
   }

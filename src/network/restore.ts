@@ -1,0 +1,87 @@
+/**
+ * What a daemon finds when it starts: records of before, and what of it is there. Containers run on meanwhile, so their
+ * namespaces, links and rules are taken as they are; what belongs to no record goes.
+ */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeBridge, networkMark } from './bridge.js';
+import { type Context, hasResolver } from './context.js';
+import { containerAddresses } from './firewall-state.js';
+import { deleteLink, findLink, listLinks } from './netlink/link.js';
+import { withNetlink } from './netlink/socket.js';
+import { endpointMark, removeSandbox } from './sandbox.js';
+import type { ContainerNetworkRecord, NetworkState } from './types.js';
+
+/** Records into the book, without those that nothing is left of. */
+export function adopt(context: Context, state: NetworkState): void {
+  for (const network of state.networks) context.book.networks.set(network.id, network);
+  for (const container of state.containers) {
+    const known = container.endpoints.every(({ networkId }) => context.book.networks.has(networkId));
+    if (known && isThere(container)) context.book.containers.set(container.containerId, container);
+  }
+  for (const { containerId, mode } of context.book.containers.values())
+    if (mode.kind === 'container' && !context.book.containers.has(mode.containerId))
+      context.book.containers.delete(containerId);
+}
+
+/** A namespace that was unbound, as all are after a reboot, cannot be entered. */
+function isThere({ netnsPath, endpoints }: ContainerNetworkRecord): boolean {
+  if (netnsPath === undefined) return true;
+  try {
+    return withNetlink(netnsPath, (netlink) => endpoints.every(({ ifname }) => !ifname || findLink(netlink, ifname)));
+  } catch {
+    return false;
+  }
+}
+
+/** Bridges that a reboot took away are made again. One that cannot be is left out, with a word in the log. */
+export function restoreBridges(context: Context): void {
+  const { book, netlink, table, log } = context;
+  for (const network of book.networks.values()) {
+    if (network.driver !== 'bridge') continue;
+    try {
+      makeBridge(netlink, table, network);
+    } catch (error) {
+      log('error', `network ${network.name}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+}
+
+/** Ports are taken again and names answered again for containers that run. */
+export async function restoreContainers(context: Context): Promise<void> {
+  const { book, ports, resolvers, log } = context;
+  for (const container of book.containers.values()) {
+    const { containerId, netnsPath, mode, name } = container;
+    if (mode.kind === 'container' || netnsPath === undefined) continue;
+    const say = (what: string) => (error: unknown) =>
+      log('error', `${what} of container ${name}: ${error instanceof Error ? error.message : String(error)}`);
+    await ports
+      .restore(containerId, container.ports, containerAddresses(book, container))
+      .catch(say('published ports'));
+    if (hasResolver(context, container)) await resolvers.open(containerId, netnsPath).catch(say('DNS'));
+  }
+}
+
+/** Namespaces and links with our mark that no record knows. Returns what was removed, for the log. */
+export function sweep({ options, book, netlink, table }: Context): string[] {
+  const known = new Set([
+    ...[...book.networks.values()].map((network) => networkMark(table, network)),
+    ...book.attached().map(({ endpoint }) => endpointMark(table, endpoint)),
+  ]);
+  const ours = (alias: string): boolean =>
+    alias.startsWith(`${table} network `) || alias.startsWith(`${table} endpoint `);
+  const links = listLinks(netlink).filter(({ alias }) => alias !== undefined && ours(alias) && !known.has(alias));
+  for (const { name } of links) deleteLink(netlink, name);
+  const directory = join(options.runDirectory, 'netns');
+  const paths = namesIn(directory).filter((name) => !book.containers.has(name));
+  for (const name of paths) removeSandbox(join(directory, name));
+  return [...links.map(({ name }) => `link ${name}`), ...paths.map((name) => `network namespace ${name}`)];
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}
