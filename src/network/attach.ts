@@ -176,7 +176,7 @@ export async function release(context: Context, containerId: string): Promise<vo
     await firewall?.apply().catch((error: unknown) => log('error', `rules of ${record.name}: ${String(error)}`));
 }
 
-const LINK_PATIENCE_MS = 500;
+const LINK_PATIENCE_MS = 200;
 const LINK_STEP_MS = 5;
 
 /**

@@ -6,7 +6,7 @@ import { type Networking, type NetworkingOptions, type NetworkState, openNetwork
 
 const [, , optionsText = '{}', stateFile = ''] = process.argv;
 
-type Call = (networking: Networking, args: readonly never[]) => unknown;
+type Call = (networking: Networking, args: readonly [never, never]) => unknown;
 
 const CALLS: { readonly [method: string]: Call } = {
   find: (networking, [name]) => networking.find(name),
@@ -17,7 +17,7 @@ const CALLS: { readonly [method: string]: Call } = {
   release: (networking, [id]) => networking.release(id),
   connect: (networking, [id, endpoint]) => networking.connect(id, endpoint),
   disconnect: (networking, [id, network]) => networking.disconnect(id, network),
-  rename: (networking, [id, name]) => networking.rename(id as never, name as never),
+  rename: (networking, [id, name]) => networking.rename(id, name),
   container: (networking, [id]) => networking.container(id),
 };
 
