@@ -1,7 +1,7 @@
 /*
  * netlinkExchange(fd, request, sequence): sends messages of netlink(7) and returns those of the answer, up to and with
- * the NLMSG_ERROR or NLMSG_DONE of this sequence number. What they say is read in TypeScript. Blocks, for as long as the
- * kernel works on it: it answers from within sendmsg.
+ * the NLMSG_ERROR or NLMSG_DONE of this sequence number. What they say is read in TypeScript. Blocks, for as long as
+ * the kernel works on it: it answers from within sendmsg.
  */
 #include "values.h"
 

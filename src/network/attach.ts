@@ -1,11 +1,11 @@
 /** Containers in networks: a step at a time, each with its way back. */
-import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Context, filesOf, hasResolver, netnsPathOf } from './context.js';
+import { type Context, filesOf, hasResolver } from './context.js';
 import { NetworkError } from './errors.js';
 import { containerAddresses, entrance, isRouted } from './firewall-state.js';
 import { deleteLink, findLink } from './netlink/link.js';
-import { byPriority, dnsNames, hasDns, planEndpoint } from './plan-endpoint.js';
+import { planContainer, planOne } from './plan-container.js';
+import { dnsNames, hasDns } from './plan-endpoint.js';
 import { createSandbox, plug, removeSandbox, routeOut, unplug } from './sandbox.js';
 import { readSysctl } from './sysctl.js';
 import type {
@@ -15,6 +15,7 @@ import type {
   ContainerNetworkRequest,
   EndpointRecord,
   EndpointRequest,
+  NetworkFiles,
   NetworkRecord,
 } from './types.js';
 
@@ -31,7 +32,9 @@ export async function prepare(context: Context, request: ContainerNetworkRequest
     const record = book.containers.get(planned.containerId) ?? planned;
     return { record, files, warnings: warningsOf(context, record) };
   } catch (error) {
-    await release(context, planned.containerId);
+    await release(context, planned.containerId).catch((cause: unknown) =>
+      context.log('error', `networks of ${planned.name}, which was not started: ${String(cause)}`),
+    );
     throw inContext(error, 'failed to set up container networking');
   }
 }
@@ -49,84 +52,6 @@ async function setUp(context: Context, record: ContainerNetworkRecord, netns: st
 /** Those of host and none are only there to be listed. */
 function isPluggable({ ifname }: EndpointRecord): boolean {
   return ifname !== '';
-}
-
-function planContainer(context: Context, request: ContainerNetworkRequest): ContainerNetworkRecord {
-  const base = {
-    containerId: request.containerId,
-    name: request.name,
-    hostname: request.hostname,
-    domainname: request.domainname ?? '',
-    mode: request.mode,
-    sandboxId: randomBytes(32).toString('hex'),
-    endpoints: [],
-    requestedPorts: request.ports,
-    ports: [],
-    dns: request.dns ?? [],
-    dnsSearch: request.dnsSearch ?? [],
-    dnsOptions: request.dnsOptions ?? [],
-    extraHosts: request.extraHosts ?? [],
-  };
-  const netnsPath = netnsPathOf(context, request.containerId);
-  switch (request.mode.kind) {
-    case 'host':
-      return { ...base, requestedPorts: [], endpoints: listedIn(context, 'host') };
-    case 'none':
-      return { ...base, requestedPorts: [], netnsPath, endpoints: listedIn(context, 'none') };
-    case 'container':
-      return { ...base, requestedPorts: [], ...sharedWith(context, request.mode.containerId) };
-    case 'networks':
-      return { ...base, netnsPath, endpoints: planEndpoints(context, request) };
-  }
-}
-
-function listedIn({ book }: Context, name: string): EndpointRecord[] {
-  const { id: networkId, name: networkName } = book.find(name);
-  const id = randomBytes(32).toString('hex');
-  return [{ id, networkId, networkName, request: { network: name }, ifname: '', macAddress: '', dnsNames: [] }];
-}
-
-function sharedWith({ book }: Context, containerId: string): Pick<ContainerNetworkRecord, 'sandboxId' | 'netnsPath'> {
-  const other = book.containers.get(containerId);
-  if (!other)
-    throw new NetworkError(
-      'NETWORK_CONFLICT',
-      `cannot join network of a non running container: ${containerId.slice(0, 64)}`,
-      { hint: 'start that container first' },
-    );
-  return { sandboxId: other.sandboxId, ...(other.netnsPath === undefined ? {} : { netnsPath: other.netnsPath }) };
-}
-
-function planEndpoints(context: Context, request: ContainerNetworkRequest): EndpointRecord[] {
-  const resolved = request.endpoints.map((endpoint) => {
-    const network = context.book.find(endpoint.network);
-    return { request: endpoint, network, networkName: network.name };
-  });
-  if (resolved.length === 0) throw new NetworkError('NETWORK_INVALID', 'the container is to have no network at all');
-  const planned: EndpointRecord[] = [];
-  for (const { network, request: endpoint } of byPriority(resolved)) {
-    if (planned.some(({ networkId }) => networkId === network.id))
-      throw new NetworkError('NETWORK_INVALID', `network ${network.name} is given twice`);
-    planned.push(planOne(context, request, network, endpoint, planned));
-  }
-  return planned;
-}
-
-function planOne(
-  { book }: Context,
-  container: Pick<ContainerNetworkRequest, 'containerId' | 'name' | 'hostname'>,
-  network: NetworkRecord,
-  request: EndpointRequest,
-  beside: readonly EndpointRecord[],
-): EndpointRecord {
-  return planEndpoint(network, request, {
-    used4: book.usedAddresses(network.id, 4),
-    used6: book.usedAddresses(network.id, 6),
-    ifnames: new Set(beside.map(({ ifname }) => ifname)),
-    containerId: container.containerId,
-    containerName: container.name,
-    hostname: container.hostname,
-  });
 }
 
 /** Ports that are not published yet are, those that are lead to where the container is reached now; then the rules. */
@@ -199,6 +124,7 @@ export async function connect(
 ): Promise<ContainerChange> {
   const { book, netlink, table } = context;
   const record = mustHave(context, containerId);
+  const previous = filesOf(context, record);
   const network = book.find(request.network);
   refuseModes(record, network);
   if (record.endpoints.some(({ networkId }) => networkId === network.id))
@@ -212,7 +138,7 @@ export async function connect(
   book.containers.set(containerId, changed);
   try {
     plug(netlink, table, network, endpoint, netns);
-    return await settle(context, changed, netns);
+    return await settle(context, changed, netns, previous);
   } catch (error) {
     book.containers.set(containerId, record);
     unplug(netlink, endpoint, netns);
@@ -225,6 +151,7 @@ export async function connect(
 export async function disconnect(context: Context, containerId: string, text: string): Promise<ContainerChange> {
   const { book, netlink } = context;
   const record = mustHave(context, containerId);
+  const previous = filesOf(context, record);
   const network = book.find(text);
   refuseModes(record, network);
   const endpoint = record.endpoints.find(({ networkId }) => networkId === network.id);
@@ -233,17 +160,22 @@ export async function disconnect(context: Context, containerId: string, text: st
   const changed = { ...record, endpoints: record.endpoints.filter(({ id }) => id !== endpoint.id) };
   book.containers.set(containerId, changed);
   unplug(netlink, endpoint, record.netnsPath ?? '');
-  return settle(context, changed, record.netnsPath ?? '');
+  return settle(context, changed, record.netnsPath ?? '', previous);
 }
 
 /** Routes, ports and DNS follow the endpoints. */
-async function settle(context: Context, changed: ContainerNetworkRecord, netns: string): Promise<ContainerChange> {
+async function settle(
+  context: Context,
+  changed: ContainerNetworkRecord,
+  netns: string,
+  previous: NetworkFiles,
+): Promise<ContainerChange> {
   const { book, resolvers } = context;
   routeOut(netns, changed.endpoints, (id) => book.network(id));
   await publish(context, changed);
   if (hasResolver(context, changed)) await resolvers.open(changed.containerId, netns);
   const record = book.containers.get(changed.containerId) ?? changed;
-  return { record, files: filesOf(context, record) };
+  return { record, files: filesOf(context, record), previous };
 }
 
 function mustHave({ book }: Context, containerId: string): ContainerNetworkRecord {

@@ -69,7 +69,9 @@ function forwarding({ options, book, netlink }: Context): boolean {
 
 function makePredefined(context: Context): void {
   const { book, netlink, table, options } = context;
-  for (const network of predefinedNetworks(book, options, () => taken(context))) {
+  for (const network of predefinedNetworks(book, options, () =>
+    taken(context).filter(({ by }) => by !== 'network bridge'),
+  )) {
     const old = [...book.networks.values()].find(({ predefined, name }) => predefined && name === network.name);
     if (old && book.endpointsOf(old.id).length > 0) continue; // containers run in it: the next start will change it
     const made = network.driver === 'bridge' ? makeBridge(netlink, table, network) : network;

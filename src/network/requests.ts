@@ -34,8 +34,17 @@ export function portRequests(
   );
   if (!all) return bound;
   const taken = new Set(bound.map((request) => `${request.containerPort}/${request.protocol}`));
-  const rest = exposed.map(containerPort).filter((port) => !taken.has(`${port.containerPort}/${port.protocol}`));
+  const rest = exposed.flatMap(exposedPorts).filter((port) => !taken.has(`${port.containerPort}/${port.protocol}`));
   return [...bound, ...rest];
+}
+
+/** EXPOSE may have said "8000-8010/tcp". */
+function exposedPorts(text: string): ReturnType<typeof containerPort>[] {
+  const [, first, last, rest = ''] = /^(\d+)-(\d+)(.*)$/.exec(text) ?? [];
+  if (first === undefined) return [containerPort(text)];
+  const count = Number(last) - Number(first) + 1;
+  if (count < 1 || count > PORT_MAX) throw invalid(`invalid port specification: ${quote(text)}`);
+  return Array.from({ length: count }, (_, index) => containerPort(`${Number(first) + index}${rest}`));
 }
 
 /** "80/tcp" or "80". Throws NETWORK_INVALID. */

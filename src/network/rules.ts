@@ -1,5 +1,5 @@
 /**
- * The whole nftables table of the daemon, computed from what is connected and published (docs/adr/0011). It is loaded in
+ * The whole nftables table of the daemon, computed from what is connected and published (docs/adr/0014). It is loaded in
  * one transaction: the old table goes and the new one comes, or nothing changes.
  *
  * Texts of others never enter: addresses are formatted from numbers, names of links were checked (options.ts). Pure.

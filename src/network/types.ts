@@ -216,6 +216,8 @@ export interface NetworkState {
 export interface ContainerChange {
   readonly record: ContainerNetworkRecord;
   readonly files: NetworkFiles;
+  /** The files before the change: a container may have changed its own since. */
+  readonly previous: NetworkFiles;
 }
 
 /**

@@ -2,7 +2,7 @@
 // beside it that is reached by the link up0, and a process that holds the networks (network-daemon.ts). Nothing of the
 // machine's own network or rules is touched, and all of it is gone with the processes.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -61,10 +61,15 @@ export class Lab {
 
   static async open(options: Partial<NetworkingOptions> = {}): Promise<Lab> {
     const lab = new Lab();
-    await lab.#begun();
-    lab.host(SETUP.replaceAll('$OUTSIDE', String(lab.#outside.pid)));
-    await lab.start(options);
-    return lab;
+    try {
+      await lab.#begun();
+      lab.host(SETUP.replaceAll('$OUTSIDE', String(lab.#outside.pid)));
+      await lab.start(options);
+      return lab;
+    } catch (error) {
+      await lab.close();
+      throw error;
+    }
   }
 
   /** unshare(1) has done its work when the namespaces differ. */
@@ -75,7 +80,9 @@ export class Lab {
 
   async start(options: Partial<NetworkingOptions> = {}): Promise<void> {
     const program = await bundled(this.directory);
-    const all = { runDirectory: join(this.directory, 'run'), defaultBridge: 'tbr0', ...options };
+    const resolvConf = join(this.directory, 'resolv.conf');
+    writeFileSync(resolvConf, `nameserver ${OUTSIDE.ipv4}\n`);
+    const all = { runDirectory: join(this.directory, 'run'), defaultBridge: 'tbr0', resolvConf, ...options };
     const args = [process.execPath, program, JSON.stringify(all), join(this.directory, 'state.json')];
     const child = spawn('nsenter', [...this.#enter(), '--', ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#daemon = child;
@@ -138,9 +145,9 @@ export class Lab {
     return [...this.#enter(), '--', 'nsenter', net, 'unshare', '-m', '--propagation', 'private', 'sh', '-c', all];
   }
 
-  /** A server for as long as the lab is there; resolves when it has said its first word. */
+  /** A server for as long as the lab is there; resolves when it has said `ready`. */
   async serve(where: 'host' | 'outside' | ContainerNetwork, script: string): Promise<ChildProcess> {
-    const say = `echo begun; exec ${script}`;
+    const say = `exec ${script}`;
     const args =
       where === 'host'
         ? [...this.#enter(), '--', 'sh', '-c', say]
@@ -149,14 +156,16 @@ export class Lab {
           : this.#insideArgs(where, say);
     const child = spawn('nsenter', args, { stdio: ['ignore', 'pipe', 'ignore'] });
     this.#started.push(child);
-    await new Promise((resolve) => child.stdout.once('data', resolve));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise<void>((resolve, reject) => {
+      child.stdout.on('data', (piece) => String(piece).includes('ready') && resolve());
+      child.once('exit', () => reject(new Error(`a server ended at once: ${script}`)));
+    });
     return child;
   }
 
   async close(): Promise<void> {
     const ended = new Promise((resolve) => this.#daemon?.once('exit', resolve));
-    if (this.#daemon?.exitCode === null && this.#daemon.signalCode === null) {
+    if (this.#daemon && this.#daemon.exitCode === null && this.#daemon.signalCode === null) {
       this.#daemon.stdin?.end();
       await ended;
     }
@@ -187,6 +196,9 @@ function bundled(directory: string): Promise<string> {
   return program;
 }
 
+/** Not written as it is: the bundler of the tests would replace it here. */
+const IMPORT_META_URL = ['import', 'meta', 'url'].join('.');
+
 async function bundle(directory: string): Promise<string> {
   const { build } = await import('esbuild');
   const outfile = join(directory, 'network-daemon.mjs');
@@ -195,7 +207,7 @@ async function bundle(directory: string): Promise<string> {
     outfile,
     ...{ bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'warning' },
     // Of the modules in it only the addon's asks where it is.
-    define: { 'import.meta.url': JSON.stringify(pathToFileURL('src/native/addon.ts').href) },
+    define: { [IMPORT_META_URL]: JSON.stringify(pathToFileURL('src/native/addon.ts').href) },
     banner: { js: "import { createRequire } from 'node:module'; const require = createRequire('/');" },
   });
   return outfile;

@@ -1,0 +1,204 @@
+/**
+ * The networks of the daemon: records of networks and of what is connected to them, each in the database when a call
+ * returns, and what containers of the API want of them.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type ContainerChange,
+  type ContainerNetworkRecord,
+  type EndpointRequest,
+  type NetworkFiles,
+  type Networking,
+  type NetworkingOptions,
+  type NetworkRecord,
+  type NetworkRequest,
+  openNetworking,
+} from '../../network/index.js';
+import type { Mount } from '../../spec/types.gen.js';
+import type { Containers } from '../container/containers.js';
+import type { ContainerRecord } from '../container/record.js';
+import type { EventBus } from '../events.js';
+import type { Database, Table } from '../store/database.js';
+import type { Published } from '../view/live.js';
+import { networkRequest } from './request.js';
+import { endpointSettings } from './view.js';
+
+export interface NetworksNeeds {
+  readonly database: Database;
+  readonly events: EventBus;
+  readonly containers: Containers;
+  /** <data root>/containers: each has its files below its id. */
+  readonly directory: string;
+  readonly options: NetworkingOptions;
+}
+
+/** What a container's config.json needs. */
+export interface PreparedNetwork {
+  /** Path of the network namespace to join, or the host's. */
+  readonly namespace: string | 'host';
+  /** hosts, hostname and resolv.conf over the image's. */
+  readonly mounts: readonly Mount[];
+  readonly warnings: readonly string[];
+}
+
+export class Networks {
+  readonly #needs: NetworksNeeds;
+  readonly #networks: Table<NetworkRecord>;
+  readonly #connected: Table<ContainerNetworkRecord>;
+  readonly #networking: Networking;
+
+  private constructor(
+    needs: NetworksNeeds,
+    networks: Table<NetworkRecord>,
+    connected: Table<ContainerNetworkRecord>,
+    networking: Networking,
+  ) {
+    this.#needs = needs;
+    this.#networks = networks;
+    this.#connected = connected;
+    this.#networking = networking;
+  }
+
+  static async open(needs: NetworksNeeds): Promise<Networks> {
+    const networks = needs.database.table<NetworkRecord>('networks');
+    const connected = needs.database.table<ContainerNetworkRecord>('container-networks');
+    const values = <T>(table: Table<T>): T[] => table.entries().map(([, value]) => value);
+    const kept = { networks: values(networks), containers: values(connected) };
+    const { networking, state } = await openNetworking(needs.options, kept);
+    const ids = new Set([
+      ...state.networks.map(({ id }) => id),
+      ...state.containers.map(({ containerId }) => containerId),
+    ]);
+    await needs.database.transaction(() => {
+      for (const network of state.networks) void networks.put(network.id, network);
+      for (const { id } of kept.networks) if (!ids.has(id)) void networks.remove(id);
+      for (const { containerId } of kept.containers) if (!ids.has(containerId)) void connected.remove(containerId);
+    });
+    return new Networks(needs, networks, connected, networking);
+  }
+
+  list(): readonly NetworkRecord[] {
+    return this.#networking.list();
+  }
+
+  find(text: string): NetworkRecord {
+    return this.#networking.find(text);
+  }
+
+  endpointsOf(networkId: string): ReturnType<Networking['endpointsOf']> {
+    return this.#networking.endpointsOf(networkId);
+  }
+
+  async create(request: NetworkRequest): Promise<NetworkRecord> {
+    const network = await this.#networking.create(request);
+    await this.#networks.put(network.id, network);
+    this.#publish('create', network);
+    return network;
+  }
+
+  async remove(text: string): Promise<NetworkRecord> {
+    const network = await this.#networking.remove(text);
+    await this.#networks.remove(network.id);
+    this.#publish('destroy', network);
+    return network;
+  }
+
+  /** Before the container's start. The record gets names for networks that were given by id, and its endpoints; whoever calls saves it. */
+  async prepare(record: ContainerRecord): Promise<PreparedNetwork> {
+    record.networks = Object.fromEntries(
+      Object.entries(record.networks).map(([text, wishes]) => [this.find(text).name, wishes]),
+    );
+    const request = networkRequest(record, (text) => this.#needs.containers.find(text).id);
+    const prepared = await this.#networking.prepare(request);
+    const { containerId } = prepared.record;
+    await this.#connected.put(containerId, prepared.record);
+    this.#show(record, prepared.record);
+    const directory = join(this.#needs.directory, containerId);
+    const mounts = writeFiles(directory, prepared.files);
+    for (const { networkId } of prepared.record.endpoints) this.#publish('connect', this.find(networkId), containerId);
+    return { namespace: prepared.record.netnsPath ?? 'host', mounts, warnings: prepared.warnings };
+  }
+
+  /** Of a container that has ended, or never began. */
+  async release(record: ContainerRecord): Promise<void> {
+    const connected = this.#networking.container(record.id);
+    await this.#networking.release(record.id);
+    await this.#connected.remove(record.id);
+    record.endpoints = {};
+    for (const { networkId } of connected?.endpoints ?? [])
+      this.#publish('disconnect', this.find(networkId), record.id);
+  }
+
+  /** Of one that runs; others are only told by their record. */
+  async connect(record: ContainerRecord, request: EndpointRequest): Promise<void> {
+    await this.#changed(record, () => this.#networking.connect(record.id, request));
+    this.#publish('connect', this.find(request.network), record.id);
+  }
+
+  async disconnect(record: ContainerRecord, network: string): Promise<void> {
+    await this.#changed(record, () => this.#networking.disconnect(record.id, network));
+    this.#publish('disconnect', this.find(network), record.id);
+  }
+
+  async rename(record: ContainerRecord): Promise<void> {
+    const renamed = this.#networking.rename(record.id, record.name);
+    if (renamed) await this.#connected.put(record.id, renamed);
+  }
+
+  isConnected(record: ContainerRecord): boolean {
+    return this.#networking.container(record.id) !== undefined;
+  }
+
+  published(id: string): readonly Published[] {
+    return this.#networking.container(id)?.ports ?? [];
+  }
+
+  sandbox(id: string): string {
+    return this.#networking.container(id)?.netnsPath ?? '';
+  }
+
+  close(): Promise<void> {
+    return this.#networking.close();
+  }
+
+  async #changed(record: ContainerRecord, change: () => Promise<ContainerChange>): Promise<void> {
+    const changed = await change();
+    await this.#connected.put(record.id, changed.record);
+    this.#show(record, changed.record);
+    rewriteFiles(join(this.#needs.directory, record.id), changed);
+  }
+
+  #show(record: ContainerRecord, connected: ContainerNetworkRecord): void {
+    record.endpoints = Object.fromEntries(
+      connected.endpoints.map((endpoint) => [endpoint.networkName, endpointSettings(endpoint)]),
+    );
+  }
+
+  #publish(action: string, { id, name, driver }: NetworkRecord, container?: string): void {
+    const more = container === undefined ? {} : { container };
+    this.#needs.events.publish('network', action, id, { ...more, name, type: driver });
+  }
+}
+
+const FILES = [
+  ['hostname', 'hostname'],
+  ['hosts', 'hosts'],
+  ['resolv.conf', 'resolvConf'],
+] as const satisfies readonly (readonly [name: string, key: keyof NetworkFiles])[];
+
+function writeFiles(directory: string, files: NetworkFiles): Mount[] {
+  return FILES.map(([name, key]) => {
+    const source = join(directory, name);
+    writeFileSync(source, files[key], { mode: 0o644 });
+    return { destination: `/etc/${name}`, type: 'bind', source, options: ['rbind', 'rprivate'] };
+  });
+}
+
+/** In place, since they are bound into the container; a file that the container changed is its own from then on. */
+function rewriteFiles(directory: string, { files, previous }: ContainerChange): void {
+  for (const [name, key] of FILES) {
+    const path = join(directory, name);
+    if (files[key] !== previous[key] && readFileSync(path, 'utf8') === previous[key]) writeFileSync(path, files[key]);
+  }
+}
