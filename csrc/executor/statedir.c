@@ -102,6 +102,7 @@ int statedir_load(struct context *ctx, int lock, struct failure *reterr)
 	return statedir_load_runtime(ctx, reterr);
 }
 
+/* No fsync: nothing that this describes outlasts the system (docs/adr/0014). */
 int statedir_write(
 	struct context *ctx, const char *name, const void *bytes, size_t size, mode_t mode, struct failure *reterr)
 {
@@ -118,13 +119,7 @@ int statedir_write(
 		return FAIL(reterr, "openat");
 	if (write_all(fd, bytes, size) < 0)
 		return FAIL(reterr, "write");
-	if (fsync(fd) < 0)
-		return FAIL(reterr, "fsync");
-	if (renameat(ctx->state_fd, temporary, ctx->state_fd, name) < 0)
-		return FAIL(reterr, "renameat");
-	if (fsync(ctx->state_fd) < 0)
-		return FAIL(reterr, "fsync");
-	return 0;
+	return renameat(ctx->state_fd, temporary, ctx->state_fd, name) < 0 ? FAIL(reterr, "renameat") : 0;
 }
 
 /* Now, because the program may move its descriptors about at any time: checkpoint must know the host's files among

@@ -173,7 +173,7 @@ export interface StateCreateOp {
   readonly origin: JsonPointer;
 }
 
-/** Write a file of the state directory: temp, fsync, rename, fsync of the directory. */
+/** Write a file of the state directory: temp, rename. */
 export interface StateFileOp {
   readonly op: 'STATE_FILE';
   readonly name: string;

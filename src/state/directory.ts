@@ -2,7 +2,7 @@
  * The root directory as TypeScript sees it: which ids it holds, who owns them, and the static files of a container. What
  * a container's status is, only the executor's verb `state` says.
  */
-import { closeSync, constants, fsyncSync, lstatSync, openSync, readdirSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, constants, lstatSync, openSync, readdirSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { StateError, TsrunError } from '../errors.js';
 import { describeSystemError } from '../util/errno.js';
@@ -59,7 +59,7 @@ export function readStateFileIfThere(root: string, id: ContainerId, name: string
   }
 }
 
-/** Replaces a file of the state directory: temporary file, fsync, rename. Throws TsrunError IO. */
+/** Replaces a file of the state directory: temporary file, rename. Throws TsrunError IO. */
 export function writeStateFile(root: string, id: ContainerId, name: string, bytes: Uint8Array): void {
   const temporary = join(root, id, `.${name}.mend`);
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
@@ -67,7 +67,6 @@ export function writeStateFile(root: string, id: ContainerId, name: string, byte
     const fd = openSync(temporary, flags, 0o600);
     try {
       writeSync(fd, bytes);
-      fsyncSync(fd);
     } finally {
       closeSync(fd);
     }
