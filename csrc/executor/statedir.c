@@ -102,7 +102,7 @@ int statedir_load(struct context *ctx, int lock, struct failure *reterr)
 	return statedir_load_runtime(ctx, reterr);
 }
 
-/* No fsync: nothing that this describes outlasts the system (docs/adr/0014). */
+/* No fsync: nothing that this describes outlasts the system (docs/adr/0017). */
 int statedir_write(
 	struct context *ctx, const char *name, const void *bytes, size_t size, mode_t mode, struct failure *reterr)
 {
