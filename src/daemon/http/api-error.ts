@@ -55,7 +55,7 @@ const STATUS: { readonly [code in ErrorCode]?: number } = {
   NETWORK_CONFLICT: 409,
   NETWORK_FORBIDDEN: 403,
   REGISTRY_NOT_FOUND: 404,
-  REGISTRY_DENIED: 401,
+  REGISTRY_DENIED: 403, // 401 makes docker ask for a password, which is right for a login alone
   CONTAINER_EXISTS: 409,
   SNAPSHOT_EXISTS: 409,
   CONTAINER_STATE: 409,

@@ -76,19 +76,14 @@ async function received<T>(
   }
 }
 
-export async function load(
-  deps: ArchiveDeps,
-  source: AsyncIterable<Uint8Array>,
-  quiet: boolean,
-  emit: Emit,
-): Promise<void> {
+export async function load(deps: ArchiveDeps, source: AsyncIterable<Uint8Array>, emit: Emit): Promise<void> {
   const { content, events } = deps;
   const images = await received(content, source, (path) => loadImages(content, path));
   for (const image of images) {
     await unpackImage(deps, image, () => undefined);
     const id = configDigest(content, image) ?? '';
     const name = image.name === undefined ? undefined : familiar(image.name);
-    if (!quiet) emit({ stream: name === undefined ? `Loaded image ID: ${id}\n` : `Loaded image: ${name}\n` });
+    emit({ stream: name === undefined ? `Loaded image ID: ${id}\n` : `Loaded image: ${name}\n` });
     events.publish('image', 'load', id, { name: name ?? id });
   }
 }

@@ -11,6 +11,16 @@ import { createdSeconds } from './view.js';
 
 export const LIST_FILTERS = ['dangling', 'label', 'label!', 'before', 'since', 'reference', 'until'] as const;
 
+/** The names that reference= asks for, which alone are shown then. */
+export function namedBy(filters: Filters): (group: ImageGroup) => ImageGroup {
+  const references = filters.get('reference').map(globOf);
+  if (references.length === 0) return (group) => group;
+  return (group) => ({
+    ...group,
+    entries: group.entries.filter(({ name }) => name !== undefined && references.some((fits) => fits(name))),
+  });
+}
+
 /** Throws ApiError 400, 404 for before and since of what is not there. */
 export function imageFilter(content: ContentStore, filters: Filters): (group: ImageGroup) => boolean {
   const dangling = filters.boolean('dangling');

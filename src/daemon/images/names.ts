@@ -81,7 +81,7 @@ export const repoTags = ({ entries }: ImageGroup): string[] =>
 export const repoDigests = ({ entries }: ImageGroup): string[] =>
   unique(entries.flatMap(({ source }) => (source === undefined ? [] : [familiar(source)])));
 
-const unique = (texts: readonly string[]): string[] => [...new Set(texts)];
+const unique = (texts: readonly string[]): string[] => [...new Set(texts)].sort();
 
 export function familiar(text: string): string {
   try {

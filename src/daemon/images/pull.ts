@@ -43,7 +43,7 @@ export async function pull(deps: PullDeps, wish: PullWish, emit: Emit): Promise<
     const [client] = clients.slice(-1);
     if (client === undefined) return;
     const tags = await wordedNotFound(reference, () => collect(listTags(client, reference.repository, 'pull')));
-    for (const tag of tags) await pullOne(deps, { ...wish, reference: { ...reference, tag } }, emit);
+    for (const tag of tags.sort()) await pullOne(deps, { ...wish, reference: { ...reference, tag } }, emit);
   } finally {
     for (const client of clients) client.close();
   }
@@ -158,6 +158,11 @@ async function wordedNotFound<T>(reference: Reference, action: () => Promise<T>)
     return await action();
   } catch (error) {
     if (!(error instanceof TsrunError)) throw error;
+    if (error.code === 'REGISTRY_DENIED')
+      throw notFound(
+        `pull access denied for ${familiarName(reference)}, repository does not exist or may require 'docker login': ${error.message}`,
+        error,
+      );
     if (error.code === 'REGISTRY_NOT_FOUND')
       throw notFound(
         `manifest for ${familiarReference(reference)} not found: manifest unknown: ${error.message}`,

@@ -1,10 +1,11 @@
 /** Images that come and go: POST /images/create, push, load, GET get, and what registries say: /auth, /distribution. */
+import { TsrunError } from '../../errors.js';
 import { MAX_DOCUMENT, parseDocument } from '../../image/manifest.js';
 import { MANIFEST_TYPES } from '../../image/media-types.js';
 import { fetchManifest } from '../../registry/manifests.js';
 import { DEFAULT_REGISTRY, familiarReference, isRegistry, withDefaultTag } from '../../registry/reference.js';
 import { readAuthConfig } from '../api/read.js';
-import { badRequest, notImplemented } from '../http/api-error.js';
+import { ApiError, badRequest, notImplemented } from '../http/api-error.js';
 import { type ApiRequest, json, type Reply, type Route } from '../http/route.js';
 import { type ArchiveDeps, importTar, load, saveReply } from '../images/archives.js';
 import { credentialsOf, credentialsOfHeader } from '../images/auth-header.js';
@@ -73,7 +74,7 @@ async function pushOne(deps: TransferDeps, request: ApiRequest): Promise<Reply> 
 }
 
 const loadArchive = (deps: TransferDeps, request: ApiRequest): Promise<Reply> =>
-  progressReply(deps.log, (emit) => load(deps, request.stream, request.flag('quiet'), emit));
+  progressReply(deps.log, (emit) => load(deps, request.stream, emit));
 
 async function search(): Promise<Reply> {
   throw notImplemented('searching Docker Hub is not implemented: look at hub.docker.com');
@@ -88,6 +89,10 @@ async function login(deps: TransferDeps, request: ApiRequest): Promise<Reply> {
   try {
     await client.checkLogin();
     return json(200, { IdentityToken: '', Status: 'Login Succeeded' });
+  } catch (error) {
+    if (error instanceof TsrunError && error.code === 'REGISTRY_DENIED')
+      throw new ApiError(401, error.message, { cause: error });
+    throw error;
   } finally {
     client.close();
   }

@@ -3,7 +3,7 @@ import { imageHistory } from '../../image/inspect.js';
 import { parseTime } from '../../image/list.js';
 import { badRequest } from '../http/api-error.js';
 import { type ApiRequest, empty, json, type Reply, type Route } from '../http/route.js';
-import { imageFilter, LIST_FILTERS } from '../images/filter.js';
+import { imageFilter, LIST_FILTERS, namedBy } from '../images/filter.js';
 import { familiar, findImage, groupOf, imageGroups, newName, repoTags } from '../images/names.js';
 import { pruneImages, type RemoveDeps, removeImage } from '../images/remove.js';
 import { createdSeconds, imageInspect, imageSize, imageSummary, NOT_COUNTED } from '../images/view.js';
@@ -29,8 +29,8 @@ export function imageRoutes(deps: ImageDeps): readonly Route[] {
 }
 
 async function list({ content, snapshots }: ImageDeps, request: ApiRequest): Promise<Reply> {
-  const fits = imageFilter(content, request.filters(LIST_FILTERS));
-  const groups = imageGroups(content).filter(fits);
+  const filters = request.filters(LIST_FILTERS);
+  const groups = imageGroups(content).filter(imageFilter(content, filters)).map(namedBy(filters));
   const shared = request.flag('shared-size') ? sharedSizes(groups, snapshots) : undefined;
   const items = groups
     .toSorted((a, b) => createdSeconds(b) - createdSeconds(a))
