@@ -147,6 +147,8 @@ long expand_slots(const struct context *ctx, const char *text, uint32_t status, 
 
 /* RFC 3339 with nanoseconds, UTC. */
 void format_time(uint64_t ns, char *buffer, size_t size);
+/* As the state document has it; "" for a number that is none. */
+const char *status_name(uint32_t status);
 
 /* The same into a mapping, which lasts as long as the process. The text, NUL-terminated, or NULL with *reterr written.
  */

@@ -117,6 +117,11 @@ static const char *const STATUS_NAMES[] = {
 	[STATUS_STOPPED] = "stopped",
 };
 
+const char *status_name(uint32_t status)
+{
+	return status <= STATUS_STOPPED ? STATUS_NAMES[status] : "";
+}
+
 /*
  * RFC 3339 with nanoseconds, UTC, as the OCI state of other runtimes has it. By hand: strftime(3) would bring the
  * C library's time zones, and with them a sixth of this program. Years begin in March, so that a leap day is the last.
@@ -145,7 +150,7 @@ static const char *slot_value(const struct context *ctx, char slot, uint32_t sta
 	case SLOT_ID:
 		return ctx->args->id;
 	case SLOT_STATUS:
-		return status <= STATUS_STOPPED ? STATUS_NAMES[status] : "";
+		return status_name(status);
 	case SLOT_PID:
 		(void)snprintf(buffer, size, "%d", status == STATUS_STOPPED ? 0 : pid);
 		return buffer;

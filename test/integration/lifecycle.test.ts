@@ -68,13 +68,22 @@ t.test('verbs that the state does not allow are refused and change nothing', { s
   t.not(box.run(['exec', id, 'true']).status, 0, 'exec in a stopped container');
 });
 
-t.test('delete of a created container that never ran', { skip }, async (t) => {
+t.test('delete of a created container that never ran needs --force, or kill before it', { skip }, async (t) => {
   const box = sandbox(t);
   const id = box.id();
   must(box.run(['create', '--bundle', box.bundle().path, id]));
   const { pid } = box.state(id);
-  must(box.run(['delete', id]));
+  const { status, stderr } = box.run(['delete', id]);
+  t.not(status, 0);
+  t.match(stderr, /cannot delete container that is not stopped: created.*\nhint: .*--force/);
+  t.equal(box.state(id).status, 'created', 'nothing has changed');
+  must(box.run(['delete', '--force', id]));
   t.ok(eventually(() => !alive(pid)));
+
+  must(box.run(['create', '--bundle', box.bundle().path, id]));
+  must(box.run(['kill', id, 'KILL']));
+  t.ok(eventually(() => box.state(id).status === 'stopped'));
+  must(box.run(['delete', id]));
 });
 
 t.test('delete --force ends a running container', { skip }, async (t) => {

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/file.h>
 
 #include "../cleanup.h"
@@ -81,9 +82,12 @@ int verb_delete(struct context *ctx, struct failure *reterr)
 	}
 	if (statedir_status(ctx, &status, reterr) < 0)
 		return -1;
-	if (status != STATUS_STOPPED && status != STATUS_CREATED && !ctx->args->force) {
+	/* runtime.md, delete: what is not stopped is left alone, and that is an error; a created container too. */
+	if (status != STATUS_STOPPED && !ctx->args->force) {
 		errno = 0;
-		return FAIL_AS(reterr, PROBLEM_STILL_RUNNING, "delete");
+		(void)FAIL_AS(reterr, PROBLEM_STILL_RUNNING, "delete");
+		failure_detail(reterr, status_name(status), strlen(status_name(status)));
+		return -1;
 	}
 	trace_mark(ctx, TRACE_LOADED);
 	if (status != STATUS_STOPPED && kill_init(ctx, reterr) < 0)
