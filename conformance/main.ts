@@ -5,16 +5,18 @@
 import { existsSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { ADAPTERS, parseSuite, runSuiteOfOthers, type SuiteRequest } from './adapters/index.js';
 import { AREAS, REQUIREMENTS } from './cases/index.js';
 import { LEFTOVER_IDS, leftovers } from './cases/leftovers.js';
-import { closeBench, openBench } from './harness/bench.js';
-import { cgroupVersion } from './harness/cgroup.js';
+import { closeBench, findRuntime, openBench } from './harness/bench.js';
 import { printCoverage } from './harness/coverage.js';
 import { compare, parseDeviations } from './harness/expected.js';
-import { needProblem } from './harness/host.js';
+import { describeHost, holds, needProblem } from './harness/host.js';
 import type { Result } from './harness/model.js';
 import { count, FORMATS, type Format, printReport } from './harness/report.js';
-import { casesOf, runAreas } from './harness/run.js';
+import { casesOf, type RunOptions, runAreas } from './harness/run.js';
+import { versionOf } from './harness/runtime.js';
+import { rerunWithCgroup2Only } from './harness/view.js';
 
 export const USAGE = `usage: conformance --runtime PATH [options]
 
@@ -25,10 +27,15 @@ Runs the conformance suite of the OCI runtime specification on a runtime, by its
   --report FORMAT       ${FORMATS.join(', ')} (default: tap)
   --output FILE         write the report there instead of to standard output
   --global-args TEXT    options before the command; {root} is a directory of the suite (default: "--root {root}")
-  --jobs N              containers at a time (default: 2)
+  --jobs N              containers at a time (default: 4)
+  --cgroup2-only        run where /sys/fs/cgroup is cgroup v2 alone, in a mount namespace of the suite; for a host that has
+                        v1 beside it and a runtime that refuses that, as crun 1.8 does
   --probe FILE          the compiled program of conformance/probe
-  --expected FILE       a list of cases that are known to fail, with reasons: [{"case", "reason", "on"?: "v1"|"v2"}];
+  --expected FILE       a list of cases that are known to fail, with reasons: [{"case", "reason", "on"?, "sometimes"?}];
                         the run fails if another fails, or one of them does not
+  --suite NAME=PATH     run the suite of others that lies there instead, and report it the same way; --filter is for its
+                        programs or files. NAME: ${Object.keys(ADAPTERS).join(', ')}
+  --timeout SECONDS     for each program or file of such a suite (default: 900)
   --coverage            print the table of requirements and cases and end
   --list                print the ids of the cases and end
 `;
@@ -39,9 +46,12 @@ const OPTIONS = {
   report: { type: 'string', default: 'tap' },
   output: { type: 'string' },
   'global-args': { type: 'string', default: '--root {root}' },
-  jobs: { type: 'string', default: '2' },
+  jobs: { type: 'string', default: '4' },
+  'cgroup2-only': { type: 'boolean', default: false },
   probe: { type: 'string' },
   expected: { type: 'string' },
+  suite: { type: 'string' },
+  timeout: { type: 'string', default: '900' },
   coverage: { type: 'boolean', default: false },
   list: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
@@ -79,11 +89,16 @@ export async function main(argv: readonly string[], defaults: Defaults): Promise
   if (runtime === undefined) return usageError('--runtime is missing');
   const format = FORMATS.find((name) => name === values.report);
   if (format === undefined) return usageError(`--report: '${values.report}' is none of ${FORMATS.join(', ')}`);
+  const others = values.suite === undefined ? undefined : parseSuite(values.suite);
+  if (typeof others === 'string') return usageError(`--suite: ${others}`);
+  const timeout = Number(values.timeout);
+  if (!(timeout > 0)) return usageError(`--timeout: '${values.timeout}' is no number of seconds`);
   const probe = resolve(values.probe ?? defaults.probe);
   if (!existsSync(probe)) return usageError(`--probe: ${probe} does not exist: run npm run build:native`);
   const missing = needProblem('root');
   if (missing !== undefined) return usageError(missing);
-  return runSuite({ ...values, runtime, probe, format });
+  const elsewhere = values['cgroup2-only'] ? rerunWithCgroup2Only() : undefined;
+  return elsewhere ?? runSuite({ ...values, runtime, probe, format, timeout, others });
 }
 
 function parse(argv: readonly string[]) {
@@ -120,21 +135,24 @@ export interface SuiteOptions {
   readonly 'global-args': string;
   readonly jobs: string;
   readonly filter?: string[] | undefined;
+  readonly others?: SuiteRequest | undefined;
+  readonly timeout?: number;
   readonly output?: string | undefined;
   readonly expected?: string | undefined;
 }
 
 async function runSuite(options: SuiteOptions): Promise<number> {
   const begin = Date.now();
-  const results = await collect(options);
+  const results = options.others === undefined ? await collect(options) : await collectOthers(options, options.others);
   const seconds = (Date.now() - begin) / 1000;
   const requirements = new Map(REQUIREMENTS.map((one) => [one.id, one]));
-  deliver(printReport(options.format, { runtime: options.runtime, results, requirements, seconds }), options.output);
+  const what = { runtime: options.runtime, version: versionOf(options.runtime), host: describeHost() };
+  deliver(printReport(options.format, { ...what, results, requirements, seconds }), options.output);
   const { passed, failed, skipped } = count(results);
   say(2, `${passed} passed, ${failed} failed, ${skipped} skipped (${seconds.toFixed(0)} s)\n`);
   if (options.expected === undefined) return failed === 0 ? 0 : 1;
   const list = parseDeviations(readFileSync(options.expected, 'utf8'));
-  const { unexpected, stale } = compare(results, list, cgroupVersion());
+  const { unexpected, stale } = compare(results, list, holds);
   for (const { id, detail } of unexpected) say(2, `not expected to fail: ${id}: ${detail}\n`);
   for (const { case: name } of stale) say(2, `expected to fail, but does not: ${name}\n`);
   return unexpected.length + stale.length === 0 ? 0 : 1;
@@ -146,14 +164,27 @@ function deliver(text: string, output: string | undefined): number {
   return 0;
 }
 
+const wanted =
+  ({ filter = [''] }: Pick<SuiteOptions, 'filter'>) =>
+  (id: string): boolean =>
+    filter.some((text) => id.includes(text));
+
+function collectOthers(options: SuiteOptions, request: SuiteRequest): Promise<readonly Result[]> {
+  const { timeout = 900 } = options;
+  return runSuiteOfOthers(request, { runtime: findRuntime(options.runtime), wants: wanted(options), timeout });
+}
+
 /** In the order of the cases, whatever ran first. */
-export async function collect(options: Omit<SuiteOptions, 'format'>): Promise<readonly Result[]> {
+export async function collect(
+  options: Omit<SuiteOptions, 'format'>,
+  until?: RunOptions['until'],
+): Promise<readonly Result[]> {
   const bench = openBench({ ...options, globalArgs: options['global-args'] });
   const results: Result[] = [];
-  const filters = options.filter ?? [''];
-  const wants = (id: string): boolean => filters.some((filter) => id.includes(filter));
+  const wants = wanted(options);
   try {
-    await runAreas(bench, AREAS, { wants, jobs: Number(options.jobs), onResult: (result) => results.push(result) });
+    const onResult = (result: Result) => results.push(result);
+    await runAreas(bench, AREAS, { wants, jobs: Number(options.jobs), onResult, ...(until && { until }) });
     results.push(...leftovers(bench).filter(({ id }) => wants(id)));
   } finally {
     closeBench(bench);

@@ -1,72 +1,117 @@
-// Writes conformance/RESULTS.md from JSON reports: node scripts/conformance-results.mjs HOST=RUNTIME=FILE...
-// A deviation is explained by the entry of conformance/expected/RUNTIME.json that covers it.
-import { readFileSync, writeFileSync } from 'node:fs';
+// npm run conformance:results: runs the suite on tsrun, runc and crun, on this host, in user-mode Linux and in QEMU, and
+// writes conformance/RESULTS.md.
+//   npm run conformance:results -- [--on host,uml,qemu] [--runtime tsrun,runc,crun] [--filter TEXT]... [--write]
+// Reports are kept in build/conformance: the table is made of all that are there, so a part can be run again by itself;
+// --write runs nothing. A report of an older set of cases is refused.
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fail, ROOT } from './lib/run.mjs';
+import { parseArgs } from 'node:util';
+import { bundleConformance } from './lib/conformance.mjs';
+import { printResults } from './lib/results.mjs';
+import { cleanEnv, fail, ROOT, run } from './lib/run.mjs';
+import { runVm, vmMissing } from './vm.mjs';
 
-const reports = process.argv.slice(2).map((argument) => {
-  const [host, runtime, file] = argument.split('=');
-  if (!file) fail('usage: conformance-results.mjs HOST=RUNTIME=FILE...', 2);
-  return { ...JSON.parse(readFileSync(file, 'utf8')), host, runtime };
+const REPORTS = join(ROOT, 'build/conformance');
+const RUNTIMES = { tsrun: join(ROOT, 'bin/tsrun'), runc: 'runc', crun: 'crun' };
+/** Seconds that an operation of a runtime may take: an emulated processor is slow. */
+const DEADLINES = { host: 30, uml: 60, qemu: 120 };
+const HOURS = 3;
+const ABOUT = {
+  host: 'crun, which refuses that layout, in a mount namespace with cgroup v2 alone, where no controller is (`--cgroup2-only`)',
+  uml: 'user-mode Linux, one processor',
+  qemu: 'a Debian with systemd in QEMU',
+};
+
+const { values } = parseArgs({
+  options: {
+    on: { type: 'string', default: 'host,uml,qemu' },
+    runtime: { type: 'string', default: 'tsrun,runc,crun' },
+    filter: { type: 'string', multiple: true, default: [] },
+    write: { type: 'boolean', default: false },
+  },
 });
+const places = pick('on', values.on, DEADLINES);
+const runtimes = pick('runtime', values.runtime, RUNTIMES);
 
-const covers = (entry, id) => (entry.case.endsWith('*') ? id.startsWith(entry.case.slice(0, -1)) : id === entry.case);
-const expected = (runtime) => JSON.parse(readFileSync(join(ROOT, `conformance/expected/${runtime}.json`), 'utf8'));
-const cell = (text) => String(text).replaceAll('\n', ' ').replaceAll('|', '\\|').trim();
+const { ALL_CASES } = createRequire(import.meta.url)(await bundleConformance());
+mkdirSync(REPORTS, { recursive: true });
+if (!values.write) for (const place of places) for (const runtime of runtimes) await report(place, runtime);
+write();
 
-function totals() {
-  const rows = reports.map(
-    ({ host, runtime, passed, failed, skipped }) => `| ${runtime} | ${host} | ${passed} | ${failed} | ${skipped} |`,
-  );
-  return ['| runtime | host | passed | failed | skipped |', '|---|---|---|---|---|', ...rows];
+function pick(option, text, known) {
+  const names = text.split(',');
+  for (const name of names)
+    if (!(name in known)) fail(`conformance:results: --${option}: '${name}' is none of ${Object.keys(known)}`, 2);
+  return names;
 }
 
-function areas() {
-  const names = [...new Set(reports.flatMap(({ results }) => results.map(({ section }) => section)))].sort();
-  const of = ({ results }, section) => {
-    const ours = results.filter((result) => result.section === section && result.status !== 'skipped');
-    return ours.length === 0 ? '–' : `${ours.filter(({ status }) => status === 'passed').length}/${ours.length}`;
-  };
-  const head = `| section | ${reports.map(({ host, runtime }) => `${runtime}, ${host}`).join(' | ')} |`;
-  const rows = names.map((name) => `| ${name} | ${reports.map((report) => of(report, name)).join(' | ')} |`);
-  return [head, `|---${'|---'.repeat(reports.length)}|`, ...rows];
+/** Beside its place and renamed: a run that is stopped leaves the report of the one before. */
+async function report(place, runtime) {
+  const directory = mkdtempSync(join(tmpdir(), 'tsrun-results-'));
+  const filters = values.filter.flatMap((text) => ['--filter', text]);
+  const options = ['--runtime', RUNTIMES[runtime], '--report', 'json', ...filters];
+  process.stdout.write(`${runtime} on ${place}: `);
+  try {
+    if (place === 'host') onHost(runtime, [...options, '--output', join(directory, 'report')]);
+    else await inVm(place, directory, [...options, '--output', '/mnt/report']);
+    const text = readFileSync(join(directory, 'report'), 'utf8');
+    writeFileSync(join(REPORTS, 'new'), JSON.stringify({ ...JSON.parse(text), runtime, place }));
+    renameSync(join(REPORTS, 'new'), join(REPORTS, `${place}-${runtime}.json`));
+  } catch (error) {
+    process.stdout.write(`no report: ${error.message}\n`);
+    process.exitCode = 1;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
 
-/** One row for each reason: the sections it breaks, in our words, and its cases. */
-function deviations(runtime) {
-  const failed = new Map();
-  for (const report of reports.filter((one) => one.runtime === runtime))
-    for (const result of report.results) if (result.status === 'failed') failed.set(result.id, result);
-  const rows = expected(runtime).flatMap((entry) => {
-    const ours = [...failed.values()].filter(({ id }) => covers(entry, id));
-    for (const { id } of ours) failed.delete(id);
-    if (ours.length === 0) return [];
-    const [{ level, section, text }] = ours;
-    return [`| ${entry.case} | ${ours.length} | ${section}, ${level}: ${cell(text)} | ${cell(entry.reason)} |`];
+function onHost(runtime, options) {
+  const view = runtime === 'crun' ? ['--cgroup2-only'] : [];
+  run(process.execPath, ['scripts/conformance.mjs', ...options, ...view], { env: cleanEnv() });
+}
+
+async function inVm(place, share, options) {
+  const missing = vmMissing(place);
+  if (missing) throw new Error(missing);
+  const { stderr, status, console } = await runVm([process.execPath, 'scripts/conformance.mjs', ...options], {
+    ...{ kernel: place, share, cwd: ROOT, timeout: HOURS * 3600 },
+    env: { CONFORMANCE_DEADLINE: String(DEADLINES[place]) },
   });
-  for (const { id, section, level, text, detail } of failed.values())
-    rows.push(`| ${id} | 1 | ${section}, ${level}: ${cell(text)} | not explained: ${cell(detail).slice(0, 200)} |`);
-  const head = ['| cases | failing | requirement | why |', '|---|---|---|---|'];
-  return rows.length === 0 ? ['None.'] : [...head, ...rows];
+  process.stdout.write(stderr);
+  if (status > 1) throw new Error(`status ${status}: ${console.slice(-500)}`);
 }
 
-function skips() {
-  const reasons = new Map();
-  for (const { host, results } of reports)
-    for (const { status, detail } of results)
-      if (status === 'skipped') reasons.set(`${host}: ${detail}`, (reasons.get(`${host}: ${detail}`) ?? 0) + 1);
-  return [...reasons].sort().map(([reason, count]) => `- ${cell(reason)} (${count})`);
+function write() {
+  const known = new Set(ALL_CASES.map(({ id }) => id));
+  const names = Object.keys(DEADLINES).flatMap((place) => Object.keys(RUNTIMES).map((name) => `${place}-${name}.json`));
+  const there = readdirSync(REPORTS);
+  const reports = names
+    .filter((name) => there.includes(name))
+    .map((name) => {
+      const report = JSON.parse(readFileSync(join(REPORTS, name), 'utf8'));
+      const old = report.results.find(({ id }) => !known.has(id));
+      if (old) fail(`conformance:results: ${name} has the case ${old.id}, which is no more: run that part again`);
+      return { ...report, name: nameOf(report), about: ABOUT[report.place] };
+    });
+  if (reports.length === 0) fail('conformance:results: there is no report');
+  const lists = Object.fromEntries(reports.map(({ name }) => [name, expected(name)]));
+  writeFileSync(join(ROOT, 'conformance/RESULTS.md'), printResults(reports, lists, known.size));
+  process.stdout.write(`conformance/RESULTS.md: ${reports.length} reports\n`);
 }
 
-const runtimes = [...new Set(reports.map(({ runtime }) => runtime))];
-const text = [
-  '# Results',
-  '',
-  '<!-- generated by scripts/conformance-results.mjs from JSON reports of the suite -->',
-  '',
-  'How many cases each runtime passes, and where and why it deviates. A case is skipped where the host cannot show it.',
-  ...['', ...totals(), '', '## By section of the specification', '', 'Passed of those that ran.', '', ...areas()],
-  ...runtimes.flatMap((runtime) => ['', `## Deviations of ${runtime}`, '', ...deviations(runtime)]),
-  ...['', '## Skipped', '', 'Reason, and number of cases over all runtimes.', '', ...skips(), ''],
-].join('\n');
-writeFileSync(join(ROOT, 'conformance/RESULTS.md'), text);
+/** "crun-1.8.1": what the lists of deviations are called. tsrun has one list for what it is now. */
+function nameOf({ runtime, version }) {
+  if (runtime === 'tsrun') return runtime;
+  return `${runtime}-${/\d+\.\d+\.\d+/.exec(version)?.[0] ?? 'unknown'}`;
+}
+
+function expected(name) {
+  try {
+    return JSON.parse(readFileSync(join(ROOT, `conformance/expected/${name}.json`), 'utf8'));
+  } catch (error) {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  }
+}

@@ -1,7 +1,7 @@
 // npm test: nearly everything, from a bare clone: packages, dependencies, build, checks, unit and golden tests, C tests,
 // integration, engines, images, daemon, conformance, limits, systems. A level that cannot run here is skipped with its reason.
-// Options: names of levels (checks unit native integration engines images daemon conformance limits systems); none means all,
-// but of conformance only the suite on tsrun. The last line is always the totals.
+// Options: names of levels (checks unit native integration engines images daemon conformance limits systems); none means all.
+// The last line is always the totals.
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { captureAsync, fail, run } from './lib/run.mjs';
 
@@ -37,15 +37,10 @@ for (const name of ['integration', 'engines', 'images', 'daemon']) {
   if (!wants(name)) continue;
   add(isRoot ? await levels.levelTests(name, { timeout: 600 }) : levels.skipLevel(name, 'needs root'));
 }
-if (wants('conformance')) {
-  // With everything else the mutants and the other runtimes would take too long.
-  const env = chosen.length === 0 ? { TSRUN_CONFORMANCE: 'own' } : {};
+if (wants('conformance'))
   add(
-    isRoot
-      ? await levels.levelTests('conformance', { timeout: 1800, env })
-      : levels.skipLevel('conformance', 'needs root'),
+    isRoot ? await levels.levelTests('conformance', { timeout: 1800 }) : levels.skipLevel('conformance', 'needs root'),
   );
-}
 if (wants('limits')) {
   const missing = vmMissing();
   add(missing ? levels.skipLevel('limits', missing) : await levels.levelTests('limits', { timeout: 600 }));

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, readlinkSync, renameSync, unlinkSync, writeFi
 import { join } from 'node:path';
 import { must, same } from '../harness/check.js';
 import { type Lab, readText, refused, succeeded } from '../harness/lab.js';
-import { findLeaks } from '../harness/leaks.js';
+import { findLeaks, lastingLeaks } from '../harness/leaks.js';
 import { type Answer, type Patch, type Place, type Script, table } from '../harness/model.js';
 import { once } from '../harness/once.js';
 import type { Area } from '../harness/run.js';
@@ -436,8 +436,8 @@ const errorScripts: readonly Script<Lab>[] = Object.entries(LATE_FAILURES).flatM
   script(`errors.${name}.nothing-left`, 'errors.no-trace', async (lab) => {
     lab.configure(['self'], patch);
     refused(await lab.create(), 'create');
-    const leaks = (): string[] => findLeaks([lab.id], []);
-    must(await eventually(() => leaks().length === 0, 3000), `create failed and left ${leaks().join('; ')}`);
+    const left = await lastingLeaks(() => findLeaks([lab.id], []));
+    must(left.length === 0, `create failed and left ${left.join('; ')}`);
   }),
   script(`errors.${name}.again`, 'errors.no-trace', async (lab) => {
     lab.configure(['self'], patch);

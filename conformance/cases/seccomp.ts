@@ -267,6 +267,8 @@ const NEEDED = [
   'nanosleep',
   'clock_nanosleep',
   'restart_syscall',
+  'select',
+  'pselect6',
   'mincore',
 ];
 

@@ -36,7 +36,8 @@ export function closeBench({ dir }: Bench): void {
   rmSync(dir, { recursive: true, force: true });
 }
 
-function findRuntime(name: string): string {
+/** Its absolute path; throws with the reason. */
+export function findRuntime(name: string): string {
   if (name.includes('/')) {
     if (!existsSync(name)) throw new Error(`${name} does not exist`);
     return resolve(name);

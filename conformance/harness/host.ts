@@ -1,7 +1,8 @@
 /** What the host offers, by the names that cases use in `needs`. Each name has one function, which says what is missing. */
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { release } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { controllerDirectory, isUnified } from './cgroup.js';
+import { cgroupVersion, controllerDirectory, isUnified } from './cgroup.js';
 import type { Need } from './model.js';
 
 const CHECKS: { readonly [kind: string]: (name: string) => string | undefined } = {
@@ -39,6 +40,19 @@ export function needProblem(need: Need): string | undefined {
     answers.set(need, check(rest.join(':')));
   }
   return answers.get(need);
+}
+
+/** The conditions of lists of deviations: expected.ts. */
+export function holds(condition: string): boolean {
+  if (condition === 'v1' || condition === 'v2') return cgroupVersion() === condition;
+  if (condition.startsWith('!')) return !holds(condition.slice(1));
+  return needProblem(condition) === undefined;
+}
+
+/** "Linux 6.1, cgroup v2 alone". */
+export function describeHost(): string {
+  const [version = ''] = /^\d+\.\d+/.exec(release()) ?? [];
+  return `Linux ${version}, ${cgroupVersion() === 'v1' ? 'controllers on cgroup v1' : 'cgroup v2 alone'}`;
 }
 
 /** capabilities(7): the numbers that are needed here. */

@@ -9,11 +9,11 @@ import {
   linkSync,
   mkdirSync,
   readFileSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { must } from './check.js';
 import { baseConfig, type Config, type Mount } from './config.js';
@@ -161,7 +161,7 @@ export class Lab implements Place {
     for (const step of this.#undo.reverse()) await step?.();
     this.#undo.length = 0;
     this.#unmount();
-    rmSync(this.dir, { recursive: true, force: true });
+    await rm(this.dir, { recursive: true, force: true });
   }
 
   /** What a runtime leaves mounted is told at the end of the run, and must not keep the suite from going on. */

@@ -4,7 +4,11 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { isAlive } from './runtime.js';
+import { eventually, isAlive } from './runtime.js';
+
+/** Milliseconds. A look costs some, so there is a pause between two. */
+const LEAK_DEADLINE = 2000;
+const LEAK_PAUSE = 50;
 
 /** Marks: ids or parts of paths. Pids in `known` are the suite's own. */
 export function findLeaks(marks: readonly string[], known: readonly number[]): string[] {
@@ -16,15 +20,34 @@ export function mounts(marks: readonly string[]): string[] {
   return lines.filter((line) => mentions(line, marks)).map((line) => `mount ${line}`);
 }
 
+/** Every process there is now: what runs before a container is made is none of its leaks, and need not be looked at. */
+export function allPids(): number[] {
+  return readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? [Number(name)] : []));
+}
+
+/** Until it is gone, or the time is up, which is long enough for what goes by itself; returns what is left. */
+export async function lastingLeaks(find: () => readonly string[]): Promise<readonly string[]> {
+  let left: readonly string[] = [];
+  await eventually(
+    () => {
+      left = find();
+      return left.length === 0;
+    },
+    LEAK_DEADLINE,
+    LEAK_PAUSE,
+  );
+  return left;
+}
+
 /** Processes whose root, working directory or cgroup has a mark. Arguments do not count: the runtime's have it. */
 export function processes(marks: readonly string[], known: readonly number[]): string[] {
   const found: string[] = [];
-  for (const name of readdirSync('/proc').filter((each) => /^\d+$/.test(each))) {
-    const pid = Number(name);
-    if (pid === process.pid || known.includes(pid) || !isAlive(pid)) continue;
-    const places = [link(`/proc/${name}/root`), link(`/proc/${name}/cwd`), read(`/proc/${name}/cgroup`)];
+  const skipped = new Set([process.pid, ...known]);
+  for (const pid of allPids()) {
+    if (skipped.has(pid) || !isAlive(pid)) continue;
+    const places = [link(`/proc/${pid}/root`), link(`/proc/${pid}/cwd`), read(`/proc/${pid}/cgroup`)];
     if (places.some((place) => mentions(place, marks)))
-      found.push(`process ${name} (${read(`/proc/${name}/cmdline`).replaceAll('\0', ' ').slice(0, 80)})`);
+      found.push(`process ${pid} (${read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').slice(0, 80)})`);
   }
   return found;
 }

@@ -9,6 +9,9 @@ export interface Report {
   readonly results: readonly Result[];
   readonly requirements: ReadonlyMap<string, Requirement>;
   readonly seconds: number;
+  /** What ran, and where: "runc version 1.1.5", "Linux 6.1.0, cgroup v2". */
+  readonly version: string;
+  readonly host: string;
 }
 
 const PRINTERS: { readonly [format in Format]: (report: Report) => string } = {
@@ -44,26 +47,25 @@ function printTap({ results, requirements }: Report): string {
   return ['TAP version 14', `1..${results.length}`, ...lines, ''].join('\n');
 }
 
-function printJson({ runtime, results, requirements, seconds }: Report): string {
+function printJson({ runtime, version, host, results, requirements, seconds }: Report): string {
   const full = results.map((result) => {
     const { section, level, text } = requirements.get(result.requirement) ?? {};
     return { ...result, section, level, text };
   });
-  return `${JSON.stringify({ runtime, seconds, ...count(results), results: full }, null, 1)}\n`;
+  return `${JSON.stringify({ runtime, version, host, seconds, ...count(results), results: full }, null, 1)}\n`;
 }
 
 const cell = (text: string): string => oneLine(text).replaceAll('|', '\\|').replaceAll('<', '&lt;');
 
-function printMarkdown({ runtime, results, requirements }: Report): string {
+function printMarkdown({ runtime, version, host, results, requirements }: Report): string {
   const { passed, failed, skipped } = count(results);
   const rows = results.map((result) => {
     const { level = '', section = '', text = '' } = requirements.get(result.requirement) ?? {};
     return `| ${result.id} | ${level} | ${section} | ${cell(text)} | ${result.status} | ${cell(result.detail)} |`;
   });
   const head = ['| case | level | section | requirement | result | seen |', '|---|---|---|---|---|---|'];
-  return [`# ${runtime}`, '', `${passed} passed, ${failed} failed, ${skipped} skipped.`, '', ...head, ...rows, ''].join(
-    '\n',
-  );
+  const counts = `${passed} passed, ${failed} failed, ${skipped} skipped.`;
+  return [`# ${runtime}`, '', `${cell(version)} on ${host}: ${counts}`, '', ...head, ...rows, ''].join('\n');
 }
 
 const xml = (text: string): string =>

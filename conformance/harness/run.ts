@@ -5,7 +5,7 @@
 import { must } from './check.js';
 import { needProblem } from './host.js';
 import { type Bench, Lab, refused, succeeded } from './lab.js';
-import { findLeaks } from './leaks.js';
+import { allPids, findLeaks, lastingLeaks } from './leaks.js';
 import {
   type Answer,
   type Group,
@@ -20,7 +20,6 @@ import {
   Unmet,
 } from './model.js';
 import { fill } from './patch.js';
-import { eventually } from './runtime.js';
 
 export interface Area {
   readonly name: string;
@@ -37,13 +36,23 @@ export function casesOf(area: Area): readonly Case[] {
   return [...grouped, ...(area.scripts ?? [])];
 }
 
-/** Runs what `wants` accepts, `jobs` containers at a time. */
-export async function runAreas(
-  bench: Bench,
-  areas: readonly Area[],
-  options: { readonly wants: (id: string) => boolean; readonly jobs: number; readonly onResult: OnResult },
-): Promise<void> {
-  const { wants, onResult } = options;
+export interface RunOptions {
+  readonly wants: (id: string) => boolean;
+  /** Containers at a time. */
+  readonly jobs: number;
+  readonly onResult: OnResult;
+  /** A result that nothing is to be run after. */
+  readonly until?: (result: Result) => boolean;
+}
+
+/** Runs what `wants` accepts. */
+export async function runAreas(bench: Bench, areas: readonly Area[], options: RunOptions): Promise<void> {
+  const { wants, until } = options;
+  let isOver = false;
+  const onResult: OnResult = (result) => {
+    isOver ||= until?.(result) === true;
+    options.onResult(result);
+  };
   const tasks: (() => Promise<void>)[] = [];
   for (const area of areas) {
     for (const group of area.groups ?? []) tasks.push(...groupTasks(bench, group, wants, onResult));
@@ -51,7 +60,7 @@ export async function runAreas(
       tasks.push(() => single(bench, script, [], onResult, (lab) => script.run(lab)));
   }
   const worker = async (): Promise<void> => {
-    for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) await task();
+    for (let task = tasks.shift(); task !== undefined && !isOver; task = tasks.shift()) await task();
   };
   await Promise.all(Array.from({ length: options.jobs }, worker));
 }
@@ -104,7 +113,8 @@ async function judge(run: () => Promise<void> | void): Promise<Pick<Result, 'sta
 async function refuse(lab: Lab, group: Group, one: Refusal): Promise<void> {
   prepare(lab, group);
   lab.configure(['self'], group.patch, one.patch);
-  const before = findLeaks([lab.id], []);
+  const known = allPids();
+  const before = findLeaks([lab.id], known);
   const created = await lab.create();
   must(created.status !== 124, 'create does not end');
   if (created.status === 0) {
@@ -118,8 +128,8 @@ async function refuse(lab: Lab, group: Group, one: Refusal): Promise<void> {
   const state = await lab.run('state', lab.id);
   if (state.status === 0) lab.undo(() => lab.run('delete', '--force', lab.id));
   refused(state, 'state of a container whose create failed');
-  const leaks = (): string[] => findLeaks([lab.id], []).filter((leak) => !before.includes(leak));
-  must(await eventually(() => leaks().length === 0, 3000), `create failed and left: ${leaks().join('; ')}`);
+  const left = await lastingLeaks(() => findLeaks([lab.id], known).filter((leak) => !before.includes(leak)));
+  must(left.length === 0, `create failed and left: ${left.join('; ')}`);
 }
 
 /** What the host cannot do is no fault of the runtime. */

@@ -2,9 +2,9 @@
  * The runtime under test, by its command line only: create, start, state, kill, delete, and features where a case says so.
  * Output goes to files, not pipes: a container keeps them open.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Outcome {
@@ -21,6 +21,16 @@ export interface Runtime {
 
 /** Milliseconds; an emulated processor is some twenty times slower. */
 export const DEADLINE = 1000 * Number(process.env['CONFORMANCE_DEADLINE'] ?? 30);
+
+/** The first line of --version, which is no part of the specification: the name alone where there is none. */
+export function versionOf(path: string): string {
+  const { stdout } = spawnSync(path, ['--version'], {
+    encoding: 'utf8',
+    timeout: DEADLINE,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  return stdout?.trim().split('\n')[0] || basename(path);
+}
 
 let calls = 0;
 
@@ -57,8 +67,8 @@ async function ended(child: ChildProcess): Promise<number> {
 }
 
 /** False when the condition does not come true within the time. */
-export async function eventually(condition: () => boolean, deadline = DEADLINE): Promise<boolean> {
-  for (const end = Date.now() + deadline; Date.now() < end; await sleep(4)) if (condition()) return true;
+export async function eventually(condition: () => boolean, deadline = DEADLINE, pause = 4): Promise<boolean> {
+  for (const end = Date.now() + deadline; Date.now() < end; await sleep(pause)) if (condition()) return true;
   return condition();
 }
 

@@ -1,10 +1,11 @@
 /**
- * Runs the cases that each mutant is to be caught by, and says which mutants were not: no case failed that names the broken
- * requirement. A suite that lets a mutant live has a hole.
+ * Runs the cases that each mutant is to be caught by, up to the first that does, some mutants at a time, and says which were
+ * not caught: no case failed that names the broken requirement. A suite that lets a mutant live has a hole.
  */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Result } from '../harness/model.js';
 import { ALL_CASES, collect, type SuiteOptions } from '../main.js';
 import { MUTANTS } from './index.js';
 import type { Mutant } from './mutant.js';
@@ -31,11 +32,15 @@ export async function runMutants(options: MutantOptions, names: readonly string[
   const chosen = MUTANTS.filter(({ name }) => names.length === 0 || names.includes(name));
   const results: MutantResult[] = [];
   try {
-    for (const mutant of chosen) {
-      const result = await runMutant(directory, mutant, options);
-      options.onResult?.(result);
-      results.push(result);
-    }
+    const queue = [...chosen];
+    const worker = async (): Promise<void> => {
+      for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
+        const result = await runMutant(directory, mutant, options);
+        options.onResult?.(result);
+        results.push(result);
+      }
+    };
+    await Promise.all(Array.from({ length: Number(options.jobs) }, worker));
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
@@ -55,9 +60,10 @@ async function runMutant(directory: string, mutant: Mutant, options: MutantOptio
   const command = [process.execPath, options.wrapper, mutant.name, options.runtime].map(quote).join(' ');
   writeFileSync(path, `#!/bin/sh\nexec ${command} "$@"\n`);
   chmodSync(path, 0o755);
-  const results = await collect({ ...options, runtime: path, filter: casesFor(mutant) });
+  const catches = ({ status, requirement }: Result): boolean => status === 'failed' && requirement === mutant.breaks;
+  const results = await collect({ ...options, runtime: path, filter: casesFor(mutant), jobs: '1' }, catches);
   const failed = results.filter(({ status }) => status === 'failed');
-  const caught = failed.find(({ requirement }) => requirement === mutant.breaks);
+  const caught = failed.find(catches);
   const { name, breaks } = mutant;
   const ran = results.filter(({ status }) => status !== 'skipped').length;
   return {

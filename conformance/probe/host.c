@@ -83,7 +83,7 @@ int hook_main(int argc, char **argv, char **env)
 	if (argc < 4 || log_call(argv[2], argv[3], argv, env, input) != 0)
 		return 7;
 	if (argc > 4 && strcmp(argv[4], "hang") == 0)
-		sleep(12);
+		sleep(20);
 	return argc > 4 && strcmp(argv[4], "fail") == 0 ? 3 : 0;
 }
 

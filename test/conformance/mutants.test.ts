@@ -5,14 +5,12 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import t from 'tap';
 import { runMutants } from '../../conformance/mutants/run.js';
-import { needRoot, skipUnless } from '../helpers/host.js';
+import { needRoot } from '../helpers/host.js';
 import { REPO } from '../helpers/runtime.js';
 
 t.setTimeout(30 * 60_000);
 
-const alone = process.env['TSRUN_CONFORMANCE'] === 'own' ? 'takes its time: npm test -- conformance' : false;
-
-t.test('no mutant lives', { skip: skipUnless(alone, needRoot()) }, async (t) => {
+t.test('no mutant lives', { skip: needRoot() }, async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'tsrun-mutants-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   const wrapper = join(directory, 'wrapper.cjs');
@@ -22,7 +20,7 @@ t.test('no mutant lives', { skip: skipUnless(alone, needRoot()) }, async (t) => 
   });
   const results = await runMutants({
     ...{ runtime: join(REPO, 'bin/tsrun'), wrapper, probe: join(REPO, 'build/Release/conformance-probe') },
-    ...{ 'global-args': '--root {root}', jobs: '2' },
+    ...{ 'global-args': '--root {root}', jobs: '4' },
   });
   for (const { name, breaks, caught, detail } of results) t.ok(caught, `${name} breaks ${breaks}: ${caught ?? detail}`);
 });

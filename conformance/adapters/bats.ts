@@ -1,0 +1,100 @@
+/**
+ * runc's bats suite: shell tests of its command line. It calls $RUNC, downloads root file systems unless they are there, asks
+ * Go for the architecture, and some tests want a controlling terminal. So it runs from a copy that has the images, with a
+ * stand-in for go, below script(1).
+ */
+import { spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { needProblem } from '../harness/host.js';
+import { readText } from '../harness/lab.js';
+import { type Adapter, type AdapterOptions, absent, runProgram } from './adapter.js';
+import { resultsOf } from './tap.js';
+
+const TESTS = 'tests/integration';
+/** Go's words for what uname says. */
+const ARCHITECTURES: { readonly [machine: string]: string } = {
+  x64: 'amd64',
+  arm64: 'arm64',
+  ppc64: 'ppc64le',
+  s390x: 's390x',
+};
+const ARCHITECTURE = ARCHITECTURES[process.arch] ?? process.arch;
+/** A test's files are many; what one test leaves behind is told by the next, so each file has its own directory. */
+const COMMANDS = ['bats', 'jq', 'script', 'tar', 'busybox'];
+
+export const bats: Adapter = {
+  place:
+    'the directory of runc\'s sources after "make test-binaries" (1.1: "make recvtty sd-helper seccompagent"), with root file ' +
+    'systems of your choice in tests/integration/testdata, or without: then busybox is used',
+  missing: ({ place }) =>
+    absent([join(place, TESTS, 'helpers.bash')], 'not the sources of runc') ??
+    COMMANDS.map((name) => needProblem(`command:${name}`)).find((problem) => problem !== undefined),
+  async *run(options) {
+    const { runtime, dir, wants, timeout } = options;
+    const copy = copySuite(options);
+    const bin = fakeGo(dir);
+    const files = readdirSync(join(copy, TESTS)).filter((name) => name.endsWith('.bats'));
+    for (const file of files.filter((name) => wants(name.replace(/\.bats$/, '')))) {
+      const temporary = join(dir, `tmp-${file}`);
+      mkdirSync(temporary);
+      const env = {
+        ...process.env,
+        RUNC: runtime,
+        PATH: `${bin}:${process.env['PATH']}`,
+        TMPDIR: temporary,
+        TERM: 'xterm',
+      };
+      const output = join(dir, `${file}.tap`);
+      const command = `bats --tap '${join(copy, TESTS, file)}' >'${output}' 2>'${output}.err'`;
+      const ended = await runProgram(['script', '--quiet', '--return', '--command', command, '/dev/null'], {
+        ...{ cwd: copy, env, seconds: timeout },
+      });
+      yield* resultsOf(file.replace(/\.bats$/, ''), {
+        ...ended,
+        stdout: readText(output),
+        stderr: readText(`${output}.err`),
+      });
+    }
+  },
+};
+
+/** The tests and their helper programs only; a suite is left as it was found. */
+function copySuite({ place, dir }: AdapterOptions): string {
+  const copy = join(dir, 'suite');
+  for (const part of [TESTS, 'tests/cmd', 'contrib/cmd', 'script'])
+    if (existsSync(join(place, part))) cpSync(join(place, part), join(copy, part), { recursive: true });
+  const data = join(copy, TESTS, 'testdata');
+  for (const name of ['busybox', 'debian']) {
+    const image = join(data, `${name}-${ARCHITECTURE}.tar.xz`);
+    if (!existsSync(image)) makeImage(image, join(dir, `${name}-rootfs`));
+  }
+  return copy;
+}
+
+const FILES = {
+  'etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n',
+  'etc/group': 'root:x:0:\nnogroup:x:65534:\n',
+};
+
+/** busybox(1), in the place of the images that the suite would download. */
+function makeImage(image: string, tree: string): void {
+  for (const name of ['bin', 'sbin', 'usr/bin', 'usr/sbin', 'etc', 'root', 'dev', 'proc', 'sys', 'tmp', 'var', 'home'])
+    mkdirSync(join(tree, name), { recursive: true });
+  chmodSync(join(tree, 'tmp'), 0o1777);
+  for (const [name, text] of Object.entries(FILES)) writeFileSync(join(tree, name), text);
+  must('sh', ['-c', 'cp "$(command -v busybox)" "$1/bin/busybox" && "$1/bin/busybox" --install "$1/bin"', 'sh', tree]);
+  must('tar', ['-C', tree, '-cJf', image, '.']);
+}
+
+function fakeGo(dir: string): string {
+  const path = join(dir, 'bin/go');
+  mkdirSync(dirname(path));
+  writeFileSync(path, `#!/bin/sh\n[ "$1 $2" = "env GOARCH" ] && echo ${ARCHITECTURE}\n`, { mode: 0o755 });
+  return dirname(path);
+}
+
+function must(command: string, args: readonly string[]): void {
+  const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8' });
+  if (error !== undefined || status !== 0) throw new Error(`${command}: ${error?.message ?? stderr}`);
+}

@@ -1,0 +1,51 @@
+/** The suites of others, by the names of --suite. */
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Result } from '../harness/model.js';
+import type { Adapter } from './adapter.js';
+import { bats } from './bats.js';
+import { critest } from './critest.js';
+import { crun } from './crun.js';
+import { runtimeTools } from './runtime-tools.js';
+
+export const ADAPTERS: { readonly [name: string]: Adapter } = {
+  'runtime-tools': runtimeTools,
+  'runc-bats': bats,
+  'crun-python': crun,
+  critest,
+};
+
+export interface SuiteRequest {
+  readonly adapter: Adapter;
+  readonly place: string;
+}
+
+/** "NAME=PATH"; a string says what is wrong with it. */
+export function parseSuite(text: string): SuiteRequest | string {
+  const [name = '', ...rest] = text.split('=');
+  const adapter = Object.hasOwn(ADAPTERS, name) ? ADAPTERS[name] : undefined;
+  if (adapter === undefined) return `'${name}' is none of ${Object.keys(ADAPTERS).join(', ')}`;
+  const place = rest.join('=');
+  if (place === '') return `${name} needs its path: --suite ${name}=PATH (${adapter.place})`;
+  if (!existsSync(place)) return `${place} does not exist: ${name} wants ${adapter.place}`;
+  return { adapter, place: resolve(place) };
+}
+
+/** Throws when something is missing to run it. */
+export async function runSuiteOfOthers(
+  { adapter, place }: SuiteRequest,
+  options: { readonly runtime: string; readonly wants: (name: string) => boolean; readonly timeout: number },
+): Promise<readonly Result[]> {
+  const dir = mkdtempSync(join(tmpdir(), 'conform-suite-'));
+  chmodSync(dir, 0o755);
+  const results: Result[] = [];
+  try {
+    const missing = adapter.missing({ ...options, place, dir });
+    if (missing !== undefined) throw new Error(missing);
+    for await (const result of adapter.run({ ...options, place, dir })) results.push(result);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+  return results;
+}
