@@ -134,7 +134,8 @@ const PROBLEMS: { readonly [P in Exclude<ProblemName, 'NONE' | 'SYSCALL'>]: Word
   NOT_RUNNING: state(refusal),
   NOT_CREATED: state(refusal),
   STILL_RUNNING: state(
-    (f) => (f.verb === 'delete' ? `cannot delete container that is not stopped: ${detail(f)}` : 'container still running'),
+    (f) =>
+      f.verb === 'delete' ? `cannot delete container that is not stopped: ${detail(f)}` : 'container still running',
     'stop it first (tsrun kill ID KILL) or use --force',
   ),
   STOPPED: state(refusal),
