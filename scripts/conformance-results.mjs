@@ -2,8 +2,17 @@
 // writes conformance/RESULTS.md.
 //   npm run conformance:results -- [--on host,uml,qemu] [--runtime tsrun,runc,crun] [--filter TEXT]... [--write]
 // Reports are kept in build/conformance: the table is made of all that are there, so a part can be run again by itself;
-// --write runs nothing. A report of an older set of cases is refused.
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+// with --filter its cases replace those of the report that is there, and --write runs nothing. A report of an older set of cases is refused.
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +28,7 @@ const RUNTIMES = { tsrun: join(ROOT, 'bin/tsrun'), runc: 'runc', crun: 'crun' };
 const DEADLINES = { host: 30, uml: 60, qemu: 120 };
 const HOURS = 3;
 const ABOUT = {
-  host: 'crun, which refuses that layout, in a mount namespace with cgroup v2 alone, where no controller is (`--cgroup2-only`)',
+  host: 'controllers are bound to cgroup v1; crun, which refuses that, in a mount namespace with cgroup v2 alone, which has hardly any controller here (`--cgroup2-only`)',
   uml: 'user-mode Linux, one processor',
   qemu: 'a Debian with systemd in QEMU',
 };
@@ -56,15 +65,25 @@ async function report(place, runtime) {
   try {
     if (place === 'host') onHost(runtime, [...options, '--output', join(directory, 'report')]);
     else await inVm(place, directory, [...options, '--output', '/mnt/report']);
-    const text = readFileSync(join(directory, 'report'), 'utf8');
-    writeFileSync(join(REPORTS, 'new'), JSON.stringify({ ...JSON.parse(text), runtime, place }));
-    renameSync(join(REPORTS, 'new'), join(REPORTS, `${place}-${runtime}.json`));
+    const file = join(REPORTS, `${place}-${runtime}.json`);
+    const made = { ...JSON.parse(readFileSync(join(directory, 'report'), 'utf8')), runtime, place };
+    const known = filters.length > 0 && existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined;
+    writeFileSync(join(REPORTS, 'new'), JSON.stringify(known ? replaceCases(known, made) : made));
+    renameSync(join(REPORTS, 'new'), file);
   } catch (error) {
     process.stdout.write(`no report: ${error.message}\n`);
     process.exitCode = 1;
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** The cases that were run again take the place of what was known of them. */
+function replaceCases(known, made) {
+  const again = new Map(made.results.map((result) => [result.id, result]));
+  const results = known.results.map((result) => again.get(result.id) ?? result);
+  const count = (status) => results.filter((result) => result.status === status).length;
+  return { ...known, results, passed: count('passed'), failed: count('failed'), skipped: count('skipped') };
 }
 
 function onHost(runtime, options) {

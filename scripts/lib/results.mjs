@@ -13,12 +13,14 @@ const row = (cells) => `| ${cells.join(' | ')} |`;
  */
 export function printResults(reports, deviations, cases) {
   const names = [...new Set(reports.map(({ name }) => name))];
-  const places = new Map(reports.map(({ place, host, about }) => [place, { host, about }]));
+  const places = new Map(reports.map(({ place, host, about }) => [place, { host: host.replace(/,.*/, ''), about }]));
   return [
     ...['# Results', '', '<!-- generated: npm run conformance:results -->', ''],
     'How many cases each runtime passes on each kernel, where it deviates from the specification, and why. A case is skipped',
     'where the host cannot show it.',
     ...['', ...totals(reports, cases), ''],
+    'Times are those of the machine that ran it, whatever else it did.',
+    '',
     ...[...places].map(([place, { host, about }]) => `- **${place}**: ${host}${about ? `; ${about}` : ''}`),
     ...['', '## By section of the specification', '', 'Passed of those that ran.', '', ...sections(reports)],
     ...names.flatMap((name) => ['', `## Deviations of ${name}`, '', ...rowsOf(name, reports, deviations[name] ?? [])]),
