@@ -15,6 +15,7 @@ import { signalName } from '../util/signals.js';
 import { type Answer, decodeAnswer } from './channel.js';
 import { describeNote, type FailureContext, toError, withoutVerdict } from './failure.js';
 import { preservedFds } from './fds.js';
+import { MONITOR_PATH, type Monitor, monitorArgv, monitorFailure } from './monitor.js';
 import type { Trace } from './trace.js';
 
 export type Verb =
@@ -56,6 +57,8 @@ export interface Call {
   readonly trace?: { readonly fd: number; readonly spans: Trace } | undefined;
   /** Keep what the verb prints instead of passing it to our stdout. */
   readonly capture?: boolean;
+  /** The executor runs below it, and what it makes stays there. */
+  readonly monitor?: Monitor;
 }
 
 /** Descriptors of this process. They may be closed as soon as the use case has returned its promise. */
@@ -119,9 +122,12 @@ function encode({ trace }: Call, plan: Plan): Uint8Array {
 }
 
 async function spawn(call: Call, channel: Channel): Promise<Ended> {
-  const path = executorPath();
+  const executor = executorPath();
   const { fds, flags } = inherit(call, channel);
-  const argv = [EXECUTOR, call.verb, '--root', call.root, '--id', call.id, ...flags, ...(call.flags ?? [])];
+  const words = [call.verb, '--root', call.root, '--id', call.id, ...flags, ...(call.flags ?? [])];
+  const { monitor } = call;
+  const path = monitor === undefined ? executor : MONITOR_PATH;
+  const argv = monitor === undefined ? [EXECUTOR, ...words] : [...monitorArgv(monitor), '--', executor, ...words];
   const limit = call.openFiles === undefined ? {} : { openFiles: call.openFiles };
   try {
     const [, status, signal] = await addon().spawn({ path, argv, env: [], fds, cwd: call.cwd ?? '/', ...limit });
@@ -150,11 +156,19 @@ export async function callExecutor(call: Call, context: FailureContext, warn: Wa
     const output = call.capture === true ? memfd('tsrun-output') : undefined;
     const status = memfd('tsrun-status');
     const ended = await spawn(call, { plan, status, output });
-    const pid = judge(decodeAnswer(readAll(status)), ended, context, warn);
+    const answer = decodeAnswer(readAll(status));
+    if (call.monitor !== undefined) checkMonitor(answer, ended, call.monitor);
+    const pid = judge(answer, ended, context, warn);
     return { pid, stdout: output === undefined ? Buffer.alloc(0) : readAll(output) };
   } finally {
     for (const fd of fds) closeSync(fd);
   }
+}
+
+/** What the executor has to say counts more. */
+function checkMonitor({ verdict }: Answer, { status }: Ended, monitor: Monitor): void {
+  const silent = verdict === undefined || verdict.problem === 'NONE';
+  if (silent && status !== 0) throw monitorFailure(monitor);
 }
 
 /** The same for a verb that the launcher has run. */

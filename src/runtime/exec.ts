@@ -44,7 +44,7 @@ function processDocument(container: Container, process: ExecRequest['process']):
   throw new UsageError('the container has no process to take over settings from: use --process', '--process');
 }
 
-function readProcess(runtime: Runtime, document: SourceDocument): ValidProcess {
+export function readProcess(runtime: Runtime, document: SourceDocument): ValidProcess {
   const { value, warnings } = validateProcess(document);
   for (const issue of warnings) runtime.warn(formatIssue(issue, document.name), issue);
   return value;
@@ -52,7 +52,7 @@ function readProcess(runtime: Runtime, document: SourceDocument): ValidProcess {
 
 type Wanted = Pick<ExecRequest, 'pidfdSocket' | 'cgroup'> & { readonly process: ValidProcess };
 
-function compile(runtime: Runtime, container: Container, document: SourceDocument, wanted: Wanted): Plan {
+export function compileProcess(runtime: Runtime, container: Container, document: SourceDocument, wanted: Wanted): Plan {
   const { process, pidfdSocket, cgroup } = wanted;
   const target = { ...container, pidfdSocket, subCgroups: readSubCgroups(cgroup, container.cgroups) };
   const compiled = withPositions(document, () =>
@@ -74,7 +74,7 @@ export async function execInContainer(runtime: Runtime, request: ExecRequest): P
   const process = readProcess(runtime, document);
   const console = await openConsole({ terminal: process.terminal === true, detach, socket: request.consoleSocket });
   const plan = traced(runtime, 'compile', () =>
-    compile(runtime, container, document, { ...request, process: sized(process, console) }),
+    compileProcess(runtime, container, document, { ...request, process: sized(process, console) }),
   );
   if (!detach) adoptOrphans();
   const { pid } = await runVerb(runtime, {

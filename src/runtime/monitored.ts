@@ -1,0 +1,46 @@
+/**
+ * The use cases of a process that serves many containers and may be killed while they run: create and exec below a
+ * monitor (docs/adr/0011), and the other verbs without blocking.
+ */
+import type { Monitor } from '../exec/monitor.js';
+import type { Process } from '../spec/types.gen.js';
+import { documentOf } from '../spec/read.js';
+import type { ContainerId } from '../state/container-id.js';
+import { readBundle } from './bundle.js';
+import { readContainer } from './container.js';
+import { compileBundle } from './create.js';
+import { compileProcess, readProcess } from './exec.js';
+import { type Runtime, runMonitored, startVerb, type VerbCall } from './runtime.js';
+
+export type { Monitor, MonitorLog } from '../exec/monitor.js';
+
+/** bundle: absolute path. The pid of the first process, which waits for start. */
+export async function createMonitored(
+  runtime: Runtime,
+  id: ContainerId,
+  bundlePath: string,
+  monitor: Monitor,
+): Promise<number> {
+  const bundle = readBundle(runtime, bundlePath);
+  const plan = compileBundle(runtime, bundle, { noPivot: false, noNewKeyring: false, systemd: null });
+  return runMonitored(runtime, { verb: 'create', id, cwd: bundle.path, plan }, monitor);
+}
+
+/** The pid of the program. Throws SpecError, StateError, ExecError. */
+export async function execMonitored(
+  runtime: Runtime,
+  id: ContainerId,
+  process: Process,
+  monitor: Monitor,
+): Promise<number> {
+  const container = readContainer(runtime, id);
+  const document = documentOf(process, 'process');
+  const valid = readProcess(runtime, document);
+  const plan = compileProcess(runtime, container, document, { process: valid, pidfdSocket: undefined, cgroup: [] });
+  return runMonitored(runtime, { verb: 'exec', id, plan }, monitor);
+}
+
+/** Runs a verb that needs no plan, as runVerb does, while others are served. */
+export async function runVerbAside(runtime: Runtime, call: VerbCall): Promise<void> {
+  await startVerb(runtime, call)();
+}
