@@ -62,12 +62,21 @@ static void greet(struct loop *loop, struct client *client)
 
 	switch (client->hello[0]) {
 	case 'A':
+		loop->awaited = 0;
+		client_send(client, answer, 1);
+		return;
+	case 'K':
+		program_kill(&loop->program, client->hello[1]);
+		client->closing = true;
+		client_send(client, answer, 1);
+		client_flush(client);
+		return;
 	case 'W':
 		client_send(client, answer, 1);
 		return;
 	case 'R':
-		answer[1] = (uint8_t)program_resize(&loop->program, read_u16(client->hello + 4),
-			read_u16(client->hello + 6));
+		answer[1] = (uint8_t)program_resize(
+			&loop->program, read_u16(client->hello + 4), read_u16(client->hello + 6));
 		client->greeted = 0;
 		client_send(client, answer, 2);
 		return;
@@ -92,8 +101,8 @@ static void read_hello(struct loop *loop, struct client *client)
 }
 
 /*
- * The end of a client's input is that of the program's with StdinOnce, but not of a terminal: there the one who attaches
- * next goes on.
+ * The end of a client's input is that of the program's with StdinOnce, but not of a terminal: there the one who
+ * attaches next goes on.
  */
 static void end_input(struct loop *loop, struct client *client)
 {

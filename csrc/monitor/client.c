@@ -29,7 +29,7 @@ void client_drop(struct client *client)
 
 static void send_parts(struct client *client, struct iovec *parts, int count)
 {
-	const struct msghdr message = { .msg_iov = parts, .msg_iovlen = count };
+	const struct msghdr message = { .msg_iov = parts, .msg_iovlen = count == 2 ? 2 : 1 };
 	ssize_t sent = 0;
 
 	if (client->queue.length == 0) {

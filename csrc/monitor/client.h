@@ -4,8 +4,10 @@
  *
  *   'A' flags 0 0 0 0 0 0    attach: the container's output comes, framed or raw; what the client sends is stdin
  *   'W' 0 …                  wait: the exit record comes, then the end
- *   'R' 0 0 0 rows columns   u16 little endian: the terminal's size, for which the answer is 'R' and a byte: 0 or errno.
- *                            Any number of them, one after the other
+ *   'R' 0 0 0 rows columns   u16 little endian: the terminal's size, for which the answer is 'R' and a byte: 0 or
+ * errno. Any number of them, one after the other
+ *
+ *   'K' signal 0 …           kill the program, if it has not ended: answered and then closed
  *
  * A reader that is slow: with CLIENT_HOLD (who was there before the program started, a pipeline as a rule) the
  * container waits for it as for the reader of a pipe, but for STALL_MS at most in which it takes nothing; any other is
@@ -38,7 +40,7 @@ struct client {
 	uint8_t hello[CLIENT_HELLO];
 	size_t greeted; /* bytes of it that have come */
 	bool input_ended;
-	bool gone; /* reads no more; what it has sent may still be on its way */
+	bool gone;    /* reads no more; what it has sent may still be on its way */
 	bool closing; /* when its queue is empty */
 	struct queue queue;
 	int64_t progress; /* milliseconds of CLOCK_MONOTONIC: when it last took something, or did not need to */

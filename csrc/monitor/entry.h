@@ -1,6 +1,6 @@
 /*
- * One entry of a log: a line of the program with its line end, or a part of a line that is longer than ENTRY_MAX or that
- * no line end ended. Two forms:
+ * One entry of a log: a line of the program with its line end, or a part of a line that is longer than ENTRY_MAX or
+ * that no line end ended. Two forms:
  *
  *   json-file   {"log":"…","stream":"stdout","attrs":{…},"time":"…"}\n, as dockerd writes it: what is no UTF-8
  *               becomes U+FFFD
@@ -19,7 +19,7 @@
 #define LOCAL_HEADER  16
 #define LOCAL_TRAILER 4
 /* A byte becomes six at most: \u0000. */
-#define JSON_SIZE(length, attributes) ((length) * 6 + (attributes) + 128)
+#define JSON_SIZE(length, attributes) ((length)*6 + (attributes) + 128)
 
 enum stream { STREAM_STDOUT = 1, STREAM_STDERR = 2 };
 

@@ -54,8 +54,8 @@ static size_t encode(const struct log *log, const struct batch *batch, const str
 {
 	char *at = batch->bytes + batch->size;
 
-	return batch == &json_batch ? entry_json(entry, log->options->attributes, at) :
-				      entry_local(entry, (uint8_t *)at);
+	return batch == &json_batch ? entry_json(entry, log->options->attributes, at)
+				    : entry_local(entry, (uint8_t *)at);
 }
 
 static void flush(struct log *log, struct logfile *file, struct batch *batch);
@@ -76,6 +76,7 @@ static void confess(struct log *log, struct logfile *file, struct batch *batch)
 	uint64_t lost = file->lost;
 
 	file->lost = 0;
+	batch->size = 0;
 	entry.length = (size_t)snprintf(text, sizeof(text), "tsrun: %llu log entries were lost here: %s",
 		(unsigned long long)lost, strerror(file->error));
 	batch->size = encode(log, batch, &entry);
@@ -156,4 +157,8 @@ void log_close(struct log *log)
 		logfile_close(&log->json_file);
 	if (log->local)
 		logfile_close(&log->local_file);
+	free(json_batch.bytes);
+	free(local_batch.bytes);
+	json_batch.bytes = NULL;
+	local_batch.bytes = NULL;
 }

@@ -1,6 +1,6 @@
 /*
- * A file that a log goes to. At max_size it becomes PATH.1, which was PATH.1 becomes PATH.2, up to PATH.(max_files-1). A
- * write that fails (a full disk) leaves no half entry, is counted, and never stops the container.
+ * A file that a log goes to. At max_size it becomes PATH.1, which was PATH.1 becomes PATH.2, up to PATH.(max_files-1).
+ * A write that fails (a full disk) leaves no half entry, is counted, and never stops the container.
  */
 #ifndef TSRUN_MONITOR_LOGFILE_H
 #define TSRUN_MONITOR_LOGFILE_H

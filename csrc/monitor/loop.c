@@ -87,7 +87,7 @@ static void take_signals(struct loop *loop)
 
 static bool is_held(struct loop *loop)
 {
-	bool held = false;
+	bool held = loop->awaited > client_clock();
 
 	for (int i = 0; i < CLIENTS_MAX; i++)
 		held |= client_holds(&loop->clients[i]);
@@ -121,10 +121,9 @@ static void tell_end(struct loop *loop)
 
 static bool is_drained(const struct loop *loop)
 {
-	if (loop->ended == 0)
+	if (loop->ended == 0 || loop->awaited > client_clock())
 		return false;
-	return (loop->program.output[0] < 0 && loop->program.output[1] < 0) ||
-	       client_clock() - loop->ended > DRAIN_MS;
+	return (loop->program.output[0] < 0 && loop->program.output[1] < 0) || client_clock() - loop->ended > DRAIN_MS;
 }
 
 /* What there is to wait for. The timeout in milliseconds. */
@@ -162,6 +161,8 @@ void loop_run(struct loop *loop)
 {
 	struct pollfd fds[POLL_CLIENTS + CLIENTS_MAX];
 
+	if (loop->options->await_client)
+		loop->awaited = client_clock() + AWAIT_MS;
 	/* It may have ended while the executor was waited for. */
 	take_signals(loop);
 	while (!is_done(loop)) {

@@ -10,6 +10,7 @@
 #define DRAIN_MS 2000
 /* How long a client may take nothing of the last output before the monitor ends. */
 #define LINGER_MS 600000
+#define AWAIT_MS  10000
 
 struct loop {
 	const struct options *options;
@@ -22,6 +23,7 @@ struct loop {
 	char input[16384];
 	size_t input_at, input_length;
 	bool input_ends; /* close it when that is written */
+	int64_t awaited; /* client_clock() until which the first client is waited for, or 0 */
 	int64_t ended;	 /* client_clock() when the program had ended, or 0 */
 	bool recorded;
 };

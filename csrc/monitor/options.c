@@ -20,6 +20,7 @@ static const struct flag FLAGS[] = {
 	{ "--open-stdin", SWITCH, offsetof(struct options, open_stdin) },
 	{ "--stdin-once", SWITCH, offsetof(struct options, stdin_once) },
 	{ "--terminal", SWITCH, offsetof(struct options, terminal) },
+	{ "--await-client", SWITCH, offsetof(struct options, await_client) },
 	{ "--log-json", TEXT, offsetof(struct options, log_json) },
 	{ "--log-local", TEXT, offsetof(struct options, log_local) },
 	{ "--log-journal", TEXT, offsetof(struct options, log_journal) },

@@ -197,6 +197,12 @@ void program_reap(struct program *program)
 	}
 }
 
+void program_kill(const struct program *program, int signal)
+{
+	if (!program->ended)
+		(void)kill(program->pid, signal);
+}
+
 int program_resize(const struct program *program, unsigned short rows, unsigned short columns)
 {
 	const struct winsize size = { .ws_row = rows, .ws_col = columns };

@@ -18,11 +18,17 @@ struct program {
 	int status; /* of waitpid(2) */
 };
 
-/* Makes the streams and runs the executor to its end. Its exit status; 0 means that there is a program. */
+/*
+ * Makes the streams, runs the executor to its end and tells the daemon: "STATUS PID\n" on report_fd. 0, or -1 when
+ * there is no program.
+ */
 int program_create(const struct options *options, struct program *ret_program);
 
 /* Reaps all that has ended. */
 void program_reap(struct program *program);
+
+/* Nothing if it has ended: its number may be another's by now. */
+void program_kill(const struct program *program, int signal);
 
 /* The terminal's size. 0, or errno. */
 int program_resize(const struct program *program, unsigned short rows, unsigned short columns);
