@@ -1,0 +1,110 @@
+/**
+ * create: a request and an image become a record, then a snapshot. The record is there first, as one that is to be
+ * removed, so that of a daemon that is killed here nothing stays (recover.ts).
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { unpackImage } from '../../bundle/run.js';
+import { TsrunError } from '../../errors.js';
+import { type Image, readImage } from '../../image/image.js';
+import type { ContentStore } from '../../image/store.js';
+import type { Snapshotter } from '../../snapshot/snapshotter.js';
+import { plain } from '../../util/quote.js';
+import type { ContainerCreate } from '../api/types.gen.js';
+import { notFound } from '../http/api-error.js';
+import type { ApiVersion } from '../http/api-version.js';
+import type { Actors } from './actors.js';
+import type { Container } from './container.js';
+import { checkLogConfig } from './log-config.js';
+import { containerOptions, type Defaults } from './options/index.js';
+import { mountPoints } from './options/mounts.js';
+import { checkName, makeUpName } from './options/name.js';
+import { CREATED, type ContainerRecord } from './record.js';
+import { finishRemoval } from './remove.js';
+import { now } from './times.js';
+
+export interface CreateDeps {
+  readonly actors: Actors;
+  readonly content: ContentStore;
+  readonly snapshots: Snapshotter;
+  readonly defaults: Defaults;
+  readonly records: {
+    /** Throws ApiError 409 for a name that is taken. */
+    add(record: ContainerRecord): Promise<void>;
+    checkName(name: string): void;
+  };
+}
+
+export interface Created {
+  readonly container: Container;
+  readonly warnings: readonly string[];
+}
+
+const MOST_NAMES = 8;
+
+/** name: as the client wrote it; undefined: one is made up. Throws ApiError, TsrunError REQUEST_INVALID. */
+export async function createContainer(
+  deps: CreateDeps,
+  body: ContainerCreate,
+  asked: string | undefined,
+  version: ApiVersion,
+): Promise<Created> {
+  const name = asked === undefined ? freeName(deps) : checkName(asked);
+  deps.records.checkName(name); // before the image: nobody pulls for a name that is taken
+  const reference = body.Image ?? '';
+  const image = imageOf(deps.content, reference);
+  const { config, hostConfig, networks, warnings } = containerOptions(body, image.config, version, deps.defaults);
+  checkLogConfig(hostConfig.LogConfig);
+  const record: ContainerRecord = {
+    id: randomBytes(32).toString('hex'),
+    ...{ name, config, hostConfig, networks },
+    created: now(),
+    image: { reference, id: image.id, manifest: image.descriptor.digest },
+    endpoints: {},
+    mounts: mountPoints(config, hostConfig),
+    state: { ...CREATED, status: 'removing' },
+    ...{ restartCount: 0, stoppedByUser: false, starts: 0 },
+  };
+  await deps.records.add(record);
+  const container = deps.actors.of(record);
+  await container.mutex.run(() => fill(deps, container, image));
+  return { container, warnings };
+}
+
+function freeName({ records }: CreateDeps): string {
+  for (let attempt = 0; ; attempt++) {
+    const name = makeUpName(attempt);
+    try {
+      records.checkName(name);
+      return name;
+    } catch (error) {
+      if (attempt >= MOST_NAMES) throw error;
+    }
+  }
+}
+
+/** Clients pull when they read these words. */
+function imageOf(content: ContentStore, reference: string): Image {
+  try {
+    return readImage(content, content.resolve(reference));
+  } catch (error) {
+    if (!(error instanceof TsrunError) || error.code !== 'IMAGE_NOT_FOUND') throw error;
+    const tagged = /[:@][^/]+$/.test(reference) ? reference : `${reference}:latest`;
+    throw notFound(`No such image: ${plain(tagged)}`, error);
+  }
+}
+
+async function fill({ content, snapshots }: CreateDeps, container: Container, image: Image): Promise<void> {
+  const { id, needs } = container;
+  try {
+    const parent = await unpackImage(content, snapshots.store, image, needs.warn);
+    await snapshots.prepare({ key: id, parent, image: image.descriptor.digest });
+    mkdirSync(join(needs.directory, id, 'rootfs'), { recursive: true, mode: 0o710 });
+    container.become({ status: 'created' });
+  } catch (error) {
+    await finishRemoval(container, true).catch((second: unknown) => needs.warn(`undo of a create: ${String(second)}`));
+    throw error;
+  }
+  container.happened('create');
+}

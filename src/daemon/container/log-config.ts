@@ -1,0 +1,152 @@
+/**
+ * HostConfig.LogConfig as what the monitor is told. Logs are bounded unless somebody asks otherwise: 20 MB in each of
+ * five files, where dockerd's json-file grows for ever.
+ *
+ * Pure, but for the look whether journald is there.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { MonitorLog } from '../../runtime/monitored.js';
+import { quote } from '../../util/quote.js';
+import type { LogConfig } from '../api/types.gen.js';
+import { badRequest } from '../http/api-error.js';
+import type { ContainerRecord } from './record.js';
+
+const JOURNAL_SOCKET = '/run/systemd/journal/socket';
+const DRIVERS: { readonly [name: string]: readonly string[] } = {
+  'json-file': ['max-size', 'max-file', 'compress', 'labels', 'labels-regex', 'env', 'env-regex', 'tag', 'mode', 'max-buffer-size'],
+  local: ['max-size', 'max-file', 'compress', 'mode', 'max-buffer-size'],
+  journald: ['labels', 'labels-regex', 'env', 'env-regex', 'tag', 'mode', 'max-buffer-size'],
+  none: ['mode', 'max-buffer-size'],
+};
+const DEFAULT_SIZE = 20_000_000;
+const DEFAULT_FILES = 5;
+const UNITS: { readonly [unit: string]: number } = { '': 1, b: 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
+
+export const driverOf = (config: LogConfig | undefined): string => config?.Type || 'json-file';
+
+/** Throws ApiError 400, in dockerd's words where it has some. */
+export function checkLogConfig(config: LogConfig | undefined): void {
+  const driver = driverOf(config);
+  const known = DRIVERS[driver];
+  if (known === undefined)
+    throw badRequest(`logger: no log driver named ${quote(driver, 64)} is registered: json-file, local, journald and none are`);
+  if (driver === 'journald' && !existsSync(JOURNAL_SOCKET))
+    throw badRequest(`journald is not running on this host: there is no ${JOURNAL_SOCKET}`);
+  const options = config?.Config ?? {};
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw badRequest(`unknown log opt ${quote(name, 64)} for ${driver} log driver`);
+  }
+  sizeOf(options['max-size']);
+  filesOf(options['max-file']);
+}
+
+/** As go-units has it: decimal. -1: no limit. */
+function sizeOf(text: string | undefined): number {
+  if (text === undefined || text === '') return DEFAULT_SIZE;
+  if (text === '-1') return 0;
+  const match = /^(\d+(?:\.\d+)?)\s?([kmgt]?)i?b?$/i.exec(text);
+  const size = Math.floor(Number(match?.[1]) * (UNITS[(match?.[2] ?? '').toLowerCase()] ?? Number.NaN));
+  if (size > 0 && size <= Number.MAX_SAFE_INTEGER) return size;
+  throw badRequest(`invalid log opt max-size ${quote(text, 64)}: it is a number with k, m or g, or -1 for no limit`);
+}
+
+function filesOf(text: string | undefined): number {
+  if (text === undefined || text === '') return DEFAULT_FILES;
+  const files = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (files >= 1) return files;
+  throw badRequest(`invalid log opt max-file ${quote(text, 64)}: it is a number of files from 1 to 9999`);
+}
+
+export interface LogPlace {
+  readonly format: 'json' | 'local';
+  readonly path: string;
+}
+
+/** Where docker logs reads; undefined: nowhere. What goes to journald is kept beside it too. */
+export function logPlace(record: Pick<ContainerRecord, 'id' | 'hostConfig'>, directory: string): LogPlace | undefined {
+  switch (driverOf(record.hostConfig.LogConfig)) {
+    case 'json-file':
+      return { format: 'json', path: join(directory, record.id, `${record.id}-json.log`) };
+    case 'local':
+    case 'journald':
+      return { format: 'local', path: join(directory, record.id, 'local-logs', 'container.log') };
+    default:
+      return undefined;
+  }
+}
+
+/** What labels, env and tag of the options add to each entry. */
+export function extraAttributes({ id, name, config, hostConfig, image }: ContainerRecord): { [name: string]: string } {
+  const options = hostConfig.LogConfig?.Config ?? {};
+  const environment = (config.Env ?? []).map((entry) => {
+    const mark = entry.indexOf('=');
+    return [entry.slice(0, mark), entry.slice(mark + 1)] as const;
+  });
+  return {
+    ...chosen(Object.entries(config.Labels ?? {}), options['labels'], options['labels-regex']),
+    ...chosen(environment, options['env'], options['env-regex']),
+    ...(options['tag'] === undefined ? {} : { tag: expandTag(options['tag'], { id, name, image: image.reference }) }),
+  };
+}
+
+function chosen(entries: readonly (readonly [string, string])[], names = '', pattern = ''): { [name: string]: string } {
+  const wanted = new Set(names.split(',').filter((name) => name !== ''));
+  const matches = pattern === '' ? undefined : safePattern(pattern);
+  return Object.fromEntries(entries.filter(([name]) => wanted.has(name) || matches?.test(name) === true));
+}
+
+function safePattern(pattern: string): RegExp | undefined {
+  try {
+    return pattern.length <= 256 ? new RegExp(pattern) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function expandTag(template: string, { id, name, image }: { id: string; name: string; image: string }): string {
+  const values: { readonly [field: string]: string } = {
+    ID: id.slice(0, 12),
+    FullID: id,
+    Name: name,
+    ImageName: image,
+    DaemonName: 'docker',
+  };
+  return template.replace(/\{\{\s*\.(\w+)\s*\}\}/g, (whole, field: string) => values[field] ?? whole);
+}
+
+/** undefined: the output is for those who attach, and nobody else. */
+export function monitorLog(record: ContainerRecord, directory: string): MonitorLog | undefined {
+  const place = logPlace(record, directory);
+  if (place === undefined) return undefined;
+  const options = record.hostConfig.LogConfig?.Config ?? {};
+  const extra = extraAttributes(record);
+  const limits = { maxSize: sizeOf(options['max-size']), maxFiles: filesOf(options['max-file']) };
+  if (place.format === 'json') {
+    const attributes = Object.keys(extra).length === 0 ? {} : { attributes: JSON.stringify(extra) };
+    return { json: place.path, ...attributes, ...limits };
+  }
+  const local = { local: place.path, ...limits };
+  if (driverOf(record.hostConfig.LogConfig) !== 'journald') return local;
+  return { ...local, journal: { socket: JOURNAL_SOCKET, fields: journalFields(record, extra) } };
+}
+
+function journalFields({ id, name, image }: ContainerRecord, extra: { readonly [name: string]: string }): string {
+  const fields = {
+    CONTAINER_ID: id.slice(0, 12),
+    CONTAINER_ID_FULL: id,
+    CONTAINER_NAME: name,
+    CONTAINER_TAG: extra['tag'] ?? id.slice(0, 12),
+    SYSLOG_IDENTIFIER: extra['tag'] ?? id.slice(0, 12),
+    IMAGE_NAME: image.reference,
+    ...Object.fromEntries(Object.entries(extra).map(([key, value]) => [fieldName(key), value])),
+  };
+  // A value with a line end would need the other form of the protocol; it is cut instead.
+  return Object.entries(fields)
+    .filter(([key]) => key !== '')
+    .map(([key, value]) => `${key}=${value.split('\n', 1)[0] ?? ''}\n`)
+    .join('');
+}
+
+/** journald takes capitals, digits and underscores, and keeps a leading underscore for itself. */
+const fieldName = (key: string): string => key.toUpperCase().replace(/[^A-Z0-9]/g, '_').replace(/^[_0-9]+/, '');

@@ -1,0 +1,126 @@
+/**
+ * start: surroundings, monitor, runtime's create and start, in this order; what fails is undone. Before any of it the
+ * record is on disk, so that a daemon that is killed here finds what to undo (recover.ts).
+ */
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { TsrunError } from '../../errors.js';
+import { deleteContainer } from '../../runtime/delete.js';
+import { createMonitored, runVerbAside } from '../../runtime/monitored.js';
+import { stringifyJson } from '../../util/json-write.js';
+import { ApiError, conflict } from '../http/api-error.js';
+import type { Container } from './container.js';
+import { ended } from './ending.js';
+import { HealthMonitor } from './health.js';
+import { logPlace, monitorLog } from './log-config.js';
+import { type Watch, watchMonitor } from './monitor-client.js';
+import { now } from './times.js';
+
+/** false: it ran already. Throws ApiError. */
+export async function start(container: Container): Promise<boolean> {
+  return container.mutex.run(async () => {
+    const { status } = container.record.state;
+    if (status === 'running') return false;
+    if (status === 'paused') throw conflict('cannot start a paused container, try unpause instead');
+    if (status === 'removing' || status === 'dead')
+      throw conflict('container is marked for removal and cannot be started');
+    cancelRestart(container);
+    container.record.stoppedByUser = false;
+    container.restartDelay = 0;
+    await launch(container);
+    return true;
+  });
+}
+
+export function cancelRestart(container: Container): void {
+  clearTimeout(container.restartTimer);
+  container.restartTimer = undefined;
+}
+
+/** Under the container's mutex. Throws ApiError. */
+export async function launch(container: Container): Promise<void> {
+  const { record } = container;
+  container.ending = false;
+  let watch: Watch;
+  let pid: number;
+  try {
+    ({ watch, pid } = await bringUp(container));
+  } catch (error) {
+    throw await startFailed(container, error);
+  }
+  let over: () => void = () => undefined;
+  const run = { pid, began: performance.now(), over: new Promise<void>((resolve) => (over = resolve)) };
+  container.run = run;
+  record.starts++;
+  container.become({ status: 'running', pid, exitCode: 0, error: '', oomKilled: false, startedAt: now() });
+  container.happened('start');
+  container.health = HealthMonitor.of(container);
+  void watch.ended.then((exit) => ended(container, run, exit)).finally(over);
+}
+
+async function bringUp(container: Container): Promise<{ watch: Watch; pid: number }> {
+  const { needs, id, record, monitorDirectory } = container;
+  rmSync(monitorDirectory, { recursive: true, force: true });
+  mkdirSync(monitorDirectory, { recursive: true, mode: 0o700 });
+  const { bundle, config } = await needs.surroundings.prepare(record);
+  writeFileSync(join(bundle, 'config.json'), stringifyJson(config), { mode: 0o600 });
+  const place = logPlace(record, needs.directory);
+  if (place !== undefined) mkdirSync(dirname(place.path), { recursive: true, mode: 0o710 });
+  const log = monitorLog(record, needs.directory);
+  const { OpenStdin = false, StdinOnce = false, Tty = false } = record.config;
+  const stdin = OpenStdin ? (StdinOnce ? 'once' : 'open') : 'closed';
+  const pid = await createMonitored(needs.runtime, id, bundle, {
+    directory: monitorDirectory,
+    stdin,
+    terminal: Tty,
+    ...(log === undefined ? {} : { log }),
+  });
+  const watch = await watchMonitor(monitorDirectory);
+  await container.attachments.connect(monitorDirectory);
+  await runVerbAside(needs.runtime, { verb: 'start', id });
+  return { watch, pid };
+}
+
+/** The monitor's directory is the first thing that a start makes, and the last that goes. */
+export const mayHaveLeft = ({ monitorDirectory }: Container): boolean => existsSync(monitorDirectory);
+
+/** What a start may have left, as far as it came. */
+export async function tearDown(container: Container): Promise<void> {
+  const { needs, id, record, monitorDirectory } = container;
+  try {
+    await runVerbAside(needs.runtime, { verb: 'delete', id, flags: ['--force'] });
+  } catch (error) {
+    if (!(error instanceof TsrunError)) throw error;
+    if (error.code === 'RECORD_CORRUPT') deleteContainer(needs.runtime, id, { force: true });
+    else if (error.code !== 'CONTAINER_NOT_FOUND') needs.warn(`container ${id} is not deleted: ${error.message}`);
+  }
+  await needs.surroundings.release(record);
+  rmSync(monitorDirectory, { recursive: true, force: true });
+}
+
+/** The exit codes of the command line: what clients look for in the text. */
+const CODES: readonly (readonly [RegExp, number])[] = [
+  [/executable file not found|no such file or directory|system cannot find the file/, 127],
+  [/permission denied|is a directory/, 126],
+  [/not a directory/, 127],
+];
+
+export function exitCodeOf(message: string): number {
+  return CODES.find(([pattern]) => pattern.test(message))?.[1] ?? 128;
+}
+
+async function startFailed(container: Container, cause: unknown): Promise<unknown> {
+  await tearDown(container).catch((error: unknown) => container.needs.warn(`undo of a start: ${String(error)}`));
+  container.attachments.end();
+  if (!(cause instanceof TsrunError || cause instanceof ApiError)) return cause;
+  const words = cause instanceof ApiError ? cause.message : `failed to create task for container: ${cause.message}`;
+  const exitCode = exitCodeOf(words);
+  // One that has run stays exited; of a restart that fails nothing is left to wait for.
+  const status = container.record.state.status === 'created' ? 'created' : 'exited';
+  container.become({ status, pid: 0, exitCode, error: words });
+  container.happened('die', { exitCode: String(exitCode) });
+  container.tellExit();
+  if (cause instanceof ApiError) return cause;
+  const clear = exitCode === 128 && cause.hint !== undefined ? ` (hint: ${cause.hint})` : '';
+  return new ApiError(exitCode === 128 ? 500 : 400, words + clear, { cause });
+}

@@ -1,0 +1,67 @@
+/** What a container stands on: its snapshot mounted as the root file system, its network, its volumes, its files. */
+import { join } from 'node:path';
+import { accountFiles } from '../../bundle/files.js';
+import { attach, detach } from '../../bundle/places.js';
+import { type Account, findAccount } from '../../bundle/users.js';
+import { TsrunError } from '../../errors.js';
+import type { Snapshotter } from '../../snapshot/snapshotter.js';
+import type { Config } from '../../spec/types.gen.js';
+import { badRequest } from '../http/api-error.js';
+import type { Prepared, Surroundings } from './needs.js';
+import type { ContainerRecord } from './record.js';
+
+/** Networks and volumes, which others bring up. */
+export interface Extension {
+  prepare(record: ContainerRecord, place: Place): Promise<Config>;
+  release(record: ContainerRecord): Promise<void>;
+  discard(record: ContainerRecord, volumes: boolean): Promise<void>;
+}
+
+export interface Place {
+  /** Absolute: config.json, and the files that are bound over the image's. */
+  readonly bundle: string;
+  /** Absolute, mounted. */
+  readonly rootfs: string;
+  /** The directories that show the root file system, the uppermost first. */
+  readonly directories: readonly string[];
+}
+
+export function surroundings(directory: string, snapshots: Snapshotter, extension: Extension): Surroundings {
+  const bundleOf = ({ id }: ContainerRecord) => join(directory, id);
+  const rootfsOf = (record: ContainerRecord) => join(bundleOf(record), 'rootfs');
+  return {
+    async prepare(record): Promise<Prepared> {
+      const [bundle, rootfs] = [bundleOf(record), rootfsOf(record)];
+      await attach(snapshots.mounts(record.id), rootfs, snapshots.store);
+      const config = await extension.prepare(record, { bundle, rootfs, directories: snapshots.directories(record.id) });
+      return { bundle, config };
+    },
+    async release(record) {
+      await extension.release(record);
+      await unlessGone(detach(rootfsOf(record)));
+    },
+    async account(record, user): Promise<Account> {
+      const files = await accountFiles(snapshots.directories(record.id));
+      try {
+        return findAccount(user, files, 'User');
+      } catch (error) {
+        throw error instanceof TsrunError ? badRequest(`unable to find user ${user}: ${error.message}`, error) : error;
+      }
+    },
+    async discard(record, volumes) {
+      await extension.discard(record, volumes);
+      await unlessGone(snapshots.remove(record.id));
+      await unlessGone(snapshots.store.removeBundle(bundleOf(record)));
+    },
+  };
+}
+
+/** Of something that was removed before, or was never made. */
+async function unlessGone(action: Promise<void>): Promise<void> {
+  try {
+    await action;
+  } catch (error) {
+    if (!(error instanceof TsrunError && (error.code === 'SNAPSHOT_NOT_FOUND' || /ENOENT|EINVAL/.test(error.message))))
+      throw error;
+  }
+}

@@ -1,0 +1,83 @@
+/** POST /containers/{id}/attach: the container's streams over the connection of the request. */
+import type { Duplex } from 'node:stream';
+import type { Actors } from '../container/actors.js';
+import type { Container } from '../container/container.js';
+import { parseDetachKeys } from '../container/detach-keys.js';
+import { logPlace } from '../container/log-config.js';
+import { type AttachWish, attachMonitor } from '../container/monitor-client.js';
+import { relay } from '../container/relay.js';
+import { badRequest, conflict } from '../http/api-error.js';
+import { type ApiRequest, hijack, MULTIPLEXED_STREAM, RAW_STREAM, type Reply, type Route } from '../http/route.js';
+import { formatLog } from '../logs/frames.js';
+import { readLog } from '../logs/read.js';
+
+export interface AttachDeps {
+  readonly actors: Pick<Actors, 'find'>;
+}
+
+export function attachRoutes({ actors }: AttachDeps): readonly Route[] {
+  return [
+    {
+      method: 'POST',
+      path: '/containers/{id}/attach',
+      handle: async (request) => attach(actors.find(request.param('id')), request),
+    },
+  ];
+}
+
+/** The media type says whether there are frames, for clients that know to look. */
+export const streamType = (terminal: boolean, request: ApiRequest): string =>
+  !terminal && request.atLeast('1.42') ? MULTIPLEXED_STREAM : RAW_STREAM;
+
+/** Throws ApiError 409. */
+export function refuseAttach({ record, id }: Container): void {
+  const { status } = record.state;
+  if (status === 'paused') throw conflict(`Container ${record.name} is paused, unpause the container before attach`);
+  if (status === 'restarting') throw conflict(`Container ${id} is restarting, wait until the container is running`);
+  if (status === 'removing' || status === 'dead') throw conflict(`container ${id} is marked for removal`);
+}
+
+function attach(container: Container, request: ApiRequest): Reply {
+  const terminal = container.record.config.Tty === true;
+  const keys = parseDetachKeys(request.query('detachKeys'));
+  refuseAttach(container);
+  const wish = {
+    stdin: request.flag('stdin') && container.record.config.OpenStdin === true,
+    stdout: request.flag('stdout'),
+    stderr: request.flag('stderr'),
+    framed: !terminal,
+    hold: false,
+  };
+  const [logs, streamed] = [request.flag('logs'), request.flag('stream')];
+  if (!logs && !streamed) throw badRequest('attach needs "logs", "stream" or both');
+  return hijack(streamType(terminal, request), async (connection) => {
+    container.happened('attach');
+    if (logs) await writeLogs(container, connection, wish, request.signal);
+    if (streamed) await connect(container, connection, wish, terminal ? keys : Buffer.alloc(0));
+  });
+}
+
+/** Until the program ends, the client goes or detaches. Before the program runs: from its first byte on. */
+export async function connect(
+  container: Container,
+  connection: Duplex,
+  wish: AttachWish,
+  detachKeys: Buffer,
+): Promise<void> {
+  const detached = () => container.happened('detach');
+  if (container.isRunning) {
+    const monitor = await attachMonitor(container.monitorDirectory, wish);
+    return relay({ connection, monitor, input: wish.stdin, detachKeys, detached });
+  }
+  return container.attachments.add(connection, wish, detachKeys, detached);
+}
+
+export async function writeLogs(container: Container, to: Duplex, wish: AttachWish, gone: AbortSignal): Promise<void> {
+  const place = logPlace(container.record, container.needs.directory);
+  if (place === undefined) return;
+  const query = { tail: undefined, since: undefined, until: undefined, follow: false, over: gone, gone };
+  const form = { ...wish, timestamps: false, details: false, attributes: {} };
+  for await (const bytes of formatLog(readLog(place, query), form)) {
+    if (!to.write(bytes)) await new Promise((resolve) => to.once('drain', resolve).once('close', resolve));
+  }
+}

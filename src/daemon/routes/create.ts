@@ -1,0 +1,20 @@
+/** POST /containers/create. */
+import { readContainerCreate } from '../api/read.js';
+import { type CreateDeps, createContainer } from '../container/create.js';
+import { json, type Route } from '../http/route.js';
+
+export function createRoutes(deps: CreateDeps): readonly Route[] {
+  return [
+    {
+      method: 'POST',
+      path: '/containers/create',
+      handle: async (request) => {
+        const body = await request.body(readContainerCreate);
+        const name = request.query('name');
+        const asked = name === undefined || name === '' ? undefined : name;
+        const { container, warnings } = await createContainer(deps, body, asked, request.version);
+        return json(201, { Id: container.id, Warnings: warnings });
+      },
+    },
+  ];
+}
