@@ -12,6 +12,7 @@ import type { DaemonConfig } from './config/config.js';
 import { Containers } from './container/containers.js';
 import { EventBus } from './events.js';
 import type { Route } from './http/route.js';
+import { openLife } from './life.js';
 import type { Log } from './log.js';
 import { type Metrics, openMetrics, serveMetrics } from './metrics.js';
 import { containerViewRoutes } from './routes/containers.js';
@@ -71,7 +72,8 @@ export async function openDaemon(config: DaemonConfig, log: Log, environment: En
       const server = await serveMetrics(config.metrics, metrics);
       closers.push(() => void server.close());
     }
-    return { routes: routesOf(parts, await identity(database)), metrics, close };
+    const life = await openLife(parts);
+    return { routes: [...routesOf(parts, life.live, await identity(database)), ...life.routes], metrics, close };
   } catch (error) {
     await close();
     throw error;
@@ -109,11 +111,9 @@ async function identity(database: Database): Promise<string> {
   return id;
 }
 
-const NOTHING_LIVE: Live = { published: () => [], execIds: () => [], sandbox: () => '' };
-
-function routesOf(parts: Parts, id: string): Route[] {
+function routesOf(parts: Parts, live: Live, id: string): Route[] {
   const listeners = () => parts.events.listeners;
-  const views = { ...parts, live: NOTHING_LIVE };
+  const views = { ...parts, live };
   return [
     ...systemRoutes({ ...parts, id, listeners }),
     ...eventRoutes(parts),

@@ -3,8 +3,8 @@
  * monitor (docs/adr/0011), and the other verbs without blocking.
  */
 import type { Monitor } from '../exec/monitor.js';
-import type { Process } from '../spec/types.gen.js';
 import { documentOf } from '../spec/read.js';
+import type { Process } from '../spec/types.gen.js';
 import type { ContainerId } from '../state/container-id.js';
 import { readBundle } from './bundle.js';
 import { readContainer } from './container.js';

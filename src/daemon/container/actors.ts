@@ -1,9 +1,9 @@
 /** The containers of the daemon as things that live: one Container for each record. */
-import type { Records } from './needs.js';
+
+import { notFound } from '../http/api-error.js';
 import { Container } from './container.js';
 import type { Exec } from './exec.js';
-import type { Needs } from './needs.js';
-import { notFound } from '../http/api-error.js';
+import type { Needs, Records } from './needs.js';
 import type { ContainerRecord } from './record.js';
 
 /** The records, by what a client calls a container. */

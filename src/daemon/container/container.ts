@@ -28,6 +28,9 @@ export interface WaitResult {
 
 export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
 
+/** state.error when nobody knows how the program ended. */
+export const LOST = 'the monitor of the container was killed, its exit code is not known';
+
 export class Container {
   readonly needs: Needs;
   readonly record: ContainerRecord;
@@ -83,7 +86,9 @@ export class Container {
   save(): void {
     this.needs.records
       .save(this.record)
-      .catch((error: unknown) => this.needs.warn(`the record of container ${this.id} is not written: ${String(error)}`));
+      .catch((error: unknown) =>
+        this.needs.warn(`the record of container ${this.id} is not written: ${String(error)}`),
+      );
   }
 
   happened(action: string, attributes?: { readonly [name: string]: string }): void {
@@ -100,9 +105,10 @@ export class Container {
     });
   }
 
+  /** What a start says to its caller is not said to those who wait as well. */
   #result(): WaitResult {
     const { exitCode, error } = this.record.state;
-    return error === '' ? { exitCode } : { exitCode, error };
+    return error === LOST ? { exitCode, error } : { exitCode };
   }
 
   tellExit(): void {

@@ -20,7 +20,7 @@ import { checkLogConfig } from './log-config.js';
 import { containerOptions, type Defaults } from './options/index.js';
 import { mountPoints } from './options/mounts.js';
 import { checkName, makeUpName } from './options/name.js';
-import { CREATED, type ContainerRecord } from './record.js';
+import { type ContainerRecord, CREATED } from './record.js';
 import { finishRemoval } from './remove.js';
 import { now } from './times.js';
 
@@ -100,7 +100,7 @@ async function fill({ content, snapshots }: CreateDeps, container: Container, im
   try {
     const parent = await unpackImage(content, snapshots.store, image, needs.warn);
     await snapshots.prepare({ key: id, parent, image: image.descriptor.digest });
-    mkdirSync(join(needs.directory, id, 'rootfs'), { recursive: true, mode: 0o710 });
+    mkdirSync(mountPointIn(join(needs.directory, id)), { recursive: true, mode: 0o710 });
     container.become({ status: 'created' });
   } catch (error) {
     await finishRemoval(container, true).catch((second: unknown) => needs.warn(`undo of a create: ${String(second)}`));

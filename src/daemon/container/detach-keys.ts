@@ -17,7 +17,9 @@ export function parseDetachKeys(text: string | undefined): Buffer {
   if (text === undefined || text === '') return DEFAULT_KEYS;
   const keys = text.split(',').map((word) => keyOf(word));
   if (keys.length > MOST_KEYS || keys.includes(undefined))
-    throw badRequest(`Invalid detach keys (${quote(text, 64)}) provided: single characters or ctrl-X, separated by commas`);
+    throw badRequest(
+      `Invalid detach keys (${quote(text, 64)}) provided: single characters or ctrl-X, separated by commas`,
+    );
   return Buffer.from(keys.filter((key) => key !== undefined));
 }
 

@@ -3,12 +3,12 @@ import { statSync } from 'node:fs';
 import { cgroupDirs, readCgroupFile } from '../../runtime/cgroup-dir.js';
 import { readContainer } from '../../runtime/container.js';
 import { parseFlat } from '../../runtime/stats-parse.js';
-import type { Container, Run } from './container.js';
+import { parseRfc3339 } from '../../util/nanoseconds.js';
+import { type Container, LOST, type Run } from './container.js';
 import type { Exit } from './monitor-client.js';
-import { remove } from './remove.js';
 import { type Ending, mayRestart, nextDelay } from './restart-policy.js';
-import { launch, tearDown } from './start.js';
-import { nanosOf, now } from './times.js';
+import { launch, removeByItself, tearDown } from './start.js';
+import { now } from './times.js';
 
 /** What is known of a program whose monitor was killed: nothing. dockerd says so after a reboot. */
 const UNKNOWN_CODE = 255;
@@ -38,7 +38,7 @@ async function settle(container: Container, run: Pick<Run, 'pid'>, exit: Exit | 
   const { record } = container;
   const finishedAt = exit?.finished ?? now();
   const ending = endingOf(container, exit, finishedAt);
-  const error = exit === undefined ? 'the monitor of the container was killed, its exit code is not known' : '';
+  const error = exit === undefined ? LOST : '';
   const restarts = !container.ending && mayRestart(record.hostConfig.RestartPolicy, ending);
   container.become({
     status: restarts ? 'restarting' : 'exited',
@@ -54,26 +54,18 @@ async function settle(container: Container, run: Pick<Run, 'pid'>, exit: Exit | 
     return;
   }
   container.tellExit();
-  if (record.hostConfig.AutoRemove === true && !container.keep) void removeByItself(container);
+  removeByItself(container);
 }
 
 function endingOf(container: Container, exit: Exit | undefined, finishedAt: string): Ending {
   const { record } = container;
-  const started = nanosOf(record.state.startedAt) ?? 0n;
+  const started = parseRfc3339(record.state.startedAt) ?? 0n;
   return {
     exitCode: exit?.exitCode ?? UNKNOWN_CODE,
-    lived: Number((nanosOf(finishedAt) ?? started) - started) / 1e6,
+    lived: Number((parseRfc3339(finishedAt) ?? started) - started) / 1e6,
     byUser: record.stoppedByUser,
     restarts: record.restartCount,
   };
-}
-
-async function removeByItself(container: Container): Promise<void> {
-  try {
-    await remove(container, { force: true, volumes: true });
-  } catch (error) {
-    container.needs.warn(`container ${container.id} does not remove itself: ${String(error)}`);
-  }
 }
 
 export function scheduleRestart(container: Container, lived: number): void {

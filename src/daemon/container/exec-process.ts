@@ -30,7 +30,9 @@ export async function execProcess(
     ...(account === undefined
       ? {}
       : { user: { ...base.user, uid: account.uid, gid: account.gid, additionalGids: account.additionalGids } }),
-    ...(config.Tty === true && size !== undefined ? { consoleSize: { height: size[0] ?? 0, width: size[1] ?? 0 } } : {}),
+    ...(config.Tty === true && size !== undefined
+      ? { consoleSize: { height: size[0] ?? 0, width: size[1] ?? 0 } }
+      : {}),
   };
 }
 
@@ -42,7 +44,8 @@ function baseProcess({ needs, id }: Container): Process {
   return config.process;
 }
 
-const definesHome = ({ record }: Container): boolean => (record.config.Env ?? []).some((one) => one.startsWith('HOME='));
+const definesHome = ({ record }: Container): boolean =>
+  (record.config.Env ?? []).some((one) => one.startsWith('HOME='));
 
 function workingDir(path: string | undefined): string | undefined {
   if (path === undefined || path === '') return undefined;

@@ -9,8 +9,8 @@ import { execMonitored } from '../../runtime/monitored.js';
 import type { ExecCreate } from '../api/types.gen.js';
 import { badRequest, conflict } from '../http/api-error.js';
 import type { Container } from './container.js';
-import { execProcess } from './exec-process.js';
 import { parseDetachKeys } from './detach-keys.js';
+import { execProcess } from './exec-process.js';
 import { type Watch, watchMonitor } from './monitor-client.js';
 import { exitCodeOf } from './start.js';
 
@@ -66,8 +66,7 @@ function forgetOldest({ execs }: Container): void {
 function requireRunning({ record, id }: Container): void {
   const { status } = record.state;
   if (status === 'paused') throw conflict(`Container ${record.name} is paused, unpause the container before exec`);
-  if (status === 'restarting')
-    throw conflict(`Container ${id} is restarting, wait until the container is running`);
+  if (status === 'restarting') throw conflict(`Container ${id} is restarting, wait until the container is running`);
   if (status !== 'running') throw conflict(`container ${id} is not running`);
 }
 

@@ -14,7 +14,18 @@ import type { ContainerRecord } from './record.js';
 
 const JOURNAL_SOCKET = '/run/systemd/journal/socket';
 const DRIVERS: { readonly [name: string]: readonly string[] } = {
-  'json-file': ['max-size', 'max-file', 'compress', 'labels', 'labels-regex', 'env', 'env-regex', 'tag', 'mode', 'max-buffer-size'],
+  'json-file': [
+    'max-size',
+    'max-file',
+    'compress',
+    'labels',
+    'labels-regex',
+    'env',
+    'env-regex',
+    'tag',
+    'mode',
+    'max-buffer-size',
+  ],
   local: ['max-size', 'max-file', 'compress', 'mode', 'max-buffer-size'],
   journald: ['labels', 'labels-regex', 'env', 'env-regex', 'tag', 'mode', 'max-buffer-size'],
   none: ['mode', 'max-buffer-size'],
@@ -30,7 +41,9 @@ export function checkLogConfig(config: LogConfig | undefined): void {
   const driver = driverOf(config);
   const known = DRIVERS[driver];
   if (known === undefined)
-    throw badRequest(`logger: no log driver named ${quote(driver, 64)} is registered: json-file, local, journald and none are`);
+    throw badRequest(
+      `logger: no log driver named ${quote(driver, 64)} is registered: json-file, local, journald and none are`,
+    );
   if (driver === 'journald' && !existsSync(JOURNAL_SOCKET))
     throw badRequest(`journald is not running on this host: there is no ${JOURNAL_SOCKET}`);
   const options = config?.Config ?? {};
@@ -149,4 +162,8 @@ function journalFields({ id, name, image }: ContainerRecord, extra: { readonly [
 }
 
 /** journald takes capitals, digits and underscores, and keeps a leading underscore for itself. */
-const fieldName = (key: string): string => key.toUpperCase().replace(/[^A-Z0-9]/g, '_').replace(/^[_0-9]+/, '');
+const fieldName = (key: string): string =>
+  key
+    .toUpperCase()
+    .replace(/[^A-Z0-9]/g, '_')
+    .replace(/^[_0-9]+/, '');

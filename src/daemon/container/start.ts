@@ -14,6 +14,7 @@ import { ended } from './ending.js';
 import { HealthMonitor } from './health.js';
 import { logPlace, monitorLog } from './log-config.js';
 import { type Watch, watchMonitor } from './monitor-client.js';
+import { remove } from './remove.js';
 import { now } from './times.js';
 
 /** false: it ran already. Throws ApiError. */
@@ -98,6 +99,14 @@ export async function tearDown(container: Container): Promise<void> {
   rmSync(monitorDirectory, { recursive: true, force: true });
 }
 
+/** --rm, whatever ended it. Not waited for: who removes needs the mutex that a start may hold. */
+export function removeByItself(container: Container): void {
+  if (container.record.hostConfig.AutoRemove !== true || container.keep) return;
+  remove(container, { force: true, volumes: true }).catch((error: unknown) =>
+    container.needs.warn(`container ${container.id} does not remove itself: ${String(error)}`),
+  );
+}
+
 /** The exit codes of the command line: what clients look for in the text. */
 const CODES: readonly (readonly [RegExp, number])[] = [
   [/executable file not found|no such file or directory|system cannot find the file/, 127],
@@ -120,6 +129,7 @@ async function startFailed(container: Container, cause: unknown): Promise<unknow
   container.become({ status, pid: 0, exitCode, error: words });
   container.happened('die', { exitCode: String(exitCode) });
   container.tellExit();
+  removeByItself(container);
   if (cause instanceof ApiError) return cause;
   const clear = exitCode === 128 && cause.hint !== undefined ? ` (hint: ${cause.hint})` : '';
   return new ApiError(exitCode === 128 ? 500 : 400, words + clear, { cause });

@@ -59,7 +59,10 @@ async function killNow(container: Container): Promise<void> {
   await send(container, SIGKILL);
   await thaw(container).catch(() => undefined);
   if (await overWithin(container, KILL_MS)) return;
-  throw new ApiError(500, `container ${container.id} did not end ${KILL_MS / 1000} s after SIGKILL: a process of it hangs in the kernel`);
+  throw new ApiError(
+    500,
+    `container ${container.id} did not end ${KILL_MS / 1000} s after SIGKILL: a process of it hangs in the kernel`,
+  );
 }
 
 /** One that waits for its restart has nothing to be stopped but that. */
@@ -105,7 +108,8 @@ export async function kill(container: Container, signal: number): Promise<void> 
   await container.mutex.run(async () => undefined);
   if (!container.isActive)
     throw conflict(`cannot kill container: ${container.record.name}: container ${container.id} is not running`);
-  const final = signal === SIGKILL || container.record.config.StopSignal === undefined || signal === stopSignal(container);
+  const final =
+    signal === SIGKILL || container.record.config.StopSignal === undefined || signal === stopSignal(container);
   container.record.stoppedByUser = true;
   container.ending ||= final;
   container.save();
@@ -117,7 +121,8 @@ export async function kill(container: Container, signal: number): Promise<void> 
 
 /** Throws ApiError. */
 export async function restart(container: Container, request: StopRequest): Promise<void> {
-  if (container.record.state.status === 'removing') throw conflict('container is marked for removal and cannot be started');
+  if (container.record.state.status === 'removing')
+    throw conflict('container is marked for removal and cannot be started');
   container.keep = true;
   try {
     await stop(container, request);
@@ -136,7 +141,8 @@ export async function pause(container: Container): Promise<void> {
   await container.mutex.run(async () => {
     const { status } = container.record.state;
     if (status === 'paused') throw conflict(`Container ${container.id} is already paused`);
-    if (status === 'restarting') throw conflict(`Container ${container.id} is restarting, wait until the container is running`);
+    if (status === 'restarting')
+      throw conflict(`Container ${container.id} is restarting, wait until the container is running`);
     if (status !== 'running') throw conflict(`Container ${container.id} is not running`);
     await runVerbAside(container.needs.runtime, { verb: 'pause', id: container.id });
     container.become({ status: 'paused' });

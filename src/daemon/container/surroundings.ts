@@ -4,6 +4,7 @@ import { accountFiles } from '../../bundle/files.js';
 import { attach, detach } from '../../bundle/places.js';
 import { type Account, findAccount } from '../../bundle/users.js';
 import { TsrunError } from '../../errors.js';
+import { HelperError } from '../../snapshot/helper.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import type { Config } from '../../spec/types.gen.js';
 import { badRequest } from '../http/api-error.js';
@@ -56,12 +57,16 @@ export function surroundings(directory: string, snapshots: Snapshotter, extensio
   };
 }
 
-/** Of something that was removed before, or was never made. */
+const ENOENT = 2;
+const EINVAL = 22;
+
+/** Of something that was removed before, or was never made. umount2(2) says EINVAL of what is no mount point. */
 async function unlessGone(action: Promise<void>): Promise<void> {
   try {
     await action;
   } catch (error) {
-    if (!(error instanceof TsrunError && (error.code === 'SNAPSHOT_NOT_FOUND' || /ENOENT|EINVAL/.test(error.message))))
-      throw error;
+    if (error instanceof TsrunError && error.code === 'SNAPSHOT_NOT_FOUND') return;
+    const errno = error instanceof HelperError ? error.record?.errno : undefined;
+    if (errno !== ENOENT && errno !== EINVAL) throw error;
   }
 }

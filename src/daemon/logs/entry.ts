@@ -3,7 +3,7 @@
  *
  * Pure.
  */
-import { nanosOf } from '../container/times.js';
+import { parseRfc3339 } from '../../util/nanoseconds.js';
 
 export interface LogEntry {
   readonly stream: 'stdout' | 'stderr';
@@ -31,7 +31,7 @@ export const MOST_BYTES = 1024 * 1024;
 function decodeLine(line: string): LogEntry | undefined {
   try {
     const { log, stream, time, attrs } = JSON.parse(line);
-    const nanos = typeof time === 'string' ? nanosOf(time) : undefined;
+    const nanos = typeof time === 'string' ? parseRfc3339(time) : undefined;
     if (typeof log !== 'string' || nanos === undefined) return undefined;
     const attributes = typeof attrs === 'object' && attrs !== null ? attrs : {};
     return { stream: stream === 'stderr' ? 'stderr' : 'stdout', nanos, text: Buffer.from(log), attributes };

@@ -108,7 +108,11 @@ async function* entriesOf(
 }
 
 /** Where the last entries begin. */
-async function findTail(files: readonly LogFile[], decoder: Decoder, count: number): Promise<{ index: number; at: number }> {
+async function findTail(
+  files: readonly LogFile[],
+  decoder: Decoder,
+  count: number,
+): Promise<{ index: number; at: number }> {
   let wanted = count;
   for (let index = files.length - 1; index >= 0; index--) {
     const file = files[index];
@@ -122,7 +126,12 @@ async function findTail(files: readonly LogFile[], decoder: Decoder, count: numb
   return { index: 0, at: 0 };
 }
 
-async function lastOf({ handle }: LogFile, size: number, decoder: Decoder, count: number): Promise<{ at: number; found: number }> {
+async function lastOf(
+  { handle }: LogFile,
+  size: number,
+  decoder: Decoder,
+  count: number,
+): Promise<{ at: number; found: number }> {
   let end = size;
   let found = 0;
   while (found < count && end > 0) {

@@ -64,7 +64,9 @@ const done = async (action: Promise<void>): Promise<Reply> => {
 /** Before API 1.24 start took a HostConfig. */
 async function refuseBody({ headers }: ApiRequest): Promise<void> {
   if (Number(headers['content-length'] ?? 0) > 7)
-    throw badRequest('starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24');
+    throw badRequest(
+      'starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24',
+    );
 }
 
 function stopRequest(request: ApiRequest) {

@@ -1,8 +1,9 @@
 /** GET /containers/{id}/logs. */
+
+import { parseRfc3339, parseUnixTime } from '../../util/nanoseconds.js';
 import type { Actors } from '../container/actors.js';
 import type { Container } from '../container/container.js';
 import { driverOf, extraAttributes, logPlace } from '../container/log-config.js';
-import { nanosOf } from '../container/times.js';
 import { badRequest, notImplemented } from '../http/api-error.js';
 import { type ApiRequest, type Reply, type Route, stream } from '../http/route.js';
 import { formatLog } from '../logs/frames.js';
@@ -27,7 +28,9 @@ function logs(container: Container, request: ApiRequest): Reply {
   const { record, needs } = container;
   const [stdout, stderr] = [request.flag('stdout'), request.flag('stderr')];
   if (!stdout && !stderr)
-    throw badRequest("Bad parameters: you must choose at least one stream: must specify at least one of 'stdout' or 'stderr'");
+    throw badRequest(
+      "Bad parameters: you must choose at least one stream: must specify at least one of 'stdout' or 'stderr'",
+    );
   const place = logPlace(record, needs.directory);
   if (place === undefined) {
     const driver = driverOf(record.hostConfig.LogConfig);
@@ -62,9 +65,7 @@ function tailOf(text: string | undefined): number | undefined {
 /** Seconds with a fraction, or RFC 3339; 0 and nothing: no bound. Throws ApiError 400. */
 function timeOf(text: string | undefined, name: string): bigint | undefined {
   if (text === undefined || text === '' || text === '0') return undefined;
-  const match = /^(\d{1,12})(?:\.(\d{1,9}))?$/.exec(text);
-  if (match !== null) return BigInt(match[1] ?? 0) * 1_000_000_000n + BigInt((match[2] ?? '').padEnd(9, '0'));
-  const time = nanosOf(text);
+  const time = parseUnixTime(text) ?? parseRfc3339(text);
   if (time !== undefined) return time;
   throw badRequest(`invalid value for "${name}": ${text.slice(0, 64)} is no time`);
 }
