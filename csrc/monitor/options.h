@@ -6,8 +6,7 @@
 #include <stdint.h>
 
 struct options {
-	const char *directory;	 /* absolute; gets "socket", "pid" and "exit" */
-	int report_fd;		 /* told once how the executor ended */
+	const char *directory;	 /* absolute; gets "socket", "pid", "exit" and "failure" */
 	bool open_stdin;	 /* or /dev/null */
 	bool stdin_once;	 /* ends with the first client that had it */
 	bool terminal;		 /* the executor sends a pty's master */

@@ -18,10 +18,7 @@ struct program {
 	int status; /* of waitpid(2) */
 };
 
-/*
- * Makes the streams, runs the executor to its end and tells the daemon: "STATUS PID\n" on report_fd. 0, or -1 when
- * there is no program.
- */
+/* Makes the streams and runs the executor to its end. Its exit status; 0 means that there is a program. */
 int program_create(const struct options *options, struct program *ret_program);
 
 /* Reaps all that has ended. */

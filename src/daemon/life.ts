@@ -16,10 +16,12 @@ import { execRoutes } from './routes/exec.js';
 import { lifecycleRoutes } from './routes/lifecycle.js';
 import { logsRoutes } from './routes/logs.js';
 import { statsRoutes } from './routes/stats.js';
+import type { Live } from './view/live.js';
 
 export interface Life {
   readonly actors: Actors;
   readonly routes: readonly Route[];
+  readonly live: Live;
 }
 
 export async function openLife(parts: Parts): Promise<Life> {
@@ -39,6 +41,7 @@ export async function openLife(parts: Parts): Promise<Life> {
   const deps = { actors, content, snapshots, defaults: defaultsOfHost(), records: containers };
   return {
     actors,
+    live: { published: () => [], execIds: (id) => actors.execIds(id), sandbox: () => '' },
     routes: [
       ...createRoutes(deps),
       ...lifecycleRoutes(deps),

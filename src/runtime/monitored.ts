@@ -1,6 +1,5 @@
 /**
- * The use cases of a process that serves many containers and may be killed while they run: create and exec below a
- * monitor (docs/adr/0011), and the other verbs without blocking.
+ * The use cases of a process that may be killed while containers run: create and exec below a monitor. docs/adr/0014.
  */
 import type { Monitor } from '../exec/monitor.js';
 import { documentOf } from '../spec/read.js';
@@ -10,7 +9,7 @@ import { readBundle } from './bundle.js';
 import { readContainer } from './container.js';
 import { compileBundle } from './create.js';
 import { compileProcess, readProcess } from './exec.js';
-import { type Runtime, runMonitored, startVerb, type VerbCall } from './runtime.js';
+import { type Runtime, runVerb } from './runtime.js';
 
 export type { Monitor, MonitorLog } from '../exec/monitor.js';
 
@@ -23,7 +22,7 @@ export async function createMonitored(
 ): Promise<number> {
   const bundle = readBundle(runtime, bundlePath);
   const plan = compileBundle(runtime, bundle, { noPivot: false, noNewKeyring: false, systemd: null });
-  return runMonitored(runtime, { verb: 'create', id, cwd: bundle.path, plan }, monitor);
+  return (await runVerb(runtime, { verb: 'create', id, cwd: bundle.path, plan, monitor })).pid;
 }
 
 /** The pid of the program. Throws SpecError, StateError, ExecError. */
@@ -37,10 +36,5 @@ export async function execMonitored(
   const document = documentOf(process, 'process');
   const valid = readProcess(runtime, document);
   const plan = compileProcess(runtime, container, document, { process: valid, pidfdSocket: undefined, cgroup: [] });
-  return runMonitored(runtime, { verb: 'exec', id, plan }, monitor);
-}
-
-/** Runs a verb that needs no plan, as runVerb does, while others are served. */
-export async function runVerbAside(runtime: Runtime, call: VerbCall): Promise<void> {
-  await startVerb(runtime, call)();
+  return (await runVerb(runtime, { verb: 'exec', id, plan, monitor })).pid;
 }

@@ -42,6 +42,12 @@ export class Actors {
     return this.of(this.#records.find(text));
   }
 
+  /** That run, or have not been started yet. */
+  execIds(id: string): readonly string[] {
+    const execs = [...(this.#byId.get(id)?.execs.values() ?? [])];
+    return execs.filter(({ status }) => status !== 'ended').map((exec) => exec.id);
+  }
+
   /** Throws ApiError 404. */
   findExec(id: string): Exec {
     for (const container of this.#byId.values()) {

@@ -100,7 +100,8 @@ async function fill({ content, snapshots }: CreateDeps, container: Container, im
   try {
     const parent = await unpackImage(content, snapshots.store, image, needs.warn);
     await snapshots.prepare({ key: id, parent, image: image.descriptor.digest });
-    mkdirSync(mountPointIn(join(needs.directory, id)), { recursive: true, mode: 0o710 });
+    const mountPoint = join(needs.directory, id, 'rootfs');
+    mkdirSync(mountPoint, { recursive: true, mode: 0o710 });
     container.become({ status: 'created' });
   } catch (error) {
     await finishRemoval(container, true).catch((second: unknown) => needs.warn(`undo of a create: ${String(second)}`));

@@ -6,7 +6,8 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { TsrunError } from '../../errors.js';
 import { deleteContainer } from '../../runtime/delete.js';
-import { createMonitored, runVerbAside } from '../../runtime/monitored.js';
+import { createMonitored } from '../../runtime/monitored.js';
+import { startContainer } from '../../runtime/start.js';
 import { stringifyJson } from '../../util/json-write.js';
 import { ApiError, conflict } from '../http/api-error.js';
 import type { Container } from './container.js';
@@ -78,7 +79,7 @@ async function bringUp(container: Container): Promise<{ watch: Watch; pid: numbe
   });
   const watch = await watchMonitor(monitorDirectory);
   await container.attachments.connect(monitorDirectory);
-  await runVerbAside(needs.runtime, { verb: 'start', id });
+  await startContainer(needs.runtime, id);
   return { watch, pid };
 }
 
@@ -89,11 +90,10 @@ export const mayHaveLeft = ({ monitorDirectory }: Container): boolean => existsS
 export async function tearDown(container: Container): Promise<void> {
   const { needs, id, record, monitorDirectory } = container;
   try {
-    await runVerbAside(needs.runtime, { verb: 'delete', id, flags: ['--force'] });
+    await deleteContainer(needs.runtime, id, { force: true });
   } catch (error) {
     if (!(error instanceof TsrunError)) throw error;
-    if (error.code === 'RECORD_CORRUPT') deleteContainer(needs.runtime, id, { force: true });
-    else if (error.code !== 'CONTAINER_NOT_FOUND') needs.warn(`container ${id} is not deleted: ${error.message}`);
+    needs.warn(`container ${id} is not deleted: ${error.message}`);
   }
   await needs.surroundings.release(record);
   rmSync(monitorDirectory, { recursive: true, force: true });

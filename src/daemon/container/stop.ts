@@ -3,7 +3,9 @@
  * end must not keep a kill away.
  */
 import { TsrunError } from '../../errors.js';
-import { runVerbAside } from '../../runtime/monitored.js';
+import { killContainer } from '../../runtime/kill.js';
+import { pauseContainer } from '../../runtime/pause.js';
+import { resumeContainer } from '../../runtime/resume.js';
 import { quote } from '../../util/quote.js';
 import { parseSignal } from '../../util/signals.js';
 import { ApiError, badRequest, conflict } from '../http/api-error.js';
@@ -28,7 +30,7 @@ const stopSignal = ({ record }: Container): number => parseSignal(record.config.
 async function send(container: Container, signal: number): Promise<void> {
   const { needs, id } = container;
   try {
-    await runVerbAside(needs.runtime, { verb: 'kill', id, flags: ['--signal', String(signal)] });
+    await killContainer(needs.runtime, id, signal, false);
   } catch (error) {
     // It has ended meanwhile, which is what was wanted.
     if (!(error instanceof TsrunError && /^CONTAINER_/.test(error.code))) throw error;
@@ -144,7 +146,7 @@ export async function pause(container: Container): Promise<void> {
     if (status === 'restarting')
       throw conflict(`Container ${container.id} is restarting, wait until the container is running`);
     if (status !== 'running') throw conflict(`Container ${container.id} is not running`);
-    await runVerbAside(container.needs.runtime, { verb: 'pause', id: container.id });
+    await pauseContainer(container.needs.runtime, container.id);
     container.become({ status: 'paused' });
     container.happened('pause');
   });
@@ -153,7 +155,7 @@ export async function pause(container: Container): Promise<void> {
 /** Without the mutex: kill needs it while another operation may wait. */
 export async function unpause(container: Container): Promise<void> {
   if (container.record.state.status !== 'paused') throw conflict(`Container ${container.id} is not paused`);
-  await runVerbAside(container.needs.runtime, { verb: 'resume', id: container.id });
+  await resumeContainer(container.needs.runtime, container.id);
   container.become({ status: 'running' });
   container.happened('unpause');
 }
