@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -121,12 +122,21 @@ static int receive_master(int socket_fd)
 	return fd;
 }
 
-/* Two descriptors, as input may be closed before output. */
+/*
+ * Two descriptors, as input may be closed before output. The executor leaves "\n" as it is, for callers that have a terminal
+ * of their own to see to it; a client of the daemon sets its own raw, and wants "\r\n" of ours.
+ */
 static int take_terminal(struct program *program, int socket_fd)
 {
+	struct termios mode;
+
 	program->output[0] = receive_master(socket_fd);
 	if (program->output[0] < 0)
 		return -1;
+	if (tcgetattr(program->output[0], &mode) == 0) {
+		mode.c_oflag |= ONLCR;
+		(void)tcsetattr(program->output[0], TCSANOW, &mode);
+	}
 	program->input = fcntl(program->output[0], F_DUPFD_CLOEXEC, 3);
 	return program->input < 0 ? -1 : 0;
 }
