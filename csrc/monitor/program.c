@@ -123,8 +123,8 @@ static int receive_master(int socket_fd)
 }
 
 /*
- * Two descriptors, as input may be closed before output. The executor leaves "\n" as it is, for callers that have a terminal
- * of their own to see to it; a client of the daemon sets its own raw, and wants "\r\n" of ours.
+ * Two descriptors, as input may be closed before output. The executor leaves "\n" as it is, for callers that have a
+ * terminal of their own to see to it; a client of the daemon sets its own raw, and wants "\r\n" of ours.
  */
 static int take_terminal(struct program *program, int socket_fd)
 {

@@ -30,30 +30,29 @@ function keyOf(word: string): number | undefined {
   return OTHERS[key];
 }
 
-/** Passes input on, but holds back what may be the beginning of the keys; all of them: detached is called. */
+/** Passes input on, but holds back what may be the beginning of the keys; all of them: detached is called, once. */
 export function watchKeys(keys: Buffer, detached: () => void): Transform {
   let matched = 0;
+  let over = false;
+  const take = (byte: number, passed: number[]) => {
+    if (byte !== keys[matched]) {
+      passed.push(...keys.subarray(0, matched));
+      matched = 0;
+    }
+    if (byte === keys[matched]) matched++;
+    else passed.push(byte);
+  };
   return new Transform({
     transform(chunk: Buffer, _encoding, done) {
       const passed: number[] = [];
       for (const byte of chunk) {
-        if (byte === keys[matched]) {
-          matched++;
-          if (matched < keys.length) continue;
-          detached();
-          done();
-          return;
-        }
-        passed.push(...keys.subarray(0, matched));
-        matched = byte === keys[0] ? 1 : 0;
-        if (matched === 0) passed.push(byte);
-        if (matched === keys.length) {
-          detached();
-          done();
-          return;
-        }
+        if (over) break;
+        take(byte, passed);
+        over = matched === keys.length;
       }
       done(null, Buffer.from(passed));
+      if (over && matched > 0) detached();
+      if (over) matched = 0;
     },
     flush(done) {
       done(null, keys.subarray(0, matched));

@@ -1,0 +1,51 @@
+import t from 'tap';
+import { checkLogConfig, extraAttributes, logPlace, monitorLog } from '../../../src/daemon/container/log-config.js';
+import { type ContainerRecord, CREATED } from '../../../src/daemon/container/record.js';
+import type { Digest } from '../../../src/util/digest.js';
+
+const DIGEST = `sha256:${'0'.repeat(64)}` as Digest;
+
+function record(Type: string, Config: { [name: string]: string } = {}): ContainerRecord {
+  return {
+    ...{ id: 'abcdef0123456789', name: 'web', created: '', restartCount: 0, stoppedByUser: false, starts: 0 },
+    image: { reference: 'busybox:1', id: DIGEST, manifest: DIGEST },
+    config: { Labels: { team: 'a', other: 'b' }, Env: ['MODE=x=y', 'HOME=/'] },
+    hostConfig: { LogConfig: { Type, Config } },
+    ...{ networks: {}, endpoints: {}, mounts: [], state: CREATED },
+  };
+}
+
+t.test('logs are bounded when nobody says otherwise, and unbounded on request alone', async (t) => {
+  t.match(monitorLog(record('json-file'), '/c'), {
+    json: '/c/abcdef0123456789/abcdef0123456789-json.log',
+    maxSize: 20_000_000,
+    maxFiles: 5,
+  });
+  t.match(monitorLog(record('json-file', { 'max-size': '-1', 'max-file': '1' }), '/c'), { maxSize: 0, maxFiles: 1 });
+  t.match(monitorLog(record('local', { 'max-size': '1.5k' }), '/c'), { local: /container\.log$/, maxSize: 1500 });
+  t.equal(monitorLog(record('none'), '/c'), undefined);
+  t.equal(logPlace(record('none'), '/c'), undefined);
+});
+
+t.test('checkLogConfig refuses drivers and options that there are not, by name', async (t) => {
+  const cases: [string, { [name: string]: string }, RegExp][] = [
+    ['fluentd', {}, /no log driver named "fluentd" is registered/],
+    ['json-file', { nosuch: '1' }, /unknown log opt "nosuch" for json-file log driver/],
+    ['json-file', { 'max-size': 'big' }, /invalid log opt max-size "big"/],
+    ['local', { 'max-file': '0' }, /invalid log opt max-file "0"/],
+    ['local', { labels: 'a' }, /unknown log opt "labels" for local log driver/],
+  ];
+  for (const [Type, Config, message] of cases)
+    t.throws(() => checkLogConfig({ Type, Config }), { status: 400, message });
+  t.doesNotThrow(() => checkLogConfig({ Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3', tag: 'x' } }));
+});
+
+t.test('extraAttributes: labels and variables that the options name, and the tag', async (t) => {
+  const options = { labels: 'team', 'env-regex': '^MO', tag: '{{.Name}}/{{.ID}}/{{.Nosuch}}' };
+  t.same(extraAttributes(record('json-file', options)), {
+    team: 'a',
+    MODE: 'x=y',
+    tag: 'web/abcdef012345/{{.Nosuch}}',
+  });
+  t.same(extraAttributes(record('json-file', { 'labels-regex': '(' })), {}, 'a pattern that is none matches nothing');
+});
