@@ -31,6 +31,9 @@ export type WaitCondition = 'not-running' | 'next-exit' | 'removed';
 /** state.error when nobody knows how the program ended. */
 export const LOST = 'the monitor of the container was killed, its exit code is not known';
 
+/** Of an id, for the path of a socket, which has 107 bytes. unix(7) */
+export const shortened = (id: string): string => id.slice(0, 24);
+
 export class Container {
   readonly needs: Needs;
   readonly record: ContainerRecord;
@@ -62,7 +65,7 @@ export class Container {
   }
 
   get monitorDirectory(): string {
-    return join(this.needs.monitors, this.id);
+    return join(this.needs.monitors, shortened(this.id));
   }
 
   /** Its program exists, or will again without anybody's doing. */

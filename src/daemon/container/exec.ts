@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { execMonitored } from '../../runtime/monitored.js';
 import type { ExecCreate } from '../api/types.gen.js';
 import { badRequest, conflict } from '../http/api-error.js';
-import type { Container } from './container.js';
+import { type Container, shortened } from './container.js';
 import { parseDetachKeys } from './detach-keys.js';
 import { execProcess } from './exec-process.js';
 import { type Watch, watchMonitor } from './monitor-client.js';
@@ -52,7 +52,8 @@ export function createExec(container: Container, config: ExecCreate): Exec {
 }
 
 /** Of all containers in one place, where recover.ts finds them. */
-const execDirectory = (container: Container, id: string): string => join(container.needs.monitors, `exec-${id}`);
+const execDirectory = (container: Container, id: string): string =>
+  join(container.needs.monitors, `exec-${shortened(id)}`);
 
 function forgetOldest({ execs }: Container): void {
   if (execs.size < MOST_KEPT) return;
