@@ -1,7 +1,7 @@
 /*
  * tsrun-monitor: one per container, and per exec, of the daemon. It is the program's parent, holds its standard streams
  * or its terminal, writes its log and, when it has ended, how. So the daemon may be killed and started again: whoever
- * wants to attach comes back to the socket. docs/adr/0014.
+ * wants to attach comes back to the socket. docs/adr/0015.
  *
  *   daemon ──spawn──▶ stub ──fork──▶ monitor ──fork──▶ executor create … ──▶ init
  *      ◀──exit status──┘◀─────────────┤ subreaper                            │ pipes or pty

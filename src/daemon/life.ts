@@ -1,16 +1,25 @@
 /** The containers of the daemon: put together of its parts, taken over from the daemon before. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { hostFacts } from '../runtime/runtime.js';
+import { CAPABILITIES } from '../util/linux-names.js';
 import { Actors } from './container/actors.js';
 import { defaultsOfHost } from './container/defaults.js';
-import { minimalExtension } from './container/minimal.js';
+import { isolatedNetworks } from './container/isolated.js';
+import { ContainerMounts } from './container/mounts.js';
 import type { Happened } from './container/needs.js';
+import { preparation } from './container/preparation.js';
+import type { ContainerRecord } from './container/record.js';
 import { recover } from './container/recover.js';
+import type { SpecHost } from './container/spec/request.js';
+import { pause, unpause } from './container/stop.js';
 import { surroundings } from './container/surroundings.js';
 import type { Parts } from './daemon.js';
 import type { EventBus } from './events.js';
 import type { Route } from './http/route.js';
+import { archiveRoutes } from './routes/archive.js';
 import { attachRoutes } from './routes/attach.js';
+import { containerFilesRoutes } from './routes/container-files.js';
 import { createRoutes } from './routes/create.js';
 import { execRoutes } from './routes/exec.js';
 import { lifecycleRoutes } from './routes/lifecycle.js';
@@ -25,31 +34,66 @@ export interface Life {
 }
 
 export async function openLife(parts: Parts): Promise<Life> {
-  const { config, containers, content, snapshots, runtime, log, events } = parts;
+  const { config, containers, snapshots, runtime, log, events } = parts;
   const directory = join(config.dataRoot, 'containers');
   const monitors = join(config.execRoot, 'monitor');
   mkdirSync(directory, { recursive: true, mode: 0o710 });
   mkdirSync(monitors, { recursive: true, mode: 0o700 });
-  const needs = {
-    ...{ runtime, monitors, directory, records: containers },
-    surroundings: surroundings(directory, snapshots, minimalExtension(content)),
-    happened: (what: Happened) => publish(events, what),
-    warn: (message: string) => log.warn(message),
-  };
+  const warn = (message: string) => log.warn(message);
+  const mounts = new ContainerMounts({ ...parts, warn });
+  const prepare = preparation({
+    ...{ mounts, directory, containers, networks: isolatedNetworks() },
+    ...{ host: hostOfContainers(), cgroupParent: '/tsrun', init: false },
+  });
+  const around = surroundings(directory, snapshots, prepare);
+  const happened = (what: Happened) => publish(events, what);
+  const needs = { runtime, monitors, directory, records: containers, surroundings: around, happened, warn };
   const actors = new Actors(needs, containers);
   await recover(actors);
-  const deps = { actors, content, snapshots, defaults: defaultsOfHost(), records: containers };
   return {
     actors,
     live: { published: () => [], execIds: (id) => actors.execIds(id), sandbox: () => '' },
-    routes: [
-      ...createRoutes(deps),
-      ...lifecycleRoutes(deps),
-      ...attachRoutes(deps),
-      ...execRoutes(deps),
-      ...logsRoutes(deps),
-      ...statsRoutes(deps),
-    ],
+    routes: routesOf(parts, actors, mounts),
+  };
+}
+
+function routesOf(parts: Parts, actors: Actors, mounts: ContainerMounts): Route[] {
+  const { directory, surroundings: around } = actors.needs;
+  const exclusively = <T>(record: ContainerRecord, action: () => Promise<T>) => actors.of(record).mutex.run(action);
+  const paused = <T>(record: ContainerRecord, action: () => Promise<T>) => whilePaused(actors, record, action);
+  const deps = { ...parts, actors, mounts, directory, exclusively, paused, account: around.account };
+  return [
+    ...createRoutes({ ...deps, defaults: defaultsOfHost(), records: parts.containers }),
+    ...lifecycleRoutes(deps),
+    ...attachRoutes(deps),
+    ...execRoutes(deps),
+    ...logsRoutes(deps),
+    ...statsRoutes(deps),
+    ...archiveRoutes(deps),
+    ...containerFilesRoutes(deps),
+  ];
+}
+
+async function whilePaused<T>(actors: Actors, record: ContainerRecord, action: () => Promise<T>): Promise<T> {
+  const container = actors.of(record);
+  if (record.state.status !== 'running') return action();
+  await pause(container);
+  try {
+    return await action();
+  } finally {
+    if (container.record.state.status === 'paused') await unpause(container);
+  }
+}
+
+function hostOfContainers(): SpecHost {
+  const { lsm, capabilities, namespaces } = hostFacts();
+  return {
+    arch: process.arch,
+    ...lsm,
+    capabilities: CAPABILITIES.filter((_, bit) => (capabilities & (1n << BigInt(bit))) !== 0n),
+    cgroupNamespaces: namespaces.includes('cgroup'),
+    seccompProfile: undefined,
+    noNewPrivileges: false,
   };
 }
 

@@ -1,6 +1,6 @@
 /**
  * The command line of a monitor (csrc/monitor/), below which the executor runs: it stays as the parent of the program that
- * create or exec makes, and outlives this process. docs/adr/0014.
+ * create or exec makes, and outlives this process. docs/adr/0015.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
 /**
- * The use cases of a process that may be killed while containers run: create and exec below a monitor. docs/adr/0014.
+ * The use cases of a process that may be killed while containers run: create and exec below a monitor. docs/adr/0015.
  */
 import type { Monitor } from '../exec/monitor.js';
 import { documentOf } from '../spec/read.js';

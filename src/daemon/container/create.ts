@@ -17,8 +17,8 @@ import type { ApiVersion } from '../http/api-version.js';
 import type { Actors } from './actors.js';
 import type { Container } from './container.js';
 import { checkLogConfig } from './log-config.js';
+import type { ContainerMounts } from './mounts.js';
 import { containerOptions, type Defaults } from './options/index.js';
-import { mountPoints } from './options/mounts.js';
 import { checkName, makeUpName } from './options/name.js';
 import { type ContainerRecord, CREATED } from './record.js';
 import { finishRemoval } from './remove.js';
@@ -29,6 +29,7 @@ export interface CreateDeps {
   readonly content: ContentStore;
   readonly snapshots: Snapshotter;
   readonly defaults: Defaults;
+  readonly mounts: Pick<ContainerMounts, 'plan' | 'make'>;
   readonly records: {
     /** Throws ApiError 409 for a name that is taken. */
     add(record: ContainerRecord): Promise<void>;
@@ -62,7 +63,7 @@ export async function createContainer(
     created: now(),
     image: { reference, id: image.id, manifest: image.descriptor.digest },
     endpoints: {},
-    mounts: mountPoints(config, hostConfig),
+    mounts: deps.mounts.plan(config, hostConfig),
     state: { ...CREATED, status: 'removing' },
     ...{ restartCount: 0, stoppedByUser: false, starts: 0 },
   };
@@ -95,11 +96,12 @@ function imageOf(content: ContentStore, reference: string): Image {
   }
 }
 
-async function fill({ content, snapshots }: CreateDeps, container: Container, image: Image): Promise<void> {
+async function fill({ content, snapshots, mounts }: CreateDeps, container: Container, image: Image): Promise<void> {
   const { id, needs } = container;
   try {
     const parent = await unpackImage(content, snapshots.store, image, needs.warn);
     await snapshots.prepare({ key: id, parent, image: image.descriptor.digest });
+    await mounts.make(container.record, snapshots.directories(id));
     const mountPoint = join(needs.directory, id, 'rootfs');
     mkdirSync(mountPoint, { recursive: true, mode: 0o710 });
     container.become({ status: 'created' });

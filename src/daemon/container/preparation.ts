@@ -20,8 +20,8 @@ import { blockDevicePaths } from './spec/resources.js';
 
 /** What the network of a container comes to. */
 export interface PreparedNetwork {
-  /** A path of its namespace, or 'host'. */
-  readonly namespace: string;
+  /** A path of its namespace, 'host', or undefined: a new one. */
+  readonly namespace: string | undefined;
   readonly hostname: string;
   /** hosts, hostname, resolv.conf: bound over those of the image. */
   readonly files: readonly Mount[];
