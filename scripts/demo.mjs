@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { demoDaemon } from './lib/demo-daemon.mjs';
 import { ensureDependencies } from './lib/dependencies.mjs';
 import { bold, capture, dim, fail, green, ROOT, run } from './lib/run.mjs';
 
@@ -54,6 +55,11 @@ waitUntilStopped();
 step(['state', id], 'stopped: its exit is known, its record still there');
 step(['delete', id], 'its record, its cgroup and its mounts are gone');
 step(['list', '--quiet'], 'none left');
+
+title('5', 'The daemon', 'the same runtime behind the docker command, on a socket of its own');
+const rootfs = join(work, 'rootfs');
+const leftOut = await demoDaemon({ tsrun: TSRUN, work, rootfs, show });
+if (leftOut !== undefined) process.stdout.write(dim(`   left out: ${leftOut}\n`));
 process.stdout.write(`\n${green('Done.')} Next: tsrun --help, README.md, npm test\n`);
 
 function title(number, what, why) {
@@ -62,14 +68,18 @@ function title(number, what, why) {
 
 /** Shows the command as a user types it, runs it, shows its output and what it means. */
 function step(args, meaning, { lines = Infinity } = {}) {
-  const shown = args.map((arg) => (/^[\w./:=-]+$/.test(arg) ? arg : `'${arg}'`)).join(' ');
-  process.stdout.write(`\n   ${bold(`$ tsrun ${shown}`)}\n`);
   const { status, output } = tsrun(args);
+  show(['tsrun', ...args], status, output, lines);
+  process.stdout.write(`   ${green('✓')} ${dim(meaning)}\n`);
+}
+
+function show(words, status, output, lines = Infinity) {
+  const shown = words.map((word) => (/^[\w./:=-]+$/.test(word) ? word : `'${word}'`)).join(' ');
+  process.stdout.write(`\n   ${bold(`$ ${shown}`)}\n`);
   const rows = output.trimEnd() === '' ? [] : output.trimEnd().split('\n');
   for (const row of rows.slice(0, lines)) process.stdout.write(`   ${row}\n`);
   if (rows.length > lines) process.stdout.write(dim(`   … ${rows.length - lines} more lines\n`));
-  if (status !== 0) fail(`demo: tsrun ${args[0]} ended with status ${status}`);
-  process.stdout.write(`   ${green('✓')} ${dim(meaning)}\n`);
+  if (status !== 0) fail(`demo: ${words.slice(0, 2).join(' ')} ended with status ${status}`);
 }
 
 /** Output goes to a file: a created container keeps it open, and a pipe would wait for its end. */

@@ -1,7 +1,12 @@
 /** The containers of the daemon: put together of its parts, taken over from the daemon before. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { containerPids, hostPs } from '../runtime/ps.js';
 import { hostFacts } from '../runtime/runtime.js';
+import { updateContainer } from '../runtime/update.js';
+import { readDocument } from '../spec/read.js';
+import type { ContainerId } from '../state/container-id.js';
+import { stringifyJson } from '../util/json-write.js';
 import { CAPABILITIES } from '../util/linux-names.js';
 import { Actors } from './container/actors.js';
 import { defaultsOfHost } from './container/defaults.js';
@@ -19,6 +24,7 @@ import type { EventBus } from './events.js';
 import type { Route } from './http/route.js';
 import { archiveRoutes } from './routes/archive.js';
 import { attachRoutes } from './routes/attach.js';
+import { type ContainerAdminDeps, containerAdminRoutes } from './routes/container-admin.js';
 import { containerFilesRoutes } from './routes/container-files.js';
 import { createRoutes } from './routes/create.js';
 import { execRoutes } from './routes/exec.js';
@@ -62,8 +68,9 @@ function routesOf(parts: Parts, actors: Actors, mounts: ContainerMounts): Route[
   const exclusively = <T>(record: ContainerRecord, action: () => Promise<T>) => actors.of(record).mutex.run(action);
   const paused = <T>(record: ContainerRecord, action: () => Promise<T>) => whilePaused(actors, record, action);
   const deps = { ...parts, actors, mounts, directory, exclusively, paused, account: around.account };
+  const defaults = defaultsOfHost();
   return [
-    ...createRoutes({ ...deps, defaults: defaultsOfHost(), records: parts.containers }),
+    ...createRoutes({ ...deps, defaults, records: parts.containers }),
     ...lifecycleRoutes(deps),
     ...attachRoutes(deps),
     ...execRoutes(deps),
@@ -71,7 +78,23 @@ function routesOf(parts: Parts, actors: Actors, mounts: ContainerMounts): Route[
     ...statsRoutes(deps),
     ...archiveRoutes(deps),
     ...containerFilesRoutes(deps),
+    ...containerAdminRoutes({ ...deps, ...adminOf(parts), limits: defaults.limits }),
   ];
+}
+
+function adminOf({ runtime }: Parts): Pick<ContainerAdminDeps, 'pids' | 'ps' | 'updateLimits' | 'renamed'> {
+  return {
+    pids: ({ id }) => containerPids(runtime, id as ContainerId),
+    ps: hostPs,
+    updateLimits: ({ id }, resources) =>
+      updateContainer(runtime, {
+        id: id as ContainerId,
+        resources: readDocument(Buffer.from(stringifyJson(resources)), 'limits'),
+        intelRdt: {},
+        rename: (path) => path,
+      }),
+    renamed: () => undefined,
+  };
 }
 
 async function whilePaused<T>(actors: Actors, record: ContainerRecord, action: () => Promise<T>): Promise<T> {

@@ -1,6 +1,7 @@
 /** ps: the processes of a container, as the host sees them. Not in runtime-spec; the behaviour is runc's (ps.go). */
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { TsrunError } from '../errors.js';
 import type { ContainerId } from '../state/container-id.js';
 import { quote } from '../util/quote.js';
@@ -35,6 +36,17 @@ export function psTable(pids: readonly number[], args: readonly string[]): strin
   if (ps.error !== undefined) throw new TsrunError('IO', `ps: ${ps.error.message}`, { cause: ps.error });
   if (ps.status !== 0) throw new TsrunError('IO', `ps: exit status ${ps.status}: ${quote(ps.stderr.trim(), 256)}`);
   return filterPs(ps.stdout, new Set(pids));
+}
+
+/** What the host's ps(1) prints, for whoever must not wait for it. Throws TsrunError IO. */
+export async function hostPs(args: readonly string[]): Promise<string> {
+  const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
+  try {
+    return (await promisify(execFile)('ps', [...args], { env, maxBuffer: MAX_OUTPUT })).stdout;
+  } catch (cause) {
+    const why = cause instanceof Error && 'stderr' in cause ? String(cause.stderr).trim() : String(cause);
+    throw new TsrunError('IO', `ps: ${quote(why, 256)}`, { cause, hint: 'the host needs ps(1), of procps' });
+  }
 }
 
 function ownTable(pids: readonly number[]): string {

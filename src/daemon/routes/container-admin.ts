@@ -4,6 +4,7 @@ import type { LimitSupport } from '../../host/limits.js';
 import { filterPs } from '../../runtime/ps.js';
 import type { LinuxResources } from '../../spec/types.gen.js';
 import { readContainerUpdate } from '../api/read.js';
+import { SHAPES } from '../api/shapes.gen.js';
 import type { HostConfig } from '../api/types.gen.js';
 import { adaptLimits } from '../container/options/limits.js';
 import { checkName } from '../container/options/name.js';
@@ -91,7 +92,10 @@ async function update(deps: ContainerAdminDeps, request: ApiRequest): Promise<Re
   const record = deps.containers.find(request.param('id'));
   const { RestartPolicy, ...asked } = await request.body(readContainerUpdate);
   checkPolicy(record.hostConfig, RestartPolicy);
-  const named = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== 0 && value !== ''));
+  const known = Object.keys(SHAPES['ContainerUpdate'] ?? {});
+  const named = Object.fromEntries(
+    Object.entries(asked).filter(([name, value]) => known.includes(name) && value !== 0 && value !== ''),
+  );
   const { limits, warnings } = adaptLimits(named as HostConfig, deps.limits, true);
   await deps.exclusively(record, async () => {
     checkTogether(record.hostConfig, limits);

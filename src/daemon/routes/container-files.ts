@@ -48,8 +48,9 @@ const MADE: readonly string[] = [
 ];
 
 /** A directory that changed only because such a name was made in it has not changed. */
-function withoutMountPoints(all: readonly Change[], { mounts }: ContainerRecord): Change[] {
-  const made = new Set([...MADE, ...mounts.map(({ Destination }) => Destination.slice(1))]);
+function withoutMountPoints(all: readonly Change[], { mounts, hostConfig }: ContainerRecord): Change[] {
+  const mounted = [...mounts.map(({ Destination }) => Destination), ...Object.keys(hostConfig.Tmpfs ?? {})];
+  const made = new Set([...MADE, ...mounted.map((path) => path.slice(1))]);
   const isMade = ({ kind, path }: Change) =>
     kind === 'added' && [...made].some((one) => one === path || one.startsWith(`${path}/`));
   const kept = all.filter((change) => change.path !== '.' && !isMade(change));
