@@ -82,10 +82,11 @@ t.test('requests that cannot be answered', { skip: needDaemon() }, async (t) => 
   t.ok(existsSync(`/proc/${d.pid}`), 'the same process');
 });
 
-const leftovers = (d: Daemon): string[] =>
-  ['images/ingest', 'images/leases', 'images/blobs/sha256', 'snapshots/active'].flatMap((name) =>
+function leftovers(d: Daemon): string[] {
+  return ['images/ingest', 'images/leases', 'images/blobs/sha256', 'snapshots/active'].flatMap((name) =>
     readdirSync(join(d.at('data'), name)).map((file) => `${name}/${file}`),
   );
+}
 
 t.test('expressions that take for ever elsewhere', { skip: needDaemon() }, async (t) => {
   const d = tsrunDaemon(t);
