@@ -13,6 +13,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "room.h"
+
 #ifndef TSRUN_NODE
 #define TSRUN_NODE "/usr/bin/node" /* the one that built this program, for a PATH without one */
 #endif
@@ -139,6 +141,7 @@ _Noreturn void node_exec(char **argv, char **envp, const char *variable)
 
 	if (home == NULL) {
 		complain("/proc/self/exe", errno);
+		(void)dprintf(STDERR_FILENO, "hint: tsrun needs a procfs: mount -t proc proc /proc\n");
 		_exit(1);
 	}
 	(void)snprintf(script, sizeof(script), "%s/dist/tsrun.cjs", home);
@@ -146,6 +149,8 @@ _Noreturn void node_exec(char **argv, char **envp, const char *variable)
 		(void)dprintf(STDERR_FILENO, "tsrun: not built: run 'npm ci && npm run build' in %s\n", home);
 		_exit(1);
 	}
+	if (!has_room_for_node())
+		_exit(1);
 	make_environment(envp, variable, &environment);
 	environ = envp; /* where execvpe(3) looks for PATH */
 	start(script, argv, environment.variables);

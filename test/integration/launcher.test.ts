@@ -4,6 +4,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileS
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { TestConfig } from '../helpers/config.js';
+import { needReadableBy } from '../helpers/host.js';
 import {
   eventually,
   IS_TSRUN,
@@ -265,4 +266,23 @@ t.test('exec of a container without a plan for it is compiled by Node', { skip }
   for (let at = 80; at < 112; at += 8) bytes.writeUInt32LE(128, at);
   writeFileSync(plan, bytes);
   t.same(box.run(['exec', id, 'echo', 'hello']), { status: 0, stdout: 'hello\n', stderr: '' });
+});
+
+t.test('limits that leave no room for Node are told before it is started', { skip }, async (t) => {
+  const box = sandbox(t);
+  const limited = (limit: string, ...before: string[]) => {
+    const [program = '', ...args] = [...before, 'prlimit', limit, '--', RUNTIME, 'features'];
+    return runProgram(program, args, box.directory);
+  };
+  const files = limited('--nofile=16');
+  t.equal(files.status, 1);
+  t.match(files.stderr, 'tsrun: the limit of open files is 16, and tsrun needs 32\nhint: raise it: ulimit -n 32\n');
+  must(limited('--nofile=32'));
+  const uid = 54_321;
+  if (needReadableBy(uid, RUNTIME) !== false) return;
+  const user = ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'];
+  const processes = limited('--nproc=5', ...user);
+  t.equal(processes.status, 1);
+  t.match(processes.stderr, /no room for \d+ more processes and threads: EAGAIN[^\n]*\nhint: raise pids\.max/);
+  must(limited('--nproc=100', ...user));
 });
