@@ -1,7 +1,10 @@
 /** Getting an image from its registry, for the commands that do, with a line for each layer. */
+import { existsSync } from 'node:fs';
 import type { LayerState, Pulled, PullRequest } from '../image/pull.js';
+import type { Subject } from '../image/signature/check.js';
 import type { ContentStore } from '../image/store.js';
 import type { RegistryClient } from '../registry/client.js';
+import type { Digest } from '../util/digest.js';
 import { shortDigest } from '../util/short-digest.js';
 import type { Progress } from './progress.js';
 import { accessOptions } from './registry-options.js';
@@ -17,6 +20,8 @@ export const MOVING = STATES.fetching;
 
 export interface PullChoices extends Pick<PullRequest, 'reference' | 'platform' | 'platformGiven'> {
   readonly mirrors: readonly URL[];
+  /** --policy; the one of the machine if not given. */
+  readonly policy?: string | undefined;
   readonly progress: Progress;
 }
 
@@ -24,12 +29,13 @@ export interface PullChoices extends Pick<PullRequest, 'reference' | 'platform' 
 export async function pullReference(
   invocation: Parameters<typeof accessOptions>[0],
   store: ContentStore,
-  { mirrors, progress, ...choices }: PullChoices,
+  { mirrors, progress, policy: path, ...choices }: PullChoices,
 ): Promise<Pulled> {
   const { reference } = choices;
   const access = await accessOptions(invocation);
   const { openRegistry } = await import('../image/registry-access.js');
   const { pullImage } = await import('../image/pull.js');
+  const policy = await openPolicy(path);
   const clients: RegistryClient[] = [
     ...mirrors.map((url) => openRegistry(reference.registry, access, url)),
     openRegistry(reference.registry, access),
@@ -38,6 +44,9 @@ export async function pullReference(
     progress.line(`${reference.tag ?? reference.digest}: Pulling from ${reference.repository}`);
     const pulled = await pullImage(store, {
       ...{ ...choices, clients, warn: invocation.runtime.warn },
+      ...(policy === undefined
+        ? {}
+        : { admit: (client: RegistryClient, digests: readonly Digest[]) => policy({ client, reference, digests }) }),
       progress: (layer, state, bytes, size) => progress.update(shortDigest(layer), STATES[state], bytes, size),
     });
     progress.finish();
@@ -45,4 +54,13 @@ export async function pullReference(
   } finally {
     for (const client of clients) client.close();
   }
+}
+
+/** Undefined where nobody asked for one. */
+async function openPolicy(path: string | undefined): Promise<((subject: Subject) => Promise<void>) | undefined> {
+  const { POLICY_FILE, readPolicy } = await import('../image/signature/policy.js');
+  if (path === undefined && !existsSync(POLICY_FILE)) return undefined;
+  const policy = readPolicy(path ?? POLICY_FILE);
+  const { admit } = await import('../image/signature/check.js');
+  return (subject) => admit(policy, subject);
 }

@@ -29,6 +29,8 @@ export interface PullRequest {
   readonly clients: readonly RegistryClient[];
   /** Aborted when nobody wants the image any more. */
   readonly signal?: AbortSignal;
+  /** Asked before anything is stored; throws to keep the image out. digests: of the manifest, and of the index that has it. */
+  readonly admit?: (client: RegistryClient, digests: readonly Digest[]) => Promise<void>;
   readonly warn: (message: string) => void;
   readonly progress: (layer: Digest, state: LayerState, bytes: number, size: number) => void;
 }
@@ -61,6 +63,7 @@ export async function pullImage(store: ContentStore, request: PullRequest): Prom
   const { client, top } = await findTop(request, what);
   const chosen = await choose(client, top, request, what);
   checkIsImage(chosen.manifest, what);
+  await request.admit?.(client, [...new Set([top.digest, chosen.descriptor.digest])]);
   const name = nameOf(request.reference);
   const before = store.list().find((image) => image.name === name);
   const source = `${repositoryName(request.reference)}@${top.digest}`;

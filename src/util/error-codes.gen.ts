@@ -35,6 +35,8 @@ export type ErrorCode =
   | 'VOLUME_NOT_FOUND'
   | 'VOLUME_CONFLICT'
   | 'VOLUME_FAILED'
+  | 'SIGNATURE_REFUSED'
+  | 'SIGNATURE_POLICY'
   | 'IO'
   | 'BUG';
 
@@ -216,6 +218,8 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"VOLUME_NOT_FOUND","group":"error","meaning":"no volume has this name, or there is no such driver: there is `local` alone","remedy":"`docker volume ls` shows those there are"},
   {"code":"VOLUME_CONFLICT","group":"error","meaning":"a volume is in use, or is there with other options","remedy":"remove the containers that the message names, or choose another name"},
   {"code":"VOLUME_FAILED","group":"error","meaning":"the kernel refused to mount a volume; the message has the device and the options","remedy":"try the same options with mount(8)"},
+  {"code":"SIGNATURE_REFUSED","group":"error","meaning":"an image has not the signature that is asked for, or the policy rejects it; the message has what was found instead","remedy":"get the signature from whoever publishes the image, or change the policy"},
+  {"code":"SIGNATURE_POLICY","group":"error","meaning":"the policy for signatures, or a key, cannot be read, or asks for what tsrun cannot check; nothing is pulled meanwhile","remedy":"mend the file that the message names"},
   {"code":"IO","group":"error","meaning":"a file of the host could not be read or written","remedy":"see the path and the errno"},
   {"code":"BUG","group":"error","meaning":"something happened that tsrun did not foresee","remedy":"`--debug` logs where it happened: report it with that line"},
   {"code":"SYSCALL","group":"problem","meaning":"the kernel refused a system call; `syscall` and `errno` say which and why","remedy":"follow the hint; `path` names the field that asked for it"},

@@ -32,12 +32,17 @@ export const imagePull = defineCommand({
   options: {
     platform: { kind: 'text', help: 'os/architecture/variant, for another machine than this one' },
     mirror: { kind: 'list', help: 'URL of a mirror of the registry, asked first; may be repeated' },
+    policy: {
+      kind: 'text',
+      help: 'who must have signed what (containers-policy.json)',
+      shownDefault: '/etc/tsrun/policy.json, if it is there',
+    },
     quiet: { kind: 'flag', short: 'q', help: 'print only the name' },
     ...REGISTRY_OPTIONS,
     ...STORE_OPTIONS,
   },
   async run(invocation) {
-    const { args, options } = invocation;
+    const { args, options, absolute } = invocation;
     const { familiarReference, parseReference, withDefaultTag } = await import('../../registry/reference.js');
     const { hostPlatform, parsePlatform } = await import('../../image/platform.js');
     const reference = withDefaultTag(parseReference(args[0] ?? ''));
@@ -46,6 +51,7 @@ export const imagePull = defineCommand({
     const { digest, upToDate } = await pullReference(invocation, store, {
       ...{ reference, platform, platformGiven: options.platform !== undefined },
       mirrors: options.mirror.map(mirrorUrl),
+      policy: options.policy === undefined ? undefined : absolute(options.policy),
       progress: openProgress(options.quiet, MOVING),
     });
     const name = familiarReference(reference);
