@@ -15,11 +15,14 @@ import type { Route } from './http/route.js';
 import { openLife } from './life.js';
 import type { Log } from './log.js';
 import { type Metrics, openMetrics, serveMetrics } from './metrics.js';
+import { Networks } from './network/networks.js';
+import { networkingOptions } from './network/options.js';
 import { containerViewRoutes } from './routes/containers.js';
 import { diskUsageRoutes } from './routes/disk-usage.js';
 import { eventRoutes } from './routes/events.js';
 import { imageTransferRoutes } from './routes/image-transfer.js';
 import { imageRoutes } from './routes/images.js';
+import { networkRoutes } from './routes/networks.js';
 import { systemRoutes } from './routes/system.js';
 import { unsupportedRoutes } from './routes/unsupported.js';
 import { volumesRoutes, volumeUsage } from './routes/volumes.js';
@@ -67,13 +70,16 @@ export async function openDaemon(config: DaemonConfig, log: Log, environment: En
     const database = openDatabase(config.dataRoot);
     closers.push(() => database.close());
     const parts = openParts(config, log, environment, database);
+    const networks = await openNetworks(parts);
+    closers.push(() => networks.close());
     const metrics = config.metrics === undefined ? undefined : openMetrics(parts.containers, parts.events);
     if (config.metrics !== undefined && metrics !== undefined) {
       const server = await serveMetrics(config.metrics, metrics);
       closers.push(() => void server.close());
     }
-    const life = await openLife(parts);
-    return { routes: [...routesOf(parts, life.live, await identity(database)), ...life.routes], metrics, close };
+    const life = await openLife({ ...parts, networks });
+    const routes = routesOf(parts, networks, life.live, await identity(database));
+    return { routes: [...routes, ...life.routes], metrics, close };
   } catch (error) {
     await close();
     throw error;
@@ -111,7 +117,13 @@ async function identity(database: Database): Promise<string> {
   return id;
 }
 
-function routesOf(parts: Parts, live: Live, id: string): Route[] {
+function openNetworks(parts: Parts): Promise<Networks> {
+  const { config, log } = parts;
+  const options = networkingOptions(config, log);
+  return Networks.open({ ...parts, options, directory: join(config.dataRoot, 'containers') });
+}
+
+function routesOf(parts: Parts, networks: Networks, live: Live, id: string): Route[] {
   const listeners = () => parts.events.listeners;
   const views = { ...parts, live };
   return [
@@ -122,6 +134,7 @@ function routesOf(parts: Parts, live: Live, id: string): Route[] {
     ...containerViewRoutes(views),
     ...diskUsageRoutes({ ...views, volumeUsage: () => volumeUsage(parts) }),
     ...volumesRoutes(parts),
+    ...networkRoutes({ ...parts, networks }),
     ...unsupportedRoutes(),
   ];
 }

@@ -10,7 +10,6 @@ import { stringifyJson } from '../util/json-write.js';
 import { CAPABILITIES } from '../util/linux-names.js';
 import { Actors } from './container/actors.js';
 import { defaultsOfHost } from './container/defaults.js';
-import { isolatedNetworks } from './container/isolated.js';
 import { ContainerMounts } from './container/mounts.js';
 import type { Happened } from './container/needs.js';
 import { preparation } from './container/preparation.js';
@@ -22,6 +21,7 @@ import { surroundings } from './container/surroundings.js';
 import type { Parts } from './daemon.js';
 import type { EventBus } from './events.js';
 import type { Route } from './http/route.js';
+import type { Networks } from './network/networks.js';
 import { archiveRoutes } from './routes/archive.js';
 import { attachRoutes } from './routes/attach.js';
 import { type ContainerAdminDeps, containerAdminRoutes } from './routes/container-admin.js';
@@ -39,8 +39,10 @@ export interface Life {
   readonly live: Live;
 }
 
-export async function openLife(parts: Parts): Promise<Life> {
-  const { config, containers, snapshots, runtime, log, events } = parts;
+export type LifeParts = Parts & { readonly networks: Networks };
+
+export async function openLife(parts: LifeParts): Promise<Life> {
+  const { config, containers, snapshots, runtime, log, events, networks } = parts;
   const directory = join(config.dataRoot, 'containers');
   const monitors = join(config.execRoot, 'monitor');
   mkdirSync(directory, { recursive: true, mode: 0o710 });
@@ -48,7 +50,7 @@ export async function openLife(parts: Parts): Promise<Life> {
   const warn = (message: string) => log.warn(message);
   const mounts = new ContainerMounts({ ...parts, warn });
   const prepare = preparation({
-    ...{ mounts, directory, containers, networks: isolatedNetworks() },
+    ...{ mounts, directory, containers, networks, warn },
     ...{ host: hostOfContainers(), cgroupParent: '/tsrun', init: false },
   });
   const around = surroundings(directory, snapshots, prepare);
@@ -58,12 +60,16 @@ export async function openLife(parts: Parts): Promise<Life> {
   await recover(actors);
   return {
     actors,
-    live: { published: () => [], execIds: (id) => actors.execIds(id), sandbox: () => '' },
+    live: {
+      published: (id) => networks.published(id),
+      execIds: (id) => actors.execIds(id),
+      sandbox: (id) => networks.sandbox(id),
+    },
     routes: routesOf(parts, actors, mounts),
   };
 }
 
-function routesOf(parts: Parts, actors: Actors, mounts: ContainerMounts): Route[] {
+function routesOf(parts: LifeParts, actors: Actors, mounts: ContainerMounts): Route[] {
   const { directory, surroundings: around } = actors.needs;
   const exclusively = <T>(record: ContainerRecord, action: () => Promise<T>) => actors.of(record).mutex.run(action);
   const paused = <T>(record: ContainerRecord, action: () => Promise<T>) => whilePaused(actors, record, action);
@@ -82,7 +88,10 @@ function routesOf(parts: Parts, actors: Actors, mounts: ContainerMounts): Route[
   ];
 }
 
-function adminOf({ runtime }: Parts): Pick<ContainerAdminDeps, 'pids' | 'ps' | 'updateLimits' | 'renamed'> {
+function adminOf({
+  runtime,
+  networks,
+}: LifeParts): Pick<ContainerAdminDeps, 'pids' | 'ps' | 'updateLimits' | 'renamed'> {
   return {
     pids: ({ id }) => containerPids(runtime, id as ContainerId),
     ps: hostPs,
@@ -93,7 +102,7 @@ function adminOf({ runtime }: Parts): Pick<ContainerAdminDeps, 'pids' | 'ps' | '
         intelRdt: {},
         rename: (path) => path,
       }),
-    renamed: () => undefined,
+    renamed: (record) => networks.rename(record),
   };
 }
 

@@ -6,6 +6,7 @@ import { containerAddresses, entrance, isRouted } from './firewall-state.js';
 import { deleteLink, findLink } from './netlink/link.js';
 import { planContainer, planOne } from './plan-container.js';
 import { dnsNames, hasDns } from './plan-endpoint.js';
+import { needBridge } from './restore.js';
 import { createSandbox, plug, removeSandbox, routeOut, unplug } from './sandbox.js';
 import { readSysctl } from './sysctl.js';
 import type {
@@ -43,6 +44,8 @@ async function setUp(context: Context, record: ContainerNetworkRecord, netns: st
   const { book, netlink, table } = context;
   createSandbox(netns);
   const endpoints = record.endpoints.filter(isPluggable);
+  const fresh = endpoints.filter(({ networkId }) => needBridge(context, book.network(networkId)));
+  if (fresh.length > 0) await context.firewall?.apply();
   for (const endpoint of endpoints) plug(netlink, table, book.network(endpoint.networkId), endpoint, netns);
   if (endpoints.length > 0) routeOut(netns, endpoints, (id) => book.network(id));
   await publish(context, record);
@@ -137,7 +140,8 @@ export async function connect(
   const netns = record.netnsPath ?? '';
   book.containers.set(containerId, changed);
   try {
-    plug(netlink, table, network, endpoint, netns);
+    if (needBridge(context, network)) await context.firewall?.apply();
+    plug(netlink, table, book.network(network.id), endpoint, netns);
     return await settle(context, changed, netns, previous);
   } catch (error) {
     book.containers.set(containerId, record);

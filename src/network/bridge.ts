@@ -72,7 +72,8 @@ function configureBridge(netlink: Netlink, network: NetworkRecord, name: string)
   changeLink(netlink, name, { up: true });
 }
 
-/** Containers on a foreign bridge leave it as it was. */
-export function dropBridge(netlink: Netlink, network: NetworkRecord): void {
-  if (network.link !== undefined && network.foreignLink !== true) deleteLink(netlink, network.link);
+/** A bridge of the user's has no mark of ours, and stays. */
+export function dropBridge(netlink: Netlink, table: string, network: NetworkRecord): void {
+  const link = network.link === undefined ? undefined : findLink(netlink, network.link);
+  if (link?.alias === networkMark(table, network)) deleteLink(netlink, link.name);
 }

@@ -30,6 +30,8 @@ export interface Context {
   readonly options: NetworkingOptions;
   readonly table: string;
   readonly book: Book;
+  /** Ids of networks whose bridge is there: only these have rules. */
+  readonly made: Set<string>;
   readonly netlink: Netlink;
   /** Unset where the daemon runs without rules. */
   readonly firewall: Firewall | undefined;

@@ -6,8 +6,13 @@ import type { ContainerAddresses } from './ports.js';
 import type { BridgeRules, FirewallState, PortRule } from './rules.js';
 import type { ContainerNetworkRecord, NetworkRecord } from './types.js';
 
-export function firewallState(book: Book, table: string, closeTransit: boolean): FirewallState {
-  const bridges = [...book.networks.values()].filter(({ driver, link }) => driver === 'bridge' && link !== undefined);
+export function firewallState(
+  book: Book,
+  made: ReadonlySet<string>,
+  table: string,
+  closeTransit: boolean,
+): FirewallState {
+  const bridges = [...book.networks.values()].filter(({ id }) => made.has(id));
   const containers = [...book.containers.values()];
   return {
     table,

@@ -30,23 +30,24 @@ export interface OpenedNetworking {
   readonly state: NetworkState;
 }
 
-/** Throws NetworkError where not even the default bridge can be made. */
+/** Touches nothing of the host that is not in the records: bridges come with their first container. Throws NetworkError. */
 export async function openNetworking(options: NetworkingOptions, state: NetworkState): Promise<OpenedNetworking> {
   const { table = TABLE, log = () => {} } = options;
   if (!TABLE_NAME.test(table)) throw new NetworkError('NETWORK_INVALID', `not a name for an nftables table: ${table}`);
   const book = new Book();
+  const made = new Set<string>();
   const netlink = new Netlink();
-  const rules = (): string => rulesText(firewallState(book, table, forwarding(context)));
+  const rules = (): string => rulesText(firewallState(book, made, table, forwarding(context)));
   const firewall = options.firewall === false ? undefined : openFirewall({ table, rules, log });
   const resolvers: Resolvers = openResolvers({ book, options });
-  const context: Context = { options, table, book, netlink, firewall, ports: new Ports(), resolvers, log };
+  const context: Context = { options, table, book, made, netlink, firewall, ports: new Ports(), resolvers, log };
   try {
     adopt(context, state);
     const removed = sweep(context);
     if (removed.length > 0) log('info', `networks: removed what belongs to nobody: ${removed.join(', ')}`);
     makePredefined(context);
     restoreBridges(context);
-    await firewall?.apply();
+    if (made.size > 0) await firewall?.apply();
     await restoreContainers(context);
   } catch (error) {
     await close(context);
@@ -57,8 +58,8 @@ export async function openNetworking(options: NetworkingOptions, state: NetworkS
 }
 
 /** Whether forwarding was off: see rules.ts. */
-function forwarding({ options, book, netlink }: Context): boolean {
-  const bridges = [...book.networks.values()].filter(({ driver }) => driver === 'bridge');
+function forwarding({ options, book, made, netlink }: Context): boolean {
+  const bridges = [...book.networks.values()].filter(({ id }) => made.has(id));
   if (options.ipForward === false || bridges.length === 0) return false;
   return enableForwarding(
     netlink,
@@ -74,12 +75,9 @@ function makePredefined(context: Context): void {
   )) {
     const old = [...book.networks.values()].find(({ predefined, name }) => predefined && name === network.name);
     if (old && book.endpointsOf(old.id).length > 0) continue; // containers run in it: the next start will change it
-    const made = network.driver === 'bridge' ? makeBridge(netlink, table, network) : network;
-    if (old) {
-      book.networks.delete(old.id);
-      if (old.link !== network.link) dropBridge(netlink, old);
-    }
-    book.networks.set(made.id, made);
+    if (old) book.networks.delete(old.id);
+    if (old && old.link !== network.link) dropBridge(netlink, table, old);
+    book.networks.set(network.id, network);
   }
 }
 
@@ -92,7 +90,7 @@ function taken({ book, netlink }: Context): TakenPrefix[] {
 }
 
 async function create(context: Context, request: NetworkRequest): Promise<NetworkRecord> {
-  const { book, netlink, table, firewall, options } = context;
+  const { book, made, netlink, table, firewall, options } = context;
   const planned = planNetwork(request, {
     names: new Set([...book.networks.values()].map(({ name }) => name)),
     taken: taken(context),
@@ -107,11 +105,13 @@ async function create(context: Context, request: NetworkRequest): Promise<Networ
     });
   const network = driver === 'bridge' ? makeBridge(netlink, table, planned) : planned;
   book.networks.set(network.id, network);
+  if (driver === 'bridge') made.add(network.id);
   try {
     if (driver === 'bridge') await firewall?.apply();
   } catch (error) {
     book.networks.delete(network.id);
-    if (driver === 'bridge') dropBridge(netlink, network);
+    made.delete(network.id);
+    if (driver === 'bridge') dropBridge(netlink, table, network);
     throw error;
   }
   return network;
@@ -123,7 +123,7 @@ function refuseSharedBridge({ book }: Context, link: string): void {
 }
 
 async function remove(context: Context, text: string): Promise<NetworkRecord> {
-  const { book, netlink, firewall, log } = context;
+  const { book, made, netlink, table, firewall, log } = context;
   const network = book.find(text);
   if (network.predefined)
     throw new NetworkError('NETWORK_FORBIDDEN', `${network.name} is a pre-defined network and cannot be removed`);
@@ -137,8 +137,8 @@ async function remove(context: Context, text: string): Promise<NetworkRecord> {
       { hint: 'stop the containers, or docker network disconnect them' },
     );
   book.networks.delete(network.id);
-  if (network.driver === 'bridge') {
-    dropBridge(netlink, network);
+  if (made.delete(network.id)) {
+    dropBridge(netlink, table, network);
     await firewall?.apply().catch((error: unknown) => log('error', `rules without ${network.name}: ${String(error)}`));
   }
   return network;

@@ -10,7 +10,7 @@ import { containerAddresses } from './firewall-state.js';
 import { deleteLink, findLink, listLinks } from './netlink/link.js';
 import { withNetlink } from './netlink/socket.js';
 import { endpointMark, removeSandbox } from './sandbox.js';
-import type { ContainerNetworkRecord, NetworkState } from './types.js';
+import type { ContainerNetworkRecord, NetworkRecord, NetworkState } from './types.js';
 
 /** Records into the book, without those that nothing is left of. */
 export function adopt(context: Context, state: NetworkState): void {
@@ -34,17 +34,31 @@ function isThere({ netnsPath, endpoints }: ContainerNetworkRecord): boolean {
   }
 }
 
-/** Bridges that a reboot took away are made again. One that cannot be is left out, with a word in the log. */
+/**
+ * Bridges that are there, or that containers are on, are taken over; others, as after a reboot, wait until somebody needs
+ * them. One that cannot be made is left out, with a word in the log.
+ */
 export function restoreBridges(context: Context): void {
-  const { book, netlink, table, log } = context;
+  const { book, netlink, table, made, log } = context;
   for (const network of book.networks.values()) {
     if (network.driver !== 'bridge') continue;
+    const isOurs = findLink(netlink, network.link ?? '')?.alias === networkMark(table, network);
+    if (!isOurs && book.endpointsOf(network.id).length === 0) continue;
     try {
       makeBridge(netlink, table, network);
+      made.add(network.id);
     } catch (error) {
       log('error', `network ${network.name}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
+}
+
+/** The bridge of a network that is about to be used. True: it is new, and has no rules yet. Throws NetworkError. */
+export function needBridge({ book, netlink, table, made }: Context, network: NetworkRecord): boolean {
+  if (network.driver !== 'bridge' || made.has(network.id)) return false;
+  book.networks.set(network.id, makeBridge(netlink, table, network));
+  made.add(network.id);
+  return true;
 }
 
 /** Ports are taken again and names answered again for containers that run. */

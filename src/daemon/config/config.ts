@@ -1,4 +1,5 @@
 /** What the daemon is to be: options and configuration file, checked and joined. */
+import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { UsageError } from '../../errors.js';
 import { quote } from '../../util/quote.js';
@@ -22,6 +23,14 @@ export interface DaemonConfig {
   readonly registryMirrors: readonly URL[];
   readonly insecureRegistries: readonly string[];
   readonly storageDriver: 'overlay' | 'copy' | undefined;
+  readonly network: {
+    readonly bridge: string | undefined;
+    readonly bip: string | undefined;
+    readonly ip: string | undefined;
+    readonly dns: readonly string[];
+    readonly dnsSearch: readonly string[];
+    readonly dnsOptions: readonly string[];
+  };
   readonly metrics: { readonly host: string; readonly port: number } | undefined;
   readonly shutdownSeconds: number;
 }
@@ -35,6 +44,7 @@ export interface ConfigRequest {
 }
 
 const DEFAULT_FILE = '/etc/tsrun/daemon.json';
+export const DEFAULT_EXEC_ROOT = '/run/tsrun-daemon';
 const DEFAULT_HOST = 'unix:///var/run/docker.sock';
 const LOOPBACK = /^(?:127\.\d+\.\d+\.\d+|localhost|::1)$/;
 
@@ -52,7 +62,7 @@ export function readConfig({ flags, home, absolute }: ConfigRequest): DaemonConf
   return {
     hosts: parsed,
     dataRoot: place('data-root', '/var/lib/tsrun'),
-    execRoot: place('exec-root', '/run/tsrun-daemon'),
+    execRoot: place('exec-root', DEFAULT_EXEC_ROOT),
     pidFile: pidFile === undefined ? undefined : absolute(pidFile),
     group: text(given, 'group'),
     logLevel: given.debug === true ? 'debug' : oneOf(given, 'log-level', LEVELS, 'info'),
@@ -62,6 +72,14 @@ export function readConfig({ flags, home, absolute }: ConfigRequest): DaemonConf
     registryMirrors: list(given, 'registry-mirror').map(mirror),
     insecureRegistries: list(given, 'insecure-registry'),
     storageDriver: driver(text(given, 'storage-driver')),
+    network: {
+      bridge: text(given, 'bridge'),
+      bip: text(given, 'bip'),
+      ip: text(given, 'ip'),
+      dns: list(given, 'dns').map((value) => address('dns', value)),
+      dnsSearch: list(given, 'dns-search'),
+      dnsOptions: list(given, 'dns-opt'),
+    },
     metrics: metricsAddress(text(given, 'metrics-addr')),
     shutdownSeconds: seconds(given, 'shutdown-timeout', 15),
   };
@@ -101,6 +119,11 @@ function seconds(given: Given, name: OptionName, otherwise: number): number {
   if (value === undefined) return otherwise;
   if (/^\d{1,5}$/.test(value)) return Number(value);
   throw refuse(name, value, 'is not a number of seconds from 0 to 99999');
+}
+
+function address(name: OptionName, value: string): string {
+  if (isIP(value) !== 0) return value;
+  throw refuse(name, value, 'is not an IP address');
 }
 
 function label(value: string): string {

@@ -41,6 +41,12 @@ export const DAEMON_OPTIONS = {
     help: "'overlay' (or 'overlay2') or 'copy' (or 'vfs')",
     shownDefault: 'overlay where overlayfs can be used',
   },
+  bridge: { kind: 'text', short: 'b', help: "name of the default bridge, or 'none'", shownDefault: 'docker0' },
+  bip: { kind: 'text', help: 'address and prefix length of the default bridge, such as 172.26.0.1/16' },
+  ip: { kind: 'text', help: 'address that ports are published on which name none', shownDefault: 'all' },
+  dns: { kind: 'list', help: 'DNS server of containers; may be repeated' },
+  'dns-search': { kind: 'list', help: 'domain that containers search; may be repeated' },
+  'dns-opt': { kind: 'list', help: 'resolver option of containers; may be repeated' },
   'metrics-addr': { kind: 'text', help: 'HOST:PORT to serve Prometheus metrics on; HOST on loopback' },
   'shutdown-timeout': { kind: 'text', help: 'seconds that the end of the daemon may take', shownDefault: '15' },
 } as const;
@@ -53,6 +59,7 @@ export const FILE_KEYS: { readonly [name in OptionName]?: string } = {
   label: 'labels',
   'registry-mirror': 'registry-mirrors',
   'insecure-registry': 'insecure-registries',
+  'dns-opt': 'dns-opts',
 };
 
 /** Not in the file. */

@@ -20,16 +20,15 @@ import { blockDevicePaths } from './spec/resources.js';
 
 /** What the network of a container comes to. */
 export interface PreparedNetwork {
-  /** A path of its namespace, 'host', or undefined: a new one. */
-  readonly namespace: string | undefined;
-  readonly hostname: string;
+  /** A path of its namespace, or the host's. */
+  readonly namespace: string | 'host';
   /** hosts, hostname, resolv.conf: bound over those of the image. */
-  readonly files: readonly Mount[];
+  readonly mounts: readonly Mount[];
+  readonly warnings: readonly string[];
 }
 
 export interface ContainerNetworks {
-  /** bundle: where its files lie. */
-  prepare(record: ContainerRecord, bundle: string): Promise<PreparedNetwork>;
+  prepare(record: ContainerRecord): Promise<PreparedNetwork>;
   release(record: ContainerRecord): Promise<void>;
 }
 
@@ -47,6 +46,7 @@ export interface PreparationDeps {
   readonly cgroupParent: string;
   /** Where Init is asked for and nobody says otherwise. */
   readonly init: boolean;
+  warn(message: string): void;
 }
 
 export interface PreparationPlace {
@@ -82,13 +82,14 @@ async function prepare(
   const { hostConfig } = record;
   const account = await accountOf(record, directories);
   const mounts = await deps.mounts.prepare(record, bundle);
-  const network = await deps.networks.prepare(record, bundle);
+  const network = await deps.networks.prepare(record);
+  for (const warning of network.warnings) deps.warn(`container ${record.id}: ${warning}`);
   return containerSpec({
     record,
     account,
     mounts,
-    hostname: hostConfig.UTSMode === 'host' ? '' : network.hostname,
-    networkFiles: network.files,
+    hostname: hostConfig.UTSMode === 'host' ? '' : record.config.Hostname || record.id.slice(0, 12),
+    networkFiles: network.mounts,
     namespaces: { ...joined(deps, record), network: network.namespace },
     shmPath: await shm(deps, record, bundle),
     devices: devicesOf(record),

@@ -34,7 +34,7 @@ export interface ContainerAdminDeps {
   /** Of a running container. */
   updateLimits(record: ContainerRecord, limits: LinuxResources): Promise<void>;
   /** DNS follows a name. */
-  renamed(record: ContainerRecord): void;
+  renamed(record: ContainerRecord): Promise<void>;
 }
 
 export function containerAdminRoutes(deps: ContainerAdminDeps): readonly Route[] {
@@ -82,7 +82,7 @@ async function rename(deps: ContainerAdminDeps, request: ApiRequest): Promise<Re
   if (name === record.name) throw badRequest('Renaming a container with the same name as its current name');
   const oldName = `/${record.name}`;
   await deps.exclusively(record, () => deps.containers.rename(record, name));
-  deps.renamed(record);
+  await deps.renamed(record);
   publish(deps, 'rename', record, { oldName });
   return empty(204);
 }
