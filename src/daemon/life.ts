@@ -15,6 +15,7 @@ import type { Happened } from './container/needs.js';
 import { preparation } from './container/preparation.js';
 import type { ContainerRecord } from './container/record.js';
 import { recover } from './container/recover.js';
+import { remove } from './container/remove.js';
 import type { SpecHost } from './container/spec/request.js';
 import { pause, unpause } from './container/stop.js';
 import { surroundings } from './container/surroundings.js';
@@ -26,6 +27,7 @@ import { archiveRoutes } from './routes/archive.js';
 import { attachRoutes } from './routes/attach.js';
 import { type ContainerAdminDeps, containerAdminRoutes } from './routes/container-admin.js';
 import { containerFilesRoutes } from './routes/container-files.js';
+import { containerPruneRoutes } from './routes/container-prune.js';
 import { createRoutes } from './routes/create.js';
 import { execRoutes } from './routes/exec.js';
 import { lifecycleRoutes } from './routes/lifecycle.js';
@@ -82,6 +84,10 @@ function routesOf(parts: LifeParts, actors: Actors, mounts: ContainerMounts): Ro
     ...execRoutes(deps),
     ...logsRoutes(deps),
     ...statsRoutes(deps),
+    ...containerPruneRoutes({
+      ...parts,
+      remove: (record) => remove(actors.of(record), { force: false, volumes: false }),
+    }),
     ...archiveRoutes(deps),
     ...containerFilesRoutes(deps),
     ...containerAdminRoutes({ ...deps, ...adminOf(parts), limits: defaults.limits }),
