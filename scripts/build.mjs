@@ -97,6 +97,7 @@ function build(esbuild, entryPoint, plugins = []) {
     platform: 'node',
     format: 'cjs',
     target: 'node20',
+    supported: { 'dynamic-import': false }, // require(): a script of node:vm has no loader for import()
     legalComments: 'none',
     logLevel: 'warning',
     define: { ...versionConstants(), 'import.meta.url': 'bundleUrl', ...NO_STDOUT },
@@ -134,8 +135,7 @@ function start(name) {
   try { cachedData = fs.readFileSync(cacheFile); } catch {}
   const source = fs.readFileSync(filename, 'latin1'); // esbuild writes ASCII
   const wrapper = '(function (exports, require, module, __filename, __dirname) {' + source + '\\n})';
-  const importModuleDynamically = vm.constants && vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
-  const script = new vm.Script(wrapper, { filename, cachedData, importModuleDynamically });
+  const script = new vm.Script(wrapper, { filename, cachedData });
   if (process.env.TSRUN_BUILD_CACHE === '1') {
     process.on('exit', () => {
       fs.writeFileSync(cacheFile + '.new', script.createCachedData());

