@@ -56,7 +56,10 @@ static pid_t start(const char *program, struct options options)
 	int ends[2];
 	pid_t pid;
 
-	(void)snprintf(script, sizeof(script), "exec 3<&0; (%s) <&3 3<&- & echo $! >\"$1\"", program);
+	/* It begins when the shell is gone, as a container does: one that ends before would be the shell's to wait for.
+	 */
+	(void)snprintf(script, sizeof(script),
+		"exec 3<&0; (while [ -e /proc/$$ ]; do sleep 0.01; done; %s) <&3 3<&- & echo $! >\"$1\"", program);
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		exit(1);
 	options.directory = directory;

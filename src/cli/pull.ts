@@ -1,10 +1,7 @@
 /** Getting an image from its registry, for the commands that do, with a line for each layer. */
-import { existsSync } from 'node:fs';
 import type { LayerState, Pulled, PullRequest } from '../image/pull.js';
-import type { Subject } from '../image/signature/check.js';
 import type { ContentStore } from '../image/store.js';
 import type { RegistryClient } from '../registry/client.js';
-import type { Digest } from '../util/digest.js';
 import { shortDigest } from '../util/short-digest.js';
 import type { Progress } from './progress.js';
 import { accessOptions } from './registry-options.js';
@@ -35,7 +32,8 @@ export async function pullReference(
   const access = await accessOptions(invocation);
   const { openRegistry } = await import('../image/registry-access.js');
   const { pullImage } = await import('../image/pull.js');
-  const policy = await openPolicy(path);
+  const { openAdmission } = await import('../image/signature/admission.js');
+  const admit = await openAdmission(reference, path);
   const clients: RegistryClient[] = [
     ...mirrors.map((url) => openRegistry(reference.registry, access, url)),
     openRegistry(reference.registry, access),
@@ -44,9 +42,7 @@ export async function pullReference(
     progress.line(`${reference.tag ?? reference.digest}: Pulling from ${reference.repository}`);
     const pulled = await pullImage(store, {
       ...{ ...choices, clients, warn: invocation.runtime.warn },
-      ...(policy === undefined
-        ? {}
-        : { admit: (client: RegistryClient, digests: readonly Digest[]) => policy({ client, reference, digests }) }),
+      ...(admit === undefined ? {} : { admit }),
       progress: (layer, state, bytes, size) => progress.update(shortDigest(layer), STATES[state], bytes, size),
     });
     progress.finish();
@@ -54,13 +50,4 @@ export async function pullReference(
   } finally {
     for (const client of clients) client.close();
   }
-}
-
-/** Undefined where nobody asked for one. */
-async function openPolicy(path: string | undefined): Promise<((subject: Subject) => Promise<void>) | undefined> {
-  const { POLICY_FILE, readPolicy } = await import('../image/signature/policy.js');
-  if (path === undefined && !existsSync(POLICY_FILE)) return undefined;
-  const policy = readPolicy(path ?? POLICY_FILE);
-  const { admit } = await import('../image/signature/check.js');
-  return (subject) => admit(policy, subject);
 }

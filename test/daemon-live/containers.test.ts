@@ -99,6 +99,18 @@ t.test('docker exec, logs, stop, start, pause and rm of a container in the backg
   t.match(docker(['start', 'c1']), { status: 1, stderr: /No such container: c1/ });
 });
 
+t.test('docker restart, stats and attach of a container in the background', { skip }, async (t) => {
+  const daemon = started(t);
+  const { docker } = daemon;
+  must(run(daemon, '-d', '-i', '--name', 'c2', IMAGE, 'head', '-n', '1'));
+  const before = inspect(daemon, 'c2', '.State.StartedAt');
+  must(docker(['restart', '-t', '0', 'c2']));
+  t.equal(inspect(daemon, 'c2', '.State.Running'), 'true');
+  t.not(inspect(daemon, 'c2', '.State.StartedAt'), before);
+  t.match(docker(['stats', '--no-stream', '--format', '{{.Name}} {{.PIDs}}', 'c2']).stdout, /^c2 1$/m);
+  t.match(docker(['attach', 'c2'], { input: 'to the program\n' }), { status: 0, stdout: 'to the program\n' });
+});
+
 t.test('a restart policy acts, counts, and stops for docker stop', { skip }, async (t) => {
   const daemon = started(t);
   must(run(daemon, '-d', '--name', 'r1', '--restart', 'on-failure:2', IMAGE, 'sh', '-c', 'exit 4'));

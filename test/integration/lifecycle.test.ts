@@ -178,7 +178,7 @@ t.test('exec --process FILE --detach --pid-file, as engines call it', { skip }, 
   must(box.run(['exec', '--process', file, '--detach', '--pid-file', pidFile, id]));
   t.ok(eventually(() => existsSync(join(bundle.rootfs, 'tmp/exec'))));
   const pid = Number(readFileSync(pidFile, 'utf8'));
-  t.equal(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), 'sleep\0' + '1000\0');
+  t.ok(eventually(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8') === 'sleep\0' + '1000\0'));
   t.equal(readFileSync(`/proc/${pid}/mountinfo`, 'utf8'), readFileSync(`/proc/${box.state(id).pid}/mountinfo`, 'utf8'));
 });
 

@@ -4,6 +4,7 @@ import { type Image, readImage } from '../../image/image.js';
 import type { Platform } from '../../image/manifest.js';
 import { hostPlatform, parsePlatform } from '../../image/platform.js';
 import { type LayerState, type Pulled, pullImage } from '../../image/pull.js';
+import { openAdmission } from '../../image/signature/admission.js';
 import type { ContentStore, StoredImage } from '../../image/store.js';
 import type { Credentials } from '../../registry/auth.js';
 import { listTags } from '../../registry/manifests.js';
@@ -58,6 +59,7 @@ async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
 async function pullOne(deps: PullDeps, wish: PullWish, emit: Emit): Promise<void> {
   const { reference } = wish;
   const name = familiarReference(reference);
+  const admit = await openAdmission(reference, undefined);
   const clients = openRegistries(deps, reference.registry, wish.credentials);
   const begin = once(() =>
     emit({ status: `Pulling from ${nameInRegistry(reference)}`, id: reference.tag ?? reference.digest ?? '' }),
@@ -68,6 +70,7 @@ async function pullOne(deps: PullDeps, wish: PullWish, emit: Emit): Promise<void
     const pulled = await wordedNotFound(reference, () =>
       pullImage(deps.content, {
         ...{ reference, platform: platformOf(wish.platform), platformGiven: Boolean(wish.platform), clients },
+        ...(admit === undefined ? {} : { admit }),
         signal: wish.signal,
         warn: (message) => deps.log.warn(message),
         progress: (layer, state, bytes, size) => {
