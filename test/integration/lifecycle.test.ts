@@ -107,7 +107,8 @@ t.test('run ends with 128 + signal when its program was killed', { skip }, async
   const box = sandbox(t);
   const [bundle, id] = [box.bundle(), box.id()];
   const call = `${RUNTIME} --root ${box.root}`;
-  const script = `${call} run --bundle ${bundle.path} ${id} & until ${call} kill ${id} KILL 2>/dev/null; do sleep 0.1; done; wait $!`;
+  const runs = `${call} state ${id} 2>/dev/null | grep -q running`; // killed before its start it would be run's to fail
+  const script = `${call} run --bundle ${bundle.path} ${id} & until ${runs}; do sleep 0.1; done; ${call} kill ${id} KILL; wait $!`;
   t.equal(runProgram('sh', ['-c', script], box.directory).status, 137);
 });
 
