@@ -57,7 +57,7 @@ process.stdout.write(`\n${sum.passed} passed, ${sum.failed} failed, ${sum.skippe
 /** The QEMU kernel keeps one processor busy, and so do most other tests: side by side they take little more than half. */
 function startSystems() {
   const env = { ...process.env, TSRUN_TEST_PREPARED: '1' };
-  return captureAsync(process.execPath, ['scripts/test.mjs', 'systems'], { env, timeout: 25 * 60_000 });
+  return captureAsync(process.execPath, ['scripts/test.mjs', 'systems'], { env, timeout: 50 * 60_000 });
 }
 
 /** Its output, and the totals of its last line. */
