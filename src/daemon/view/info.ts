@@ -178,9 +178,10 @@ function limitSupport(facts: HostFacts) {
   return Object.fromEntries(Object.entries(CONTROLLERS).map(([field, name]) => [field, hasController(facts, name)]));
 }
 
-function warnings(facts: HostFacts): string[] {
+/** dockerd has null for none. */
+function warnings(facts: HostFacts): string[] | null {
   const missing = Object.entries(CONTROLLERS).filter(([, name]) => !hasController(facts, name));
-  return missing.map(([field]) => `WARNING: No ${WORDS[field] ?? field} support`);
+  return missing.length === 0 ? null : missing.map(([field]) => `WARNING: No ${WORDS[field] ?? field} support`);
 }
 
 const WORDS: { readonly [field: string]: string } = {
