@@ -60,8 +60,11 @@ export class EventBus {
     const ended = () => wake();
     const stop = this.listen((event) => {
       if (overrun || !wanted(event)) return;
-      if (queue.length >= QUEUED) overrun = true;
-      else queue.push(event);
+      if (queue.length < QUEUED) queue.push(event);
+      else {
+        overrun = true; // told when it reads what is queued
+        stop();
+      }
       wake();
     });
     signal.addEventListener('abort', ended, { once: true });
