@@ -19,7 +19,7 @@ const CODES = {
   DENIED: [403, 'requested access to the resource is denied'],
   UNSUPPORTED: [405, 'the operation is unsupported'],
   TOOMANYREQUESTS: [429, 'too many requests'],
-  /** Not of the specification, which has no code for what went wrong here: Docker's. */
+  /** Not of the specification, which has no code for what went wrong here: Docker's. A full disk has status 507. */
   UNKNOWN: [500, 'unknown error'],
 } as const satisfies { readonly [code: string]: readonly [status: number, message: string] };
 

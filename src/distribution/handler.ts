@@ -1,6 +1,7 @@
 /** A request from beginning to end: who asks, what for, and which handler answers. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { TsrunError } from '../errors.js';
+import { isOutOfSpace } from '../image/ingest.js';
 import { HttpError, refuse, send, sendError } from './answer.js';
 import { deleteBlob, getBlob } from './blobs.js';
 import type { Exchange, Registry } from './context.js';
@@ -96,7 +97,8 @@ function fail({ warn }: HandlerOptions, request: IncomingMessage, response: Serv
   warn(`${request.method} ${request.url}: ${text}`);
   const known = error instanceof TsrunError;
   if (!known && error instanceof Error && error.stack !== undefined) warn(error.stack);
-  sendError(response, refuse('UNKNOWN', known ? text : 'see the log of the registry', { cause: error }));
+  const status = isOutOfSpace(error) ? { status: 507 } : {}; // Insufficient Storage: RFC 4918 11.5
+  sendError(response, refuse('UNKNOWN', known ? text : 'see the log of the registry', { ...status, cause: error }));
 }
 
 const isBrokenOff = (error: unknown): boolean =>

@@ -202,7 +202,11 @@ async function removedOnFailure<T>(path: string, action: () => Promise<T>): Prom
   }
 }
 
-const isOutOfSpace = (error: unknown): boolean =>
+/** A full disk, a used up quota: also what inStore() made of it. */
+export const isOutOfSpace = (error: unknown): boolean =>
+  isNoSpace(error) || (error instanceof TsrunError && isNoSpace(error.cause));
+
+const isNoSpace = (error: unknown): boolean =>
   error instanceof Error &&
   'code' in error &&
   (error.code === 'ENOSPC' || error.code === 'EDQUOT' || error.code === 'EFBIG');

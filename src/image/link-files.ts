@@ -64,7 +64,28 @@ export function touchFile(path: string): void {
   }
 }
 
-export function writeText(path: string, text: string): void {
+/** One after the other; on a full disk none of them. */
+export function writeAll(files: readonly (readonly [path: string, text: string])[]): void {
+  const before = files.map(([path]) => [path, readText(path)] as const);
+  try {
+    for (const [path, text] of files) writeText(path, text);
+  } catch (error) {
+    for (const [path, text] of before.reverse()) restore(path, text);
+    throw error;
+  }
+}
+
+/** As well as a full disk lets it. */
+function restore(path: string, text: string | undefined): void {
+  try {
+    if (text === undefined) rmSync(path, { force: true });
+    else writeText(path, text);
+  } catch {
+    // the first error is the one that matters
+  }
+}
+
+function writeText(path: string, text: string): void {
   if (readText(path) === text) return;
   try {
     make(dirname(path));

@@ -15,7 +15,7 @@ import { rmdirSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Digest, isDigest } from '../util/digest.js';
 import { syncDirectory } from '../util/replace-file.js';
-import { isOwn, isThere, namesIn, readText, remove, touchFile, writeText } from './link-files.js';
+import { isOwn, isThere, namesIn, readText, remove, touchFile, writeAll } from './link-files.js';
 import { exclusively } from './locks.js';
 import { layoutOf } from './places.js';
 import type { ContentStore } from './store.js';
@@ -139,10 +139,12 @@ export class Repositories {
       this.store.put(bytes, algorithm);
       const blobs = this.place(repository, '_blobs');
       if (isThere(blobs)) syncDirectory(blobs);
-      if (subject !== undefined)
-        writeText(this.place(repository, '_referrers', fileOf(subject), fileOf(digest)), JSON.stringify(descriptor));
-      writeText(this.place(repository, '_manifests', fileOf(digest)), `${mediaType}\n${subject ?? ''}\n`);
-      for (const tag of tags) writeText(this.place(repository, '_tags', tag), digest);
+      const referrer = subject === undefined ? [] : [['_referrers', fileOf(subject), fileOf(digest)]];
+      writeAll([
+        ...referrer.map((parts) => [this.place(repository, ...parts), JSON.stringify(descriptor)] as const),
+        [this.place(repository, '_manifests', fileOf(digest)), `${mediaType}\n${subject ?? ''}\n`],
+        ...tags.map((tag) => [this.place(repository, '_tags', tag), digest] as const),
+      ]);
     });
   }
 
