@@ -35,6 +35,7 @@ async function settle(container: Container, run: Pick<Run, 'pid'>, exit: Exit | 
   const oomKilled = wasOomKilled(container);
   await tearDown(container);
   container.run = undefined;
+  container.attachments.disconnect();
   const { record } = container;
   const finishedAt = exit?.finished ?? now();
   const ending = endingOf(container, exit, finishedAt);

@@ -25,11 +25,7 @@ export function relay({ connection, monitor, input, detachKeys, detached }: Rela
     };
     connection.on('error', over).once('close', over);
     monitor.on('error', over).once('close', over);
-    // What is in the pipe has to reach the client before its connection is ended by the one who waits for us.
-    monitor.once('end', () => {
-      if (connection.writableLength === 0 || connection.destroyed) over();
-      else connection.once('drain', over);
-    });
+    monitor.once('end', over); // all of it is written; the connection's end() sends what a slow client has not read
     monitor.pipe(connection, { end: false });
     if (!input) {
       connection.resume();

@@ -112,8 +112,8 @@ export async function kill(container: Container, signal: number): Promise<void> 
     throw conflict(`cannot kill container: ${container.record.name}: container ${container.id} is not running`);
   const final =
     signal === SIGKILL || container.record.config.StopSignal === undefined || signal === stopSignal(container);
-  container.record.stoppedByUser = true;
-  container.ending ||= final;
+  // A signal that only tells the program something, such as HUP, is no stop.
+  if (final) container.record.stoppedByUser = container.ending = true;
   container.save();
   if (endRestarting(container)) return;
   if (signal === SIGKILL) return killNow(container);

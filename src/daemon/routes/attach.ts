@@ -69,7 +69,7 @@ export async function connect(
     const monitor = await attachMonitor(container.monitorDirectory, wish);
     return relay({ connection, monitor, input: wish.stdin, detachKeys, detached });
   }
-  return container.attachments.add(connection, wish, detachKeys, detached);
+  return container.attachments.add({ connection, wish, detachKeys, detached });
 }
 
 export async function writeLogs(container: Container, to: Duplex, wish: AttachWish, gone: AbortSignal): Promise<void> {
