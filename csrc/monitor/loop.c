@@ -131,6 +131,9 @@ static int want(struct loop *loop, struct pollfd fds[POLL_CLIENTS + CLIENTS_MAX]
 {
 	const bool held = is_held(loop);
 
+	/* Output that waits for a reader is not late. */
+	if (held && loop->ended != 0)
+		loop->ended = client_clock();
 	fds[POLL_SIGNALS] = (struct pollfd){ loop->signals, POLLIN, 0 };
 	fds[POLL_LISTENER] = (struct pollfd){ loop->listener, POLLIN, 0 };
 	for (int i = 0; i < 2; i++)

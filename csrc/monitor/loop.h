@@ -24,7 +24,7 @@ struct loop {
 	size_t input_at, input_length;
 	bool input_ends; /* close it when that is written */
 	int64_t awaited; /* client_clock() until which the first client is waited for, or 0 */
-	int64_t ended;	 /* client_clock() when the program had ended, or 0 */
+	int64_t ended;	 /* client_clock() since when its output may be late: it has ended, and nobody holds it; or 0 */
 	bool recorded;
 };
 

@@ -172,6 +172,16 @@ static void test_pipeline(void)
 	OK(ended(pid), "the monitor ends");
 }
 
+static void test_late_reader(void)
+{
+	pid_t pid = start("sleep 0.2; head -c 3000000 /dev/zero & sleep 0.3", (struct options){ 0 });
+	int fd = greet('A', CLIENT_STDOUT | CLIENT_HOLD);
+
+	(void)usleep((DRAIN_MS + 1000) * 1000);
+	OK(read_all(fd, text, sizeof(text)) == 3000000, "and what it has left does, when it has ended");
+	OK(ended(pid), "the monitor ends");
+}
+
 static void test_await(void)
 {
 	pid_t pid = start("echo early", (struct options){ .await_client = true });
@@ -220,6 +230,7 @@ int main(void)
 	test_stdin_open();
 	test_slow();
 	test_pipeline();
+	test_late_reader();
 	test_await();
 	test_kill();
 	test_bad_clients();
