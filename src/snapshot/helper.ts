@@ -3,13 +3,14 @@
  * the form of the executor's records.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, fstatSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { TsrunError } from '../errors.js';
-import { type Answer, decodeAnswer, type StatusRecord } from '../exec/channel.js';
+import { decodeAnswer, type StatusRecord } from '../exec/channel.js';
 import { addon } from '../native/addon.js';
 import { errnoName } from '../util/errno.js';
+import { signalName } from '../util/signals.js';
 
 /** The same from src/snapshot/ and from the bundle. */
 export const HELPER = fileURLToPath(new URL('../../build/Release/tsrun-snapshot', import.meta.url));
@@ -50,19 +51,40 @@ export interface Helper {
 }
 
 export function startHelper(call: HelperCall): Helper {
+  return call.stdin === 'pipe' || call.stdout === 'pipe' ? startPiped(call) : withoutPipes(call);
+}
+
+const argvOf = (call: HelperCall): string[] => [call.verb, '3', ...call.args];
+const extraOf = ({ namespace }: HelperCall): number[] => (namespace === undefined ? [] : [namespace]);
+
+/** Node makes the pipes, and a copy of its own page tables for it. */
+function startPiped(call: HelperCall): Helper {
   const status = addon().memfd('tsrun-snapshot');
-  const child = spawn(HELPER, [call.verb, '3', ...call.args], {
+  const child = spawn(HELPER, argvOf(call), {
     env: {},
     cwd: '/',
-    stdio: [
-      call.stdin ?? 'ignore',
-      call.stdout ?? 'ignore',
-      'ignore',
-      status,
-      ...(call.namespace === undefined ? [] : [call.namespace]),
-    ],
+    stdio: [call.stdin ?? 'ignore', call.stdout ?? 'ignore', 'ignore', status, ...extraOf(call)],
   });
-  return { stdin: child.stdin, stdout: child.stdout, done: ended(child, status, call) };
+  return { stdin: child.stdin, stdout: child.stdout, done: judge(endOf(child), status, call) };
+}
+
+/** Without a copy of anything, and without making the event loop wait (csrc/addon/spawn.cc). */
+function withoutPipes(call: HelperCall): Helper {
+  const status = addon().memfd('tsrun-snapshot');
+  const none = devNull();
+  const given = (fd: HelperCall['stdin']): number => (typeof fd === 'number' ? fd : none);
+  const fds = [given(call.stdin), given(call.stdout), none, status, ...extraOf(call)];
+  const argv = ['tsrun-snapshot', ...argvOf(call)];
+  const ended = addon().spawn({ path: HELPER, argv, env: [], fds, cwd: '/' });
+  const signal = ended.then(([, , number]) => (number === 0 ? null : signalName(number)));
+  return { stdin: null, stdout: null, done: judge(signal, status, call) };
+}
+
+let nothing: number | undefined;
+
+function devNull(): number {
+  nothing ??= openSync('/dev/null', constants.O_RDWR);
+  return nothing;
 }
 
 export async function runHelper(call: HelperCall): Promise<readonly StatusRecord[]> {
@@ -71,39 +93,49 @@ export async function runHelper(call: HelperCall): Promise<readonly StatusRecord
 
 /** Everything that `read` writes; the verb has bounded it. */
 export async function readWithHelper(call: HelperCall): Promise<Buffer> {
-  const { stdout, done } = startHelper({ ...call, stdout: 'pipe' });
-  const parts: Buffer[] = [];
-  const read = (async () => {
-    for await (const part of stdout ?? []) parts.push(part as Buffer);
-  })();
-  await Promise.all([done, read]);
-  return Buffer.concat(parts);
+  const output = addon().memfd('tsrun-snapshot-output');
+  try {
+    await startHelper({ ...call, stdout: output }).done;
+    return readWhole(output);
+  } finally {
+    closeSync(output);
+  }
 }
 
-function ended(child: ChildProcess, status: number, call: HelperCall): Promise<readonly StatusRecord[]> {
+function endOf(child: ChildProcess): Promise<string | null> {
   return new Promise((resolve, reject) => {
-    child.once('error', (cause) => {
-      closeSync(status);
-      reject(
-        new TsrunError('HOST_UNSUPPORTED', `tsrun-snapshot cannot be started: ${cause.message}`, {
-          cause,
-          hint: 'npm run build:native',
-        }),
-      );
-    });
-    child.once('exit', (_code, signal) => {
-      const { warnings, verdict } = readAnswer(status);
-      if (verdict !== undefined && verdict.errno === 0) resolve(warnings);
-      else reject(failureOf(call, verdict, signal));
-    });
+    child.once('error', reject);
+    child.once('exit', (_code, signal) => resolve(signal));
   });
 }
 
-function readAnswer(status: number): Answer {
-  const bytes = Buffer.alloc(fstatSync(status).size);
-  readSync(status, bytes, 0, bytes.length, 0);
-  closeSync(status);
-  return decodeAnswer(bytes);
+/** ended: the signal that ended it. */
+async function judge(
+  ended: Promise<string | null>,
+  status: number,
+  call: HelperCall,
+): Promise<readonly StatusRecord[]> {
+  try {
+    const signal = await ended.catch((error: unknown) => Promise.reject(notStarted(error)));
+    const { warnings, verdict } = decodeAnswer(readWhole(status));
+    if (verdict !== undefined && verdict.errno === 0) return warnings;
+    throw failureOf(call, verdict, signal);
+  } finally {
+    closeSync(status);
+  }
+}
+
+function notStarted(cause: unknown): TsrunError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new TsrunError('HOST_UNSUPPORTED', `tsrun-snapshot cannot be started: ${reason}`, {
+    cause,
+    hint: 'npm run build:native',
+  });
+}
+
+function readWhole(fd: number): Buffer {
+  const bytes = Buffer.alloc(fstatSync(fd).size);
+  return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0));
 }
 
 /** A failure of tsrun-snapshot; the record says which call was refused. */

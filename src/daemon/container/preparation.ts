@@ -10,6 +10,7 @@ import { TsrunError } from '../../errors.js';
 import { allDevices, devicesAt } from '../../host/devices.js';
 import { runHelper } from '../../snapshot/helper.js';
 import type { Config, Mount } from '../../spec/types.gen.js';
+import { together } from '../../util/together.js';
 import { badRequest, conflict } from '../http/api-error.js';
 import type { ContainerMounts } from './mounts.js';
 import { containerOf } from './options/modes.js';
@@ -66,9 +67,11 @@ export function preparation(deps: PreparationDeps): Preparation {
   return {
     prepare: (record, place) => prepare(deps, record, place),
     async release(record) {
-      await deps.networks.release(record);
-      await unmountShm(join(bundleOf(record), 'shm'));
-      await deps.mounts.release(record, bundleOf(record));
+      await together(
+        deps.networks.release(record),
+        unmountShm(join(bundleOf(record), 'shm')),
+        deps.mounts.release(record, bundleOf(record)),
+      );
     },
     discard: (record, volumes) => deps.mounts.discard(record, volumes),
   };
@@ -80,9 +83,11 @@ async function prepare(
   { bundle, directories }: PreparationPlace,
 ): Promise<Config> {
   const { hostConfig } = record;
-  const account = await accountOf(record, directories);
-  const mounts = await deps.mounts.prepare(record, bundle);
-  const network = await deps.networks.prepare(record);
+  const [account, mounts, network] = await together(
+    accountOf(record, directories),
+    deps.mounts.prepare(record, bundle),
+    deps.networks.prepare(record),
+  );
   for (const warning of network.warnings) deps.warn(`container ${record.id}: ${warning}`);
   return containerSpec({
     record,

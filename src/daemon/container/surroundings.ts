@@ -7,6 +7,7 @@ import { TsrunError } from '../../errors.js';
 import { HelperError } from '../../snapshot/helper.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import type { Config } from '../../spec/types.gen.js';
+import { together } from '../../util/together.js';
 import { badRequest } from '../http/api-error.js';
 import type { Prepared, Surroundings } from './needs.js';
 import type { ContainerRecord } from './record.js';
@@ -21,7 +22,7 @@ export interface Extension {
 export interface Place {
   /** Absolute: config.json, and the files that are bound over the image's. */
   readonly bundle: string;
-  /** Absolute, mounted. */
+  /** Absolute; mounted meanwhile. */
   readonly rootfs: string;
   /** The directories that show the root file system, the uppermost first. */
   readonly directories: readonly string[];
@@ -33,13 +34,15 @@ export function surroundings(directory: string, snapshots: Snapshotter, extensio
   return {
     async prepare(record): Promise<Prepared> {
       const [bundle, rootfs] = [bundleOf(record), rootfsOf(record)];
-      await attach(snapshots.mounts(record.id), rootfs, snapshots.store);
-      const config = await extension.prepare(record, { bundle, rootfs, directories: snapshots.directories(record.id) });
+      const directories = snapshots.directories(record.id);
+      const [, config] = await together(
+        attach(snapshots.mounts(record.id), rootfs, snapshots.store),
+        extension.prepare(record, { bundle, rootfs, directories }),
+      );
       return { bundle, config };
     },
     async release(record) {
-      await extension.release(record);
-      await unlessGone(detach(rootfsOf(record)));
+      await together(extension.release(record), unlessGone(detach(rootfsOf(record))));
     },
     async account(record, user): Promise<Account> {
       const files = await accountFiles(snapshots.directories(record.id));
@@ -50,9 +53,10 @@ export function surroundings(directory: string, snapshots: Snapshotter, extensio
       }
     },
     async discard(record, volumes) {
-      await extension.discard(record, volumes);
-      await unlessGone(snapshots.remove(record.id));
-      await unlessGone(snapshots.store.removeBundle(bundleOf(record)));
+      await together(
+        extension.discard(record, volumes).then(() => unlessGone(snapshots.store.removeBundle(bundleOf(record)))),
+        unlessGone(snapshots.remove(record.id)),
+      );
     },
   };
 }
