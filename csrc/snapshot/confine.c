@@ -22,6 +22,8 @@
 #include "io.h"
 #include "mounts.h"
 #include "sys.h"
+#include "userns.h"
+#include "xattr.h"
 
 #define BIT(capability) (1ULL << (capability))
 /* SYS_ADMIN: trusted.overlay.* takes it. */
@@ -93,6 +95,9 @@ int confine(const struct view *view, int status_fd, struct failure *reterr)
 {
 	cleanup_fd int tree = -1;
 
+	/* While there is a /proc. */
+	if (in_user_namespace())
+		xattrs_of_user_namespace();
 	/* In a container's mount namespace nothing of it may look at this process: CVE-2016-9962. */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	if (view->namespace_fd > 0 && setns(view->namespace_fd, CLONE_NEWNS) < 0)

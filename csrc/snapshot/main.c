@@ -15,6 +15,7 @@
  *   stat STATUS PATH VIEW, get STATUS PATH VIEW    one path, as entry stream to stdout (archive.h)
  *   put STATUS VIEW                         entry stream from stdin, as unpack apply
  *   discard TARGET (DIRECTORY NAME)...      unmount, then remove: a poststop hook, which has no status to write
+ *   enter UIDS GIDS NEWUIDMAP NEWGIDMAP PROGRAM...   becomes PROGRAM as root of a user namespace (userns.h); no status
  *
  * VIEW: see parse_view(). The answer is records on the descriptor STATUS, as the executor's (failure.h). Static,
  * single-threaded.
@@ -41,6 +42,7 @@
 #include "saferoot.h"
 #include "sys.h"
 #include "unpack.h"
+#include "userns.h"
 
 struct arguments {
 	int status_fd;
@@ -308,6 +310,10 @@ int main(int argc, char **argv)
 		return 2;
 	if (strcmp(argv[1], "discard") == 0)
 		return discard(argc - 2, argv + 2);
+	if (strcmp(argv[1], "enter") == 0 && argc > 6) {
+		enter_user_namespace(argv + 2);
+		return 127;
+	}
 	args.status_fd = atoi(argv[2]);
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* Nobody would take the answer. */

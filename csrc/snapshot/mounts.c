@@ -15,9 +15,12 @@
 
 #include "cleanup.h"
 #include "sys.h"
+#include "userns.h"
 
 static int add_layers(int fs, char **directories, int count)
 {
+	if (in_user_namespace() && sys_fsconfig(fs, FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0)
+		return -1;
 	for (int i = 0; i < count; i++)
 		if (sys_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir+", directories[i], 0) < 0)
 			return -1;
@@ -27,7 +30,8 @@ static int add_layers(int fs, char **directories, int count)
 /* For kernels before 6.8: attached where nobody else looks, in our own mount namespace, and taken off again. */
 static int mount_by_page(char **directories, int count, struct failure *reterr)
 {
-	char options[4096] = "lowerdir=";
+	char options[4096] = "userxattr,lowerdir=";
+	char *from = in_user_namespace() ? options : options + strlen("userxattr,");
 	size_t length = strlen(options);
 	cleanup_fd int tree = -1;
 
@@ -43,7 +47,7 @@ static int mount_by_page(char **directories, int count, struct failure *reterr)
 		memcpy(options + length, directories[i], more + 1);
 		length += more;
 	}
-	if (mount("overlay", directories[0], "overlay", MS_RDONLY, options) < 0)
+	if (mount("overlay", directories[0], "overlay", MS_RDONLY, from) < 0)
 		return FAIL(reterr, "mount");
 	tree = sys_open_tree(AT_FDCWD, directories[0], OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (tree < 0)

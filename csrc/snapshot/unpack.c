@@ -143,7 +143,8 @@ static int unpack_file(const struct target *target, struct stream *stream, int p
 	return futimens(fd, times) < 0 ? FAIL_ENTRY(entry, "futimens", reterr) : 0;
 }
 
-static int unpack_node(int parent, const char *name, const struct entry *entry, struct failure *reterr)
+static int unpack_node(
+	const struct target *target, int parent, const char *name, const struct entry *entry, struct failure *reterr)
 {
 	static const mode_t TYPES[] = {
 		[ENTRY_CHARACTER] = S_IFCHR,
@@ -152,8 +153,12 @@ static int unpack_node(int parent, const char *name, const struct entry *entry, 
 	};
 	mode_t mode = TYPES[entry->h.kind] | (entry->h.mode & 07777);
 
-	if (mknodat(parent, name, mode, makedev(entry->h.rdev_major, entry->h.rdev_minor)) < 0)
-		return FAIL_ENTRY(entry, "mknodat", reterr);
+	if (mknodat(parent, name, mode, makedev(entry->h.rdev_major, entry->h.rdev_minor)) < 0) {
+		if (errno != EPERM)
+			return FAIL_ENTRY(entry, "mknodat", reterr);
+		warn(target, entry, "mknodat"); /* in a user namespace there are no devices */
+		return 0;
+	}
 	return set_owner_and_time(parent, name, entry, reterr);
 }
 
@@ -225,7 +230,7 @@ static int unpack_other(struct target *target, struct stream *stream, int parent
 	if (entry->h.kind == ENTRY_FILE)
 		return unpack_file(target, stream, parent, name, entry, reterr);
 	if (entry->h.kind != ENTRY_SYMLINK)
-		return unpack_node(parent, name, entry, reterr);
+		return unpack_node(target, parent, name, entry, reterr);
 	if (symlinkat(entry->link, parent, name) < 0)
 		return FAIL_ENTRY(entry, "symlinkat", reterr);
 	return set_owner_and_time(parent, name, entry, reterr);

@@ -6,7 +6,13 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-#define OPAQUE "trusted.overlay.opaque"
+/* trusted.* is for root of the machine; overlayfs with "userxattr" looks for the other. */
+static const char *opaque = "trusted.overlay.opaque";
+
+void xattrs_of_user_namespace(void)
+{
+	opaque = "user.overlay.opaque";
+}
 
 static const char *const CARRIED[] = { "user.", "security.capability", "system.posix_acl_" };
 static const char *const OVERLAY[] = { "trusted.overlay.", "user.overlay." };
@@ -125,12 +131,12 @@ int xattrs_get(int fd, struct entry *entry)
 
 int xattr_set_opaque(int fd)
 {
-	return fsetxattr(fd, OPAQUE, "y", 1, 0);
+	return fsetxattr(fd, opaque, "y", 1, 0);
 }
 
 bool xattr_is_opaque(int fd)
 {
 	char value[2];
 
-	return fgetxattr(fd, OPAQUE, value, sizeof(value)) == 1 && value[0] == 'y';
+	return fgetxattr(fd, opaque, value, sizeof(value)) == 1 && value[0] == 'y';
 }

@@ -15,6 +15,9 @@ int xattrs_clear(int fd);
 /* Into entry->xattrs, sorted, those of overlayfs left out. 0, or -1 with errno; E2BIG: more than XATTRS_MAX. */
 int xattrs_get(int fd, struct entry *entry);
 
+/* From now on marks are those that overlayfs looks for in a user namespace. */
+void xattrs_of_user_namespace(void);
+
 int xattr_set_opaque(int fd);
 bool xattr_is_opaque(int fd);
 

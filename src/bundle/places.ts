@@ -9,6 +9,8 @@ import { HELPER, runHelper } from '../snapshot/helper.js';
 import type { Mount } from '../snapshot/mount.js';
 import type { SnapshotStore } from '../snapshot/store.js';
 import type { Hook } from '../spec/types.gen.js';
+import { findTool } from '../util/tools.js';
+import { ownIdMaps } from '../util/user-namespace.js';
 
 export interface BundlePlace {
   readonly path: string;
@@ -58,5 +60,12 @@ export async function detach(target: string): Promise<void> {
 export function discardHook(dataRoot: string, store: SnapshotStore, key: string): Hook {
   const { mountPoint } = placeOf(dataRoot, key);
   const active = join(store.root, 'active');
-  return { path: HELPER, args: ['tsrun-snapshot', 'discard', mountPoint, active, key, runsOf(dataRoot), key] };
+  const discard = ['tsrun-snapshot', 'discard', mountPoint, active, key, runsOf(dataRoot), key];
+  const ids = ownIdMaps();
+  if (ids === undefined) return { path: HELPER, args: discard };
+  // Whoever deletes it may stand outside, where the files belong to strangers.
+  const maps = [ids.uids, ids.gids].map((ranges) => ranges.map((r) => `${r.inside} ${r.outside} ${r.size}`).join(' '));
+  const isOne = ids.uids.length === 1 && ids.uids[0]?.size === 1;
+  const tools = ['newuidmap', 'newgidmap'].map((name) => (isOne ? '' : (findTool(name) ?? '')));
+  return { path: HELPER, args: ['tsrun-snapshot', 'enter', ...maps, ...tools, HELPER, ...discard.slice(1)] };
 }

@@ -15,9 +15,11 @@ import type { ChainId, SnapshotStore } from '../snapshot/store.js';
 import type { Mount } from '../spec/types.gen.js';
 import type { ContainerId } from '../state/container-id.js';
 import { stringifyJson } from '../util/json-write.js';
+import { ownIdMaps } from '../util/user-namespace.js';
 import { accountFiles, networkFiles } from './files.js';
 import { imageSpec, type RunChoices } from './image-spec.js';
 import { attach, detach, discardHook, makePlace, placeOf } from './places.js';
+import { mappedAccount, rootlessSpec } from './rootless-spec.js';
 import { findAccount } from './users.js';
 
 export interface ImageRunRequest
@@ -109,7 +111,9 @@ async function writeBundle(
   const hostname = request.hostname ?? request.id.slice(0, 12);
   const user = request.user ?? image.config.config.user;
   const files = await accountFiles(snapshots.directories(request.id));
-  const account = findAccount(user, files, request.user === undefined ? 'image config: User' : '--user');
+  const found = findAccount(user, files, request.user === undefined ? 'image config: User' : '--user');
+  const ids = ownIdMaps();
+  const account = ids === undefined ? found : mappedAccount(found, ids);
   const own = networkFiles(path, hostname, request.hostNetwork);
   const choices = {
     ...request,
@@ -120,5 +124,6 @@ async function writeBundle(
   const host = { cgroupNamespace: hostFacts().cgroup.layout === 'unified', arch: process.arch };
   const { config, dropped } = imageSpec(image.config, account, choices, host);
   if (dropped.length > 0) runtime.warn(`labels of the image that engines act upon are left out: ${dropped.join(', ')}`);
-  writeFileSync(join(path, 'config.json'), `${stringifyJson(config, '\t')}\n`, { mode: 0o600 });
+  const made = ids === undefined ? config : rootlessSpec(config, ids);
+  writeFileSync(join(path, 'config.json'), `${stringifyJson(made, '\t')}\n`, { mode: 0o600 });
 }

@@ -17,6 +17,7 @@ import type { Tracer } from '../runtime/trace.js';
 import { describeSystemError } from '../util/errno.js';
 import { quote } from '../util/quote.js';
 import { didYouMean } from '../util/suggest.js';
+import { inUserNamespace } from '../util/user-namespace.js';
 import { parseOptions } from './argv.js';
 import type { Command } from './command.js';
 import { findCommand, GROUPS, NAMES, splitCommand } from './commands.js';
@@ -24,7 +25,7 @@ import { type Log, openLog, parseFormat } from './log.js';
 import { GLOBAL_OPTIONS, HELP_OPTION, type Values } from './options.js';
 import { print } from './output.js';
 import { reportOf, warningFields } from './report.js';
-import { checkRoot, inUserNamespace, resolveRoot } from './root.js';
+import { checkRoot, resolveRoot } from './root.js';
 
 type GlobalValues = Values<typeof GLOBAL_OPTIONS>;
 type Environment = { readonly [name: string]: string | undefined };
@@ -98,6 +99,7 @@ async function runCommand(
   const { values, rest } = parseOptions(argv, command.options, command.programArgs ? 'first' : 'anywhere');
   if (values['help'] === true) return help(command.name);
   checkCount(command, rest.length);
+  if (command.userNamespace === true) await (await import('./user-namespace.js')).enterUserNamespace(env);
   const euid = process.geteuid?.() ?? 0;
   const who = { xdgRuntimeDir: env['XDG_RUNTIME_DIR'], user: env['USER'], inUserNamespace };
   const root = resolveRoot({ given: globals.root, cwd, euid, ...who });

@@ -37,6 +37,8 @@ export interface Command<T extends OptionTable = OptionTable> {
   readonly args: readonly [min: number, max: number];
   /** The arguments end with another program's command line: options after the first argument are not ours. */
   readonly programArgs?: true;
+  /** Works on trees of files with owners: without root it runs in a user namespace (user-namespace.ts). */
+  readonly userNamespace?: true;
   readonly options: T;
   /** Exit status of the command's own failures; 1 if not given. */
   readonly failureStatus?: number;

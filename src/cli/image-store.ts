@@ -1,8 +1,8 @@
 /** What the commands of images share: the option that says where the store is, and opening it. */
 import type { ContentStore } from '../image/store.js';
+import { inUserNamespace } from '../util/user-namespace.js';
 import type { Invocation } from './command.js';
 import { HELP_OPTION, type OptionTable } from './options.js';
-import { inUserNamespace } from './root.js';
 
 export const STORE_OPTIONS = {
   'data-root': {

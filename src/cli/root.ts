@@ -2,7 +2,7 @@
  * Where the state of containers lies: --root, or /run/tsrun, or $XDG_RUNTIME_DIR/tsrun for a user without root, which
  * whoever is root of a user namespace only is as well. (Rootless Podman runs its runtime so, and leaves USER alone.)
  */
-import { lstatSync, readFileSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { UsageError } from '../errors.js';
 import { describeSystemError } from '../util/errno.js';
@@ -20,15 +20,6 @@ export interface RootRequest {
   /** $USER. */
   readonly user?: string | undefined;
   readonly inUserNamespace?: () => boolean;
-}
-
-/** The initial user namespace maps every id to itself: user_namespaces(7). */
-export function inUserNamespace(): boolean {
-  try {
-    return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'latin1'));
-  } catch {
-    return false; // a kernel without user namespaces
-  }
 }
 
 export function resolveRoot(request: RootRequest): string {

@@ -2,11 +2,12 @@
  * Makes HostFacts: the only reader of the host. Some twenty small reads of /proc and /sys and a few system calls that
  * change nothing, about a millisecond in all.
  */
-import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { accessSync, constants, readdirSync, readFileSync } from 'node:fs';
 import { machine, release, userInfo } from 'node:os';
 import { posix } from 'node:path';
 import { TsrunError } from '../errors.js';
 import { type Addon, addon } from '../native/addon.js';
+import { findTool } from '../util/tools.js';
 import type { CgroupFacts, HostFacts, IdMapFacts, SeccompFacts } from './facts.js';
 import {
   findCgroups,
@@ -59,16 +60,12 @@ function mayMount(native: Addon | undefined, capabilities: bigint): boolean {
   return (capabilities & CAP_SYS_ADMIN) !== 0n && native?.mountSetattrErrno(0) !== EPERM;
 }
 
-/** Not from PATH: what the executor runs must not be chosen by whoever starts it. */
-const TOOL_DIRECTORIES = ['/usr/bin', '/bin', '/usr/local/bin', '/run/wrappers/bin'];
-
 function probeIdMaps(euid: number): IdMapFacts {
-  const find = (name: string) => TOOL_DIRECTORIES.map((place) => `${place}/${name}`).find(existsSync) ?? null;
   const setgroupsDenied = readText('/proc/self/setgroups') === 'deny';
   if (euid === 0) return { newuidmap: null, newgidmap: null, setgroupsDenied, user: 'root', uids: [], gids: [] };
   const user = userName(euid);
   const ranges = (file: string) => parseSubordinate(readText(file) ?? '', [user, String(euid)]);
-  const tools = { newuidmap: find('newuidmap'), newgidmap: find('newgidmap') };
+  const tools = { newuidmap: findTool('newuidmap') ?? null, newgidmap: findTool('newgidmap') ?? null };
   return { ...tools, setgroupsDenied, user, uids: ranges('/etc/subuid'), gids: ranges('/etc/subgid') };
 }
 

@@ -149,7 +149,7 @@ export class HelperError extends TsrunError {
 }
 
 const HINTS: { readonly [errno: number]: string } = {
-  1: 'images are unpacked by root',
+  1: 'images are unpacked by root, of the machine or of a user namespace',
   28: 'the disk is full: `tsrun image prune` removes what no image uses',
   122: 'the disk quota is used up',
 };

@@ -7,6 +7,7 @@
  */
 import { type TarEntry, TarError, TarLimitError } from '../util/tar/entry.js';
 import type { TarLimits, TarSink } from '../util/tar/reader.js';
+import { type IdMaps, isMapped } from '../util/user-namespace.js';
 import { BLANK, type Entry, FLAG } from './entry.js';
 
 export interface LayerLimits extends TarLimits {
@@ -52,12 +53,17 @@ export class LayerSink implements TarSink {
   #bytes = 0;
   #entries = 0;
   #inFile = false;
+  readonly #owners: IdMaps | undefined;
+  /** Entries whose owner no id of this user namespace stands for. */
+  foreign = 0;
   /** The layer hides all those below it. */
   opaqueRoot = false;
 
-  constructor(out: EntryOutput, limits: LayerLimits) {
+  /** owners: the ids there are; undefined: all. */
+  constructor(out: EntryOutput, limits: LayerLimits, owners?: IdMaps) {
     this.#out = out;
     this.#limits = limits;
+    this.#owners = owners;
   }
 
   get bytes(): number {
@@ -95,8 +101,7 @@ export class LayerSink implements TarSink {
       path,
       link,
       mode: tar.mode,
-      uid: judgeId(tar, tar.uid),
-      gid: judgeId(tar, tar.gid),
+      ...this.#owner(tar),
       major: tar.major,
       minor: tar.minor,
       size: tar.size,
@@ -104,6 +109,19 @@ export class LayerSink implements TarSink {
       xattrs: chooseXattrs(tar.xattrs),
     });
     if (tar.kind === 'hardlink') this.hardlinks.set(index, { path, link });
+  }
+
+  #owner(tar: TarEntry): { readonly uid: number; readonly gid: number } {
+    const [uid, gid] = [judgeId(tar, tar.uid), judgeId(tar, tar.gid)];
+    if (this.#owners === undefined) return { uid, gid };
+    const { uids, gids } = this.#owners;
+    if (isMapped(uids, uid) && isMapped(gids, gid)) return { uid, gid };
+    const [only] = uids;
+    if (uids.length > 1 || only?.size !== 1)
+      throw new TarError(`${show(tar.name)}: belongs to ${uid}:${gid}: /etc/subuid and /etc/subgid grant no such ids`);
+    // With one id everything is root's.
+    this.foreign++;
+    return { uid: 0, gid: 0 };
   }
 
   data(offset: number, bytes: Buffer): void {

@@ -120,12 +120,16 @@ async function unpackJob({ layer }: Job, claim: Claim, options: UnpackOptions): 
       },
     );
   }
-  if (result.withoutXattrs > 0) {
-    options.warn?.(
-      `${subject}: the file system of the data root cannot hold the attributes of ${result.withoutXattrs} files`,
-    );
-  }
+  for (const loss of losses(result)) options.warn?.(`${subject}: ${loss}`);
   return result;
+}
+
+function losses({ withoutXattrs, devices, foreign }: UnpackResult): string[] {
+  return [
+    [withoutXattrs, `the file system of the data root cannot hold the attributes of ${withoutXattrs} files`] as const,
+    [devices, `${devices} devices are left out: in a user namespace none can be made`] as const,
+    [foreign, `${foreign} files are root's for want of ids: see subuid(5)`] as const,
+  ].flatMap(([count, text]) => (count > 0 ? [text] : []));
 }
 
 /** From the lowest on: what one takes from below may have come from below itself. */

@@ -1,6 +1,7 @@
 /** Snapshots by overlayfs: the layers' trees below, one directory for what is written. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { inUserNamespace } from '../util/user-namespace.js';
 import type { Driver } from './driver.js';
 import { bindMount, type Mount, overlayMount } from './mount.js';
 import { copyRootAttributes, type SnapshotRecord, type SnapshotStore } from './store.js';
@@ -22,8 +23,10 @@ export const overlayDriver: Driver = {
     const fs = fsOf(store, record);
     const [top] = lower;
     if (top === undefined) return [bindMount(fs, record.readOnly)];
-    if (!record.readOnly) return [overlayMount(lower, { fs, work: join(store.activePath(record.key), 'work') })];
-    return [lower.length === 1 ? bindMount(top, true) : overlayMount(lower)];
+    const ofUser = inUserNamespace();
+    if (!record.readOnly)
+      return [overlayMount(lower, { fs, work: join(store.activePath(record.key), 'work') }, ofUser)];
+    return [lower.length === 1 ? bindMount(top, true) : overlayMount(lower, undefined, ofUser)];
   },
 
   view(store, record) {

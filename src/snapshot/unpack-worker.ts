@@ -7,6 +7,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { decompressed } from '../image/decompress.js';
 import { TarError, TarLimitError } from '../util/tar/entry.js';
 import { TarReader } from '../util/tar/reader.js';
+import { ownIdMaps } from '../util/user-namespace.js';
 import { EntryWriter } from './entry-writer.js';
 import { type LayerLimits, LayerSink } from './layer.js';
 
@@ -22,6 +23,8 @@ export interface Unpacked {
   readonly bytes: number;
   readonly entries: number;
   readonly opaqueRoot: boolean;
+  /** Entries that became root's, for want of ids. */
+  readonly foreign: number;
   readonly implied: readonly string[];
   readonly hardlinks: ReadonlyMap<number, { readonly path: string; readonly link: string }>;
 }
@@ -36,7 +39,7 @@ export type UnpackAnswer = { readonly unpacked: Unpacked } | { readonly failure:
 
 async function unpack({ blob, fd, limits }: UnpackOrder): Promise<Unpacked> {
   const writer = new EntryWriter(fd);
-  const sink = new LayerSink(writer, limits);
+  const sink = new LayerSink(writer, limits, ownIdMaps());
   const reader = new TarReader(sink, limits);
   const hash = createHash('sha256');
   let compressed = 0;
@@ -54,8 +57,8 @@ async function unpack({ blob, fd, limits }: UnpackOrder): Promise<Unpacked> {
   }
   reader.finish();
   writer.end();
-  const { bytes, entries, opaqueRoot, implied, hardlinks } = sink;
-  return { diffID: `sha256:${hash.digest('hex')}`, bytes, entries, opaqueRoot, implied, hardlinks };
+  const { bytes, entries, opaqueRoot, foreign, implied, hardlinks } = sink;
+  return { diffID: `sha256:${hash.digest('hex')}`, bytes, entries, opaqueRoot, foreign, implied, hardlinks };
 }
 
 function failureOf(error: unknown): UnpackFailure {

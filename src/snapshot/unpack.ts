@@ -30,6 +30,8 @@ export interface UnpackResult extends Unpacked {
   readonly missing: readonly { readonly path: string; readonly link: string }[];
   /** Entries whose attributes the file system cannot hold. */
   readonly withoutXattrs: number;
+  /** Devices that may not be made here. */
+  readonly devices: number;
 }
 
 /** Throws TsrunError LAYER_INVALID, LAYER_LIMIT, SNAPSHOT_FAILED; the directory is left as it is then. */
@@ -82,6 +84,6 @@ function judge({ subject }: UnpackRequest, answer: UnpackAnswer, result: HelperR
   if ('error' in result) throw result.error;
   const { unpacked } = answer;
   const missing = result.warnings.flatMap((warning) => unpacked.hardlinks.get(warning.index) ?? []);
-  const withoutXattrs = result.warnings.filter(({ syscall }) => syscall === 'fsetxattr').length;
-  return { ...unpacked, missing, withoutXattrs };
+  const count = (call: string) => result.warnings.filter(({ syscall }) => syscall === call).length;
+  return { ...unpacked, missing, withoutXattrs: count('fsetxattr'), devices: count('mknodat') };
 }

@@ -10,6 +10,7 @@ import type { LayerSource } from '../../src/snapshot/layers.js';
 import type { Digest } from '../../src/util/digest.js';
 import type { TarEntry } from '../../src/util/tar/entry.js';
 import { TAR_END, tarHeader, tarPadding } from '../../src/util/tar/writer.js';
+import { inUserNamespace } from '../../src/util/user-namespace.js';
 
 /** A directory of the test, removed with what is mounted in it. */
 export function scratch(t: Test): string {
@@ -111,6 +112,10 @@ one(b'.')
   return result.stdout.trimEnd().split('\n');
 }
 
+/** In a user namespace nobody makes a device, and there are as many ids as were granted. */
+const NODES = inUserNamespace() ? ':' : 'mknod char c 1 3; mknod block b 7 0; chmod 600 block';
+const OWNER = inUserNamespace() ? '40000:50000' : '4000000:3000000000';
+
 /** Every kind of file there is. */
 export const ZOO = `
 umask 022
@@ -119,12 +124,12 @@ printf 'text\\n' > dir/file; chmod 4755 dir/file; ln dir/file dir/other; ln -s .
 chown 1000:2000 dir/file
 printf '#!/bin/sh\\n' > caps; chmod 755 caps; setcap cap_net_raw+ep caps
 printf x > attr; setfattr -n user.note -v 'a value' attr; setfattr -n user.dir -v d dir
-mkfifo fifo; mknod char c 1 3; mknod block b 7 0; chmod 600 block
+mkfifo fifo; ${NODES}
 truncate -s 10M sparse; printf middle | dd of=sparse bs=1 seek=5000000 conv=notrunc status=none
 printf late | dd of=sparse bs=1 seek=9000000 conv=notrunc status=none
 long=$(printf 'n%.0s' $(seq 200)); mkdir -p deep/$long/$long; printf l > deep/$long/$long/$long
 printf b > $'latin-\\xe9-\\xff'; mkdir $'dir-\\xfe'; printf 'sp' > 'name with blank'; ln -s $'latin-\\xe9-\\xff' to-latin
-printf big > owner; chown 4000000:3000000000 owner
+printf big > owner; chown ${OWNER} owner
 : > empty; printf old > old; touch -d '1969-12-31 12:00:00.5 UTC' old; touch -h -d '2001-02-03 04:05:06.789' to-latin
 touch -d '2010-01-01 00:00:00.25 UTC' dir deep; touch -d '1999-01-01' .
 `;

@@ -24,7 +24,7 @@ export interface Walker {
   /** Its home, bundle and XDG_RUNTIME_DIR. */
   readonly home: string;
   /** Any command as walker. */
-  as(argv: readonly string[], env?: { readonly [name: string]: string }): Result;
+  as(argv: readonly string[], env?: { readonly [name: string]: string }, timeout?: number): Result;
   /** The runtime as walker. */
   run(...args: string[]): Result;
   /** `spec --rootless`, changed. Writes it as the bundle's config.json. */
@@ -46,10 +46,10 @@ export function walker(t: Test): Walker {
   chownSync(home, UID, UID);
   chmodSync(home, 0o711);
   const ids: string[] = [];
-  const as = (argv: readonly string[], env: { readonly [name: string]: string } = {}) => {
+  const as: Walker['as'] = (argv, env = {}, timeout) => {
     const variables = { USER: 'walker', HOME: home, XDG_RUNTIME_DIR: home, TSRUN_TEST: basename(home), ...env };
     const args = ['--mount', '--propagation=private', 'sh', '-ec', ENTER, 'sh', etc, home, ...argv];
-    return runProgram('unshare', args, '/tmp', { env: variables });
+    return runProgram('unshare', args, '/tmp', { env: variables, ...(timeout === undefined ? {} : { timeout }) });
   };
   const run = (...args: string[]) => as([RUNTIME, ...args]);
   t.teardown(() => {

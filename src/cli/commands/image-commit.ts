@@ -15,6 +15,7 @@ export const imageCommit = defineCommand({
   ],
   examples: ['# tsrun image commit -m "with tools" work debian:tools'],
   args: [1, 2],
+  userNamespace: true,
   options: {
     message: { kind: 'text', short: 'm', help: 'comment for the history' },
     author: { kind: 'text', short: 'a', help: 'who made it' },

@@ -23,6 +23,7 @@ export const imageDiff = defineCommand({
   ],
   examples: ['# tsrun image diff work', '# tsrun image diff debian:11 debian:12'],
   args: [1, 2],
+  userNamespace: true,
   options: { ...SNAPSHOT_OPTIONS, ...STORE_OPTIONS },
   async run(invocation) {
     const { args, options, runtime } = invocation;

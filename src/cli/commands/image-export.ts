@@ -18,6 +18,7 @@ export const imageExport = defineCommand({
   ],
   examples: ['# tsrun image export debian | tar -t', '# tsrun image export -o work.tar work'],
   args: [1, 1],
+  userNamespace: true,
   options: {
     output: { kind: 'text', short: 'o', help: 'file to write to', shownDefault: 'standard output' },
     ...SNAPSHOT_OPTIONS,

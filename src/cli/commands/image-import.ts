@@ -16,6 +16,7 @@ export const imageImport = defineCommand({
   ],
   examples: ['# debootstrap stable root && tar -C root -c . | tsrun image import - debian:mine'],
   args: [1, 2],
+  userNamespace: true,
   options: {
     message: { kind: 'text', short: 'm', help: 'comment for the history' },
     ...STORE_OPTIONS,

@@ -14,6 +14,7 @@ export const imagePrune = defineCommand({
     'It asks nothing: --force is there because scripts for docker give it.',
   ],
   args: [0, 0],
+  userNamespace: true,
   options: {
     all: { kind: 'flag', short: 'a', help: 'remove images with names too' },
     filter: { kind: 'list', help: 'only those with label=KEY[=VALUE]' },

@@ -13,6 +13,7 @@ export const imageRm = defineCommand({
     'another image or a pull needs stay.',
   ],
   args: [1, 1000],
+  userNamespace: true,
   options: {
     force: { kind: 'flag', short: 'f', help: 'remove all names of an id; a missing image is no failure' },
     ...STORE_OPTIONS,

@@ -85,6 +85,7 @@ export const imageRun = defineCommand({
     '# tsrun image run --keep --name work debian touch /new && tsrun image commit work debian:new',
   ],
   args: [1, Number.POSITIVE_INFINITY],
+  userNamespace: true,
   programArgs: true,
   failureStatus: 125,
   options: {

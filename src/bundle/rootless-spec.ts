@@ -1,0 +1,66 @@
+/**
+ * What a container's config is different in where a user without rights runs it: it gets a user namespace in that of
+ * `image run`, with the same ids, so that whoever owns the outer one may also join it later.
+ *
+ * Pure.
+ */
+import type { Config, Linux, LinuxIDMapping, Mount, Process } from '../spec/types.gen.js';
+import { type IdMaps, type IdRange, isMapped } from '../util/user-namespace.js';
+import type { Account } from './users.js';
+
+export function rootlessSpec(config: Config, ids: IdMaps): Config {
+  const linux = config.linux ?? {};
+  const { oomScoreAdj: _, ...process } = config.process ?? {};
+  const hostNetwork = linux.namespaces?.some(({ type }) => type === 'network') !== true;
+  return {
+    ...config,
+    // exec from outside may not lower it.
+    ...(config.process === undefined ? {} : { process: process as Process }),
+    mounts: (config.mounts ?? []).map((mount) =>
+      hostNetwork && mount.type === 'sysfs' ? HOST_SYS : owned(mount, ids),
+    ),
+    linux: rootlessLinux(linux, ids),
+  };
+}
+
+/** Groups that no id stands for cannot be had. */
+export const mappedAccount = (account: Account, { gids }: IdMaps): Account => ({
+  ...account,
+  additionalGids: isOne(gids) ? [] : account.additionalGids.filter((gid) => isMapped(gids, gid)),
+});
+
+/** setgroups(2) is closed then: CVE-2014-8989. */
+const isOne = (ranges: readonly IdRange[]): boolean => ranges.length === 1 && ranges[0]?.size === 1;
+
+/** A sysfs of one's own takes a network namespace of one's own; with all that is mounted below, read-only: CVE-2023-25809. */
+const HOST_SYS: Mount = {
+  destination: '/sys',
+  type: 'none',
+  source: '/sys',
+  options: ['rbind', 'nosuid', 'noexec', 'nodev', 'rro'],
+};
+
+/** gid=5 is the group tty. */
+function owned(mount: Mount, { gids }: IdMaps): Mount {
+  const { options } = mount;
+  if (options === undefined) return mount;
+  const isKnown = (option: string) => !option.startsWith('gid=') || isMapped(gids, Number(option.slice(4)));
+  return { ...mount, options: options.filter(isKnown) };
+}
+
+function rootlessLinux(linux: Linux, ids: IdMaps): Linux {
+  const { resources, sysctl, namespaces = [], ...rest } = linux;
+  const ping = 'net.ipv4.ping_group_range';
+  const last = ids.gids.find(({ inside }) => inside === 0)?.size ?? 1;
+  return {
+    ...rest,
+    namespaces: [...namespaces, { type: 'user' }],
+    uidMappings: ids.uids.map(same),
+    gidMappings: ids.gids.map(same),
+    // A filter of devices would need rights on the host; in a user namespace there are no devices to make.
+    ...(resources === undefined ? {} : { resources: { ...resources, devices: [] } }),
+    ...(sysctl === undefined ? {} : { sysctl: ping in sysctl ? { ...sysctl, [ping]: `0 ${last - 1}` } : sysctl }),
+  };
+}
+
+const same = ({ inside, size }: IdRange): LinuxIDMapping => ({ containerID: inside, hostID: inside, size });
