@@ -1,6 +1,6 @@
 /*
- * User namespaces: see userns.h. newuidmap(1) must be run by a process outside the new namespace while this one waits in
- * it, so that a child is forked before, and waits for its turn.
+ * User namespaces: see userns.h. newuidmap(1) must be run by a process outside the new namespace while this one waits
+ * in it, so that a child is forked before, and waits for its turn.
  */
 #include "userns.h"
 

@@ -5,10 +5,10 @@
 #include <stdbool.h>
 
 /*
- * words: UIDS GIDS NEWUIDMAP NEWGIDMAP PROGRAM [ARGUMENT...]. UIDS and GIDS are lines of user_namespaces(7), each number
- * behind a space; '' for the tools: the maps are of the own id alone. Becomes the program, with TSRUN_USERNS in its
- * environment: "entered", or "CALL ERRNO WORDS" of what was refused, and then it is where it was. Whoever is root already
- * stays too. Returns only when the program cannot be executed.
+ * words: UIDS GIDS NEWUIDMAP NEWGIDMAP PROGRAM [ARGUMENT...]. UIDS and GIDS are lines of user_namespaces(7), each
+ * number behind a space; '' for the tools: the maps are of the own id alone. Becomes the program, with TSRUN_USERNS in
+ * its environment: "entered", or "CALL ERRNO WORDS" of what was refused, and then it is where it was. Whoever is root
+ * already stays too. Returns only when the program cannot be executed.
  */
 void enter_user_namespace(char **words);
 

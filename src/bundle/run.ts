@@ -18,6 +18,7 @@ import { stringifyJson } from '../util/json-write.js';
 import { ownIdMaps } from '../util/user-namespace.js';
 import { accountFiles, networkFiles } from './files.js';
 import { imageSpec, type RunChoices } from './image-spec.js';
+import { imageVolumes, volumePaths } from './image-volumes.js';
 import { attach, detach, discardHook, makePlace, placeOf } from './places.js';
 import { mappedAccount, rootlessSpec } from './rootless-spec.js';
 import { findAccount } from './users.js';
@@ -110,15 +111,17 @@ async function writeBundle(
   const { path } = placeOf(content.dataRoot, request.id);
   const hostname = request.hostname ?? request.id.slice(0, 12);
   const user = request.user ?? image.config.config.user;
-  const files = await accountFiles(snapshots.directories(request.id));
+  const directories = snapshots.directories(request.id);
+  const files = await accountFiles(directories);
   const found = findAccount(user, files, request.user === undefined ? 'image config: User' : '--user');
   const ids = ownIdMaps();
   const account = ids === undefined ? found : mappedAccount(found, ids);
   const own = networkFiles(path, hostname, request.hostNetwork);
+  const volumes = await imageVolumes(path, volumePaths(image.config.config.volumes, request.mounts), directories);
   const choices = {
     ...request,
     hostname,
-    mounts: [...own, ...request.mounts],
+    mounts: [...own, ...volumes, ...request.mounts],
     poststop: [discardHook(content.dataRoot, snapshots.store, request.id)],
   };
   const host = { cgroupNamespace: hostFacts().cgroup.layout === 'unified', arch: process.arch };

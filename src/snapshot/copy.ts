@@ -2,31 +2,16 @@
  * Snapshots by copying, for hosts whose file system overlayfs does not take: the layers are applied one after the other
  * to a tree of the snapshot's own.
  */
-import { closeSync } from 'node:fs';
 import { join } from 'node:path';
-import { addon } from '../native/addon.js';
 import { changesBetween, type Listing } from './changes.js';
+import { copyTree } from './copy-tree.js';
 import type { Driver } from './driver.js';
 import { type Entry, FLAG } from './entry.js';
-import { startHelper } from './helper.js';
 import { bindMount } from './mount.js';
 import type { SnapshotRecord, SnapshotStore } from './store.js';
 import { listTree, packed } from './trees.js';
 
 const fsOf = (store: SnapshotStore, { key }: SnapshotRecord): string => join(store.activePath(key), 'fs');
-
-/** One program reads a layer's tree, the other writes it; nothing of it comes by here. */
-async function applyLayer(tree: string, to: string): Promise<void> {
-  const [writer, reader] = addon().socketpair('stream');
-  const subject = 'copying a layer';
-  const from = startHelper({ verb: 'pack', args: ['layer', tree], stdout: writer, subject });
-  const into = startHelper({ verb: 'unpack', args: [to, 'apply'], stdin: reader, subject });
-  closeSync(writer);
-  closeSync(reader);
-  const [packing, unpacking] = await Promise.allSettled([from.done, into.done]);
-  if (unpacking.status === 'rejected') throw unpacking.reason;
-  if (packing.status === 'rejected') throw packing.reason;
-}
 
 /** What overlayfs would show of these trees, the uppermost first. */
 async function listMerged(trees: readonly string[], subject: string): Promise<Listing> {
@@ -63,7 +48,8 @@ export const copyDriver: Driver = {
   name: 'copy',
 
   async fill(store, path, parent) {
-    for (const tree of store.trees(parent).reverse()) await applyLayer(tree, join(path, 'fs'));
+    for (const tree of store.trees(parent).reverse())
+      await copyTree({ verb: 'pack', args: ['layer', tree] }, join(path, 'fs'), 'copying a layer');
   },
 
   mounts(store, record) {

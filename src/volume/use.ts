@@ -3,16 +3,13 @@
  * one goes; an empty one is filled with what the image has at its place.
  */
 import { lookup } from 'node:dns/promises';
-import { closeSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { addon } from '../native/addon.js';
-import { HelperError, runHelper, startHelper } from '../snapshot/helper.js';
+import { copyOfImage } from '../snapshot/copy-tree.js';
+import { HelperError, runHelper } from '../snapshot/helper.js';
 import { volumeError } from './errors.js';
 import { type VolumeMount, volumeMount } from './options.js';
 import type { VolumeStore } from './store.js';
-
-const ENOENT = 2;
-const ENOTDIR = 20;
 
 /** mountinfo escapes spaces and the like. proc(5). */
 function isMounted(path: string): boolean {
@@ -58,30 +55,7 @@ export async function unmountVolume(store: VolumeStore, name: string): Promise<v
   await runHelper({ verb: 'unmount', args: [path], subject: `volume ${name}` });
 }
 
-/**
- * What the image has at destination is copied into an empty volume, with owner and mode of the directory itself.
- * directories: what shows the image, the uppermost first. One program reads, confined to the image, the other one writes,
- * confined to the volume.
- */
+/** What the image has at destination is copied into an empty volume. directories: what shows the image, uppermost first. */
 export async function fillVolume(path: string, directories: readonly string[], destination: string): Promise<void> {
-  if (readdirSync(path).length > 0) return;
-  const [writer, reader] = addon().socketpair('stream');
-  const subject = `filling the volume at ${destination}`;
-  const args = [`${destination}/.`, 'tree', ...directories];
-  const from = startHelper({ verb: 'get', args, stdout: writer, subject });
-  const into = startHelper({ verb: 'unpack', args: [path, 'apply'], stdin: reader, subject });
-  closeSync(writer);
-  closeSync(reader);
-  const [packing, unpacking] = await Promise.allSettled([from.done, into.done]);
-  if (packing.status === 'rejected') {
-    if (isMissing(packing.reason)) return;
-    throw packing.reason;
-  }
-  if (unpacking.status === 'rejected') throw unpacking.reason;
-}
-
-/** The image has nothing there, or a file, over which nothing is mounted: the runtime says so at start. */
-function isMissing(error: unknown): boolean {
-  const errno = error instanceof HelperError ? error.record?.errno : undefined;
-  return errno === ENOENT || errno === ENOTDIR;
+  if (readdirSync(path).length === 0) await copyOfImage(directories, destination, path);
 }

@@ -1,6 +1,7 @@
 // imageSpec: an image's config and the options of image run become a config.json.
 import t from 'tap';
 import { imageSpec, type RunChoices } from '../../src/bundle/image-spec.js';
+import { volumePaths } from '../../src/bundle/image-volumes.js';
 import { defaultSeccomp } from '../../src/bundle/seccomp.js';
 import type { ImageConfig, ProcessConfig } from '../../src/image/config.js';
 import { readDocument } from '../../src/spec/read.js';
@@ -85,8 +86,13 @@ t.test('imageSpec: labels that engines act upon are no annotations, those of the
   t.same(dropped, ['run.oci.handler', 'org.systemd.property.X', 'io.containerd.z', 'tsrun.x']);
 });
 
-t.test('imageSpec: a volume of the image mounts nothing, a working directory must be absolute', async (t) => {
-  t.equal(make().config.mounts?.length, 7);
+t.test('volumePaths: below the root, each once, and not where the caller mounts something', async (t) => {
+  t.strictSame(volumePaths(['/../../../etc', '/data/', '/data', 'rel'], []), ['/data', '/etc', '/rel']);
+  t.strictSame(volumePaths(['/data', '/etc'], [{ destination: '/data/../data' }]), ['/etc']);
+  t.throws(() => volumePaths(['/x/..'], []), { code: 'IMAGE_INVALID', message: /Volumes: "\/x\/\.\." is the root/ });
+});
+
+t.test('imageSpec: a working directory must be absolute', async (t) => {
   t.throws(() => make({}, { workingDir: 'rel' }), { code: 'IMAGE_INVALID' });
   t.throws(() => make({ workingDir: 'rel' }), { code: 'USAGE' });
 });

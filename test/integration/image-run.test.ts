@@ -37,7 +37,7 @@ const GROUP = 'root:x:0:\napp:x:1001:\nextra:x:50:app\n';
 /** An image by umoci: a layer of busybox, then one for each script, run in the root of the image. */
 function makeImage(directory: string, scripts: readonly string[], config = ''): string {
   const layout = join(directory, 'layout');
-  const names = 'sh ls cat id env stat touch rm mkdir sleep readlink wc dmesg unshare';
+  const names = 'sh ls cat id grep env stat touch rm mkdir sleep readlink wc dmesg unshare';
   const base = `mkdir -p bin etc tmp home/app && cp ${busyboxPath()} bin/busybox
     for name in ${names}; do ln -s busybox bin/$name; done
     printf '${PASSWD}' > etc/passwd; printf '${GROUP}' > etc/group; chown 1000:1001 home/app`;
@@ -68,10 +68,8 @@ function place(t: Test, scripts: readonly string[] = [], config = '') {
 
 const CONFIG =
   `--config.entrypoint /bin/sh --config.entrypoint -c --config.cmd 'id; readlink -f .; echo $A $HOME' --config.env A=b
-  --config.user app --config.workingdir /home/app --config.label note=yes --config.label run.oci.handler=x`.replace(
-    /\n/g,
-    ' ',
-  );
+  --config.user app --config.workingdir /home/app --config.label note=yes --config.label run.oci.handler=x
+  --config.volume /home/app --config.volume /../../srv/new`.replace(/\n/g, ' ');
 
 t.test('an image runs as its config says, and nothing is left', { skip }, async (t) => {
   const { image, left } = place(t, [], CONFIG);
@@ -97,6 +95,11 @@ t.test('an image runs as its config says, and nothing is left', { skip }, async 
   t.equal(other.stdout, 'uid=7 gid=50(extra)\n/tmp\nc\nhere\n');
   t.match(other.stderr, /Read-only file system/);
   t.equal(other.status, 3);
+  const volumes =
+    'touch /home/app/kept /srv/new/x && stat -c "%u:%g" /home/app; grep -c " /home/app \\| /srv/new " /proc/mounts';
+  const asRoot = ['--entrypoint', '', '-u', '0', '--read-only', 'x', 'sh', '-c', volumes];
+  t.equal(image('run', asRoot).stdout, '1000:1001\n2\n', 'volumes of the image have what it has there');
+  t.equal(image('run', ['--entrypoint', '', 'x', 'ls', '/home/app']).stdout, '', 'and each container its own');
   t.match(image('run', ['-u', 'nobody', 'x']), { status: 125, stderr: /--user: "nobody": unable to find user/ });
   t.match(image('run', ['--entrypoint', '', 'x', 'missing']), { stderr: /executable file not found/ });
   t.same(left(), []);

@@ -76,8 +76,8 @@ export const imageRun = defineCommand({
     'Gets the image if the store does not have it, unpacks its layers, and runs its program, or the command behind the',
     'image, in a new container on a writable layer of its own. What the image and the options do not say is as Docker has',
     'it: capabilities, mounts, masked paths, seccomp profile. The container and what it wrote are removed when its program',
-    'has ended, unless --keep is given. The exit status is that of the program. Volumes of the image are directories of the',
-    'container like others.',
+    'has ended, unless --keep is given. The exit status is that of the program. A volume of the image is a directory of the',
+    'container that commit and diff do not see, filled with what the image has there.',
   ],
   examples: [
     '# tsrun image run -it busybox',
