@@ -55,7 +55,7 @@ void channel_send_record(struct context *ctx, const struct failure *record)
 	(void)send_message(ctx, &message, sizeof(message));
 }
 
-/* The other side closed the socket without a word: it was killed. Was it for memory? */
+/* The other side closed the socket, or ended, without a word: it was killed. Was it for memory? */
 static int peer_died(struct context *ctx, struct failure *reterr)
 {
 	siginfo_t info = { 0 };
@@ -75,31 +75,39 @@ static int peer_died(struct context *ctx, struct failure *reterr)
 	return FAIL_AS(reterr, PROBLEM_INIT_DIED, "recv");
 }
 
-/* 1: there is something to receive, 0: not within the time; a signal that asks to stop is EINTR. */
+/*
+ * 1: there is something to receive, 0: not within the time, or never: the stage has ended, and init, which has the other
+ * end of the socket too, waits for us. A signal that asks to stop is EINTR.
+ */
 static int wait_message(struct context *ctx, int milliseconds, struct failure *reterr)
 {
-	struct pollfd fds[2] = {
+	struct pollfd fds[3] = {
 		{ .fd = ctx->sync_fd, .events = POLLIN },
 		{ .fd = ctx->signal_fd, .events = POLLIN },
+		{ .fd = ctx->helper_pidfd, .events = POLLIN },
 	};
-	int ready;
 
-	while ((ready = poll(fds, 2, milliseconds)) < 0)
+	while (poll(fds, 3, milliseconds) < 0)
 		if (errno != EINTR)
 			return FAIL(reterr, "poll");
-	if (fds[1].revents == 0)
-		return ready;
-	errno = EINTR;
-	return FAIL(reterr, "signal");
+	if (fds[1].revents != 0) {
+		errno = EINTR;
+		return FAIL(reterr, "signal");
+	}
+	/* What the stage said before it ended has arrived by now. */
+	if (fds[0].revents == 0 && fds[2].revents != 0)
+		return poll(fds, 1, 0) > 0 ? 1 : 0;
+	return fds[0].revents != 0 ? 1 : 0;
 }
 
-/* 1: a message, 0: the socket is closed, -1: *reterr. */
+/* 1: a message, 0: the socket is closed, or the stage gone, -1: *reterr. */
 static int receive(struct context *ctx, struct message *ret_message, struct failure *reterr)
 {
+	int ready = wait_message(ctx, -1, reterr);
 	ssize_t got;
 
-	if (wait_message(ctx, -1, reterr) < 0)
-		return -1;
+	if (ready <= 0)
+		return ready;
 	do
 		got = recv(ctx->sync_fd, ret_message, sizeof(*ret_message), 0);
 	while (got < 0 && errno == EINTR);

@@ -13,7 +13,8 @@
  *   E AWAIT READY ◀────────────────────────── NOTIFY READY  I WAIT_START (create) or EXEC (exec)
  *   E PID_FILE, verdict
  *
- * A side that fails sends its record over the same socket; one that dies closes it.
+ * A side that fails sends its record over the same socket; one that dies closes it. S shares its end with I, so E watches
+ * its pidfd too.
  */
 #ifndef TSRUN_CONTEXT_H
 #define TSRUN_CONTEXT_H
@@ -68,7 +69,7 @@ struct context {
 	int mask_fd;		 /* the one read-only tmpfs that masks directories */
 	int target_pidfd;	 /* exec: the container's init */
 	int init_pidfd;
-	int helper_pidfd;   /* CRIU, while it restores what becomes init */
+	int helper_pidfd;   /* the stage, or CRIU, while it makes what becomes init */
 	int signal_fd;	    /* signalfd of those that ask to stop: while it is open, create gives up and undoes */
 	int start_fd;	    /* exec.fifo, open for writing: from WAIT_START on failures go there */
 	int rdt_mount_fd;   /* resctrl */

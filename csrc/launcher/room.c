@@ -25,12 +25,16 @@ struct gate {
 	int write;
 };
 
-/* A child that shares our memory, so that nothing is copied for it, and waits until we close the gate. */
+/*
+ * A child that shares our memory, so that nothing is copied for it, and waits until we close the gate or are killed: its
+ * descriptors are its own, and it keeps no end that would hold the gate shut.
+ */
 static int wait_at_gate(void *arg)
 {
 	const struct gate *gate = arg;
 	char byte;
 
+	(void)close(gate->write);
 	(void)read(gate->read, &byte, 1);
 	return 0;
 }
@@ -49,9 +53,8 @@ static int try_threads(void)
 		return 0;
 	gate = (struct gate){ .read = ends[0], .write = ends[1] };
 	for (; count < THREADS && error == 0; count++) {
-		/* CLONE_FILES: closing our end is closing theirs. No signal at the end: the caller may have ignored
-		 * SIGCHLD. */
-		pids[count] = clone(wait_at_gate, stacks[count] + STACK, CLONE_VM | CLONE_FILES, &gate);
+		/* No signal at the end: the caller may have ignored SIGCHLD. */
+		pids[count] = clone(wait_at_gate, stacks[count] + STACK, CLONE_VM, &gate);
 		error = pids[count] < 0 ? errno : 0;
 	}
 	count -= error == 0 ? 0 : 1;

@@ -84,12 +84,18 @@ export function warningFields(cause: SpecIssue | TsrunError | undefined): Fields
   return defined({ code, path, line, column });
 }
 
+/** A command with two forms has a line for each. */
+function usageLines(usage: string): string[] {
+  const [first = '', ...others] = usage.split('\n');
+  return [`usage: ${first}`, ...others.map((line) => `       ${line.trim()}`)];
+}
+
 /** command: the verb, or undefined before one was read. usage: shown where the grammar was not kept. */
 export function reportOf(error: unknown, command: string | undefined, usage: string): ErrorReport {
   const prefix = command === undefined ? 'tsrun' : `tsrun: ${command}`;
   const problems = problemsOf(error, prefix);
   const lines = problems.flatMap(({ sentence, hint }) => [sentence, ...(hint === undefined ? [] : [`hint: ${hint}`])]);
-  if (error instanceof UsageError && error.flag === undefined) lines.push(`usage: ${usage}`);
+  if (error instanceof UsageError && error.flag === undefined) lines.push(...usageLines(usage));
   const summary = problems
     .map(({ sentence, hint }) => sentence + (hint === undefined ? '' : ` (hint: ${hint})`))
     .join('; ');

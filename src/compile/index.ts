@@ -51,13 +51,25 @@ export interface Compiled {
   readonly warnings: readonly SpecIssue[];
 }
 
+export interface Attempt extends Compiled {
+  /** What this host, or this version, cannot do; with any of these the plan is not whole, and must not be run. */
+  readonly issues: readonly SpecIssue[];
+}
+
 /** Throws SpecError with everything in the config that this host, or this version, cannot do. */
-export function compileCreate(
+export function compileCreate(...input: Parameters<typeof attemptCreate>): Compiled {
+  const { issues, ...compiled } = attemptCreate(...input);
+  if (issues.length > 0) throw new SpecError(issues, undefined, compiled.warnings);
+  return compiled;
+}
+
+/** As far as it goes, for check, which looks at the rest of the plan too. */
+export function attemptCreate(
   spec: ValidSpec,
   facts: HostFacts,
   options: CreateOptions,
   services: CompileServices,
-): Compiled {
+): Attempt {
   const c = createContext(spec, facts, options, services);
   checkNamespaces(c);
   checkMountLabel(c);
@@ -85,11 +97,12 @@ export function compileCreate(
     started: compileHooks(spec, 'poststart'),
     teardown: teardown(c, [...(cgroup?.teardown ?? []), ...rootfs.teardown]),
   };
-  if (c.report.issues.length > 0) throw new SpecError(c.report.issues, undefined, c.report.warnings);
-  const exec = compilePlainExec(c, filter, lists);
+  const { issues } = c.report;
+  const exec = issues.length > 0 ? undefined : compilePlainExec(c, filter, lists);
   return {
     plan: { stateJson: stateJson({ spec, bundle: options.bundle }), lists, ...(exec === undefined ? {} : { exec }) },
     warnings: [...c.report.warnings, ...(cgroup?.warnings ?? [])],
+    issues,
   };
 }
 

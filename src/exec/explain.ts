@@ -87,6 +87,12 @@ const ENTRIES: readonly Entry[] = [
   },
   {
     ops: ['CGROUP_WRITE'],
+    errnos: ['EINVAL', 'ERANGE', 'EACCES'],
+    when: ({ op }) => op?.op === 'CGROUP_WRITE' && op.file.startsWith('cpuset.'),
+    hint: 'name only CPUs and memory nodes that the machine has (lscpu) and that the parent cgroup may use',
+  },
+  {
+    ops: ['CGROUP_WRITE'],
     errnos: ['EINVAL', 'ERANGE', 'EOPNOTSUPP'],
     hint: 'the kernel does not take this value for this limit',
   },

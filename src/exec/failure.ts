@@ -70,7 +70,11 @@ function describeSearch(file: string, { errno, syscall }: StatusRecord): string 
   return `exec: ${name}: ${errnoText(errno)}`;
 }
 
+/** Of a config without process, which may be created: runtime-spec config.md, "Process". */
+const hasNoProgram = (op: Op | undefined): boolean => op?.op === 'EXEC' && op.args.length === 0;
+
 function describeFailure(record: StatusRecord, op: Op | undefined): string {
+  if (hasNoProgram(op)) return 'process not set: there is no program to start';
   if (op?.op === 'FIND_PROGRAM') return describeSearch(op.file, record);
   if (op?.op === 'EXEC')
     return `exec ${plain(splitProgram(record.detail).path || (op.args[0] ?? ''))}: ${errnoText(record.errno)}`;
@@ -79,6 +83,7 @@ function describeFailure(record: StatusRecord, op: Op | undefined): string {
 }
 
 function hintFor(record: StatusRecord, op: Op | undefined, facts: () => HostFacts): string | undefined {
+  if (hasNoProgram(op)) return 'add "process" to config.json and create the container anew';
   const program = op?.op === 'EXEC' || op?.op === 'FIND_PROGRAM';
   const fileFault = [ENOENT, EACCES, ENOEXEC, ETXTBSY].includes(record.errno);
   if (op?.op === 'FIND_PROGRAM' && (record.errno === ENOENT || record.syscall === DIRECTORY)) return undefined;

@@ -104,8 +104,11 @@ function namespaceOf({ op }: Failed): string {
   return op?.op === 'OPEN_NAMESPACE' ? quote(op.path) : 'the file';
 }
 
-const wrongNamespace = (failed: Failed): string =>
-  `${namespaceOf(failed)} is not a ${failed.op?.op === 'OPEN_NAMESPACE' ? `${namespaceWords(failed.op.type)} ` : ''}namespace`;
+function wrongNamespace(failed: Failed): string {
+  const { op } = failed;
+  const kind = op?.op === 'OPEN_NAMESPACE' ? `${namespaceWords(op.type)} namespace` : 'namespace';
+  return `${namespaceOf(failed)} is not ${/^i/.test(kind) ? 'an' : 'a'} ${kind}`;
+}
 
 /** create brings its own plan; the others read the one that create left in the state directory. */
 function badPlan(failed: Failed): TsrunError {
@@ -183,7 +186,10 @@ const PROBLEMS: { readonly [P in Exclude<ProblemName, 'NONE' | 'SYSCALL'>]: Word
   HOOK_TIMEOUT: other((f) => hook(f, timeout(f))),
   BAD_RECORD: (f) => damaged(f, `${detail(f) === '' ? 'its record' : quote(detail(f))} is missing or damaged`),
   NOT_A_NAMESPACE: other(wrongNamespace, 'name a file such as /proc/PID/ns/net, or one it was bound to'),
-  WRONG_NAMESPACE: other(wrongNamespace, 'it is a namespace of another type'),
+  WRONG_NAMESPACE: other(
+    wrongNamespace,
+    'it is a namespace of another type: the last part of /proc/PID/ns/TYPE must be that of the entry',
+  ),
   UNSAFE_CWD: other(
     () =>
       'current working directory is outside of container mount namespace root: possible container breakout detected',

@@ -27,13 +27,14 @@ export interface Bundle {
   readonly bytes: Buffer;
 }
 
-function checkDirectory(path: string): void {
+/** argument: what named the path. */
+function checkDirectory(path: string, argument: string): void {
   try {
     if (statSync(path).isDirectory()) return;
   } catch (error) {
-    throw new UsageError(`--bundle: ${quote(path)}: ${describeSystemError(error)}`, '--bundle');
+    throw new UsageError(`${argument}: ${quote(path)}: ${describeSystemError(error)}`, argument);
   }
-  throw new UsageError(`--bundle: ${quote(path)} is not a directory`, '--bundle');
+  throw new UsageError(`${argument}: ${quote(path)} is not a directory`, argument);
 }
 
 function readConfig(path: string, name: string): Buffer {
@@ -65,8 +66,12 @@ export function withPositions<T>(document: SourceDocument, compile: () => T): T 
 }
 
 /** path: absolute. Throws SpecError with all problems of config.json. */
-export function readBundle(runtime: Runtime, path: string, name = CONFIG, reading: Reading = {}): Bundle {
-  checkDirectory(path);
+export function readBundle(runtime: Runtime, path: string): Bundle {
+  checkDirectory(path, '--bundle');
+  return readNamed(runtime, path, CONFIG, {});
+}
+
+function readNamed(runtime: Runtime, path: string, name: string, reading: Reading): Bundle {
   const { bytes, document } = traced(runtime, `read ${name}`, () => {
     const config = readConfig(path, name);
     return { bytes: config, document: readDocument(config, name) };
@@ -79,7 +84,7 @@ export function readBundle(runtime: Runtime, path: string, name = CONFIG, readin
 /** The same for a config of any name, whose directory is the bundle. */
 export function readBundleOrConfig(runtime: Runtime, path: string, reading: Reading = {}): Bundle {
   const isConfig = statSync(path, { throwIfNoEntry: false })?.isDirectory() === false;
-  return isConfig
-    ? readBundle(runtime, dirname(path), basename(path), reading)
-    : readBundle(runtime, path, CONFIG, reading);
+  if (isConfig) return readNamed(runtime, dirname(path), basename(path), reading);
+  checkDirectory(path, 'bundle');
+  return readNamed(runtime, path, CONFIG, reading);
 }

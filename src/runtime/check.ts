@@ -2,6 +2,7 @@
  * check: everything that create would refuse or warn of, and what the plan would meet on this machine, without doing any
  * of it. The config goes the same way as in create: read, validate, compile.
  */
+import { attemptCreate } from '../compile/index.js';
 import { SpecError, type SpecIssue, TsrunError } from '../errors.js';
 import type { HostFacts } from '../host/facts.js';
 import { placed } from '../spec/issues.js';
@@ -9,7 +10,7 @@ import type { SourceDocument } from '../spec/read.js';
 import { documentName } from '../util/issue.js';
 import { type Bundle, readBundleOrConfig } from './bundle.js';
 import { checkKernel, checkOps, type Finding } from './check-host.js';
-import { compileBundle } from './create.js';
+import { compileInput } from './create.js';
 import { readFactsFile } from './facts-file.js';
 import { SOME_ID } from './plan.js';
 import { hostFacts, type Runtime } from './runtime.js';
@@ -69,10 +70,16 @@ function inOrder(findings: readonly Finding[], document: SourceDocument | undefi
   return placed(withPlaces, document).map((issue) => ({ level: levels.get(issue) ?? 'error', issue }));
 }
 
+/** What the compiler refuses, and what the ops that it could compile would meet. */
 function checkPlan(runtime: Runtime, bundle: Bundle, facts: HostFacts, request: CheckRequest): Finding[] {
   const systemd = request.systemdCgroup ? { id: SOME_ID } : null;
-  const plan = compileBundle(runtime, bundle, { noPivot: false, noNewKeyring: false, systemd, facts });
-  return checkOps(plan, facts, request.facts === undefined ? undefined : ['OPEN_ROOTFS']);
+  const choices = { noPivot: false, noNewKeyring: false, systemd, facts };
+  const { plan, issues, warnings } = attemptCreate(...compileInput(runtime, bundle, choices));
+  return [
+    ...asFindings('error', issues),
+    ...asFindings('warning', warnings),
+    ...checkOps(plan, facts, request.facts === undefined ? undefined : ['OPEN_ROOTFS']),
+  ];
 }
 
 /** Throws for what keeps the check from being made: no config, no facts. */

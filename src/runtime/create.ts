@@ -44,8 +44,12 @@ export interface CompileChoices {
   readonly facts?: HostFacts;
 }
 
-/** What `tsrun plan` shows and create runs. */
-export function compileBundle(runtime: Runtime, bundle: Bundle, choices: CompileChoices): Plan {
+/** What the compiler is given for a bundle. */
+export function compileInput(
+  runtime: Runtime,
+  bundle: Bundle,
+  choices: CompileChoices,
+): Parameters<typeof compileCreate> {
   const facts = choices.facts ?? traced(runtime, 'look at the host', hostFacts);
   const { spec, path } = bundle;
   const record = buildRecord({
@@ -66,10 +70,13 @@ export function compileBundle(runtime: Runtime, bundle: Bundle, choices: Compile
     ...(choices.exitFile === undefined ? {} : { exitFile: choices.exitFile }),
     ...(choices.pidfdSocket === undefined ? {} : { pidfdSocket: choices.pidfdSocket }),
   };
-  const services = { seccomp: compileWithLibseccomp };
-  const compiled = traced(runtime, 'compile', () =>
-    withPositions(bundle.document, () => compileCreate(withChoices(spec, choices), facts, options, services)),
-  );
+  return [withChoices(spec, choices), facts, options, { seccomp: compileWithLibseccomp }];
+}
+
+/** What `tsrun plan` shows and create runs. */
+export function compileBundle(runtime: Runtime, bundle: Bundle, choices: CompileChoices): Plan {
+  const input = compileInput(runtime, bundle, choices);
+  const compiled = traced(runtime, 'compile', () => withPositions(bundle.document, () => compileCreate(...input)));
   warnOf(runtime, compiled.warnings, bundle.document);
   return compiled.plan;
 }

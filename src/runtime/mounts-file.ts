@@ -3,7 +3,8 @@
  * "mounts". Bytes to a document {"mounts": [...]} with the positions of the file.
  */
 import { readFileSync } from 'node:fs';
-import { SpecError } from '../errors.js';
+import { basename } from 'node:path';
+import { SpecError, TsrunError } from '../errors.js';
 import { MAX_BYTES, readDocument, type SourceDocument } from '../spec/read.js';
 import { readHostFile } from '../util/file.js';
 import { asPointer } from '../util/pointer.js';
@@ -11,11 +12,20 @@ import { asPointer } from '../util/pointer.js';
 const PREFIX = Buffer.from('{"mounts":\n');
 const SUFFIX = Buffer.from('\n}');
 
-/** path: absolute, or "-" for standard input. */
-export function readMountsFile(path: string): SourceDocument {
-  const name = path === '-' ? 'standard input' : 'mounts file';
-  const bytes = path === '-' ? readFileSync(0) : readHostFile(path, name, { max: MAX_BYTES });
+/** path: absolute, or "-" for standard input. hint: for a file that cannot be read. */
+export function readMountsFile(path: string, hint?: string): SourceDocument {
+  const name = path === '-' ? 'standard input' : basename(path);
+  const bytes = path === '-' ? readFileSync(0) : readFile(path, hint);
   return /^\s*\[/.test(bytes.toString('latin1', 0, 64)) ? fromArray(bytes, name) : checked(readDocument(bytes, name));
+}
+
+function readFile(path: string, hint: string | undefined): Buffer {
+  try {
+    return readHostFile(path, 'file', { max: MAX_BYTES });
+  } catch (error) {
+    if (!(error instanceof TsrunError)) throw error;
+    throw new TsrunError(error.code, error.message, { cause: error, hint });
+  }
 }
 
 /** One line more in front than the file has. */

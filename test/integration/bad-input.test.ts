@@ -219,6 +219,7 @@ t.test('config.json without process: may be created, cannot be started', { skip 
   const result = created.status === 0 ? box.run(['start', id]) : created;
   t.not(result.status, 0);
   t.match(result.stderr, /process/);
+  if (IS_TSRUN) t.match(result.stderr, /start: \/process: process not set.*\nhint: add "process"/);
 });
 
 t.test('config.json: several problems are all reported', { skip }, async (t) => {

@@ -94,11 +94,13 @@ int op_stage(struct context *ctx, const struct op_stage *op, struct failure *ret
 		return 0;
 	}
 	close_fd(&ctx->peer_fd);
+	ctx->helper_pidfd = steal_fd(&pidfd);
 	if (channel_expect(ctx, MESSAGE_SPAWNED, 0, &init_pid, reterr) < 0)
 		return -1;
 	ctx->init_pid = (pid_t)init_pid;
 	while (waitpid(stage, NULL, 0) < 0 && errno == EINTR)
 		;
+	close_fd(&ctx->helper_pidfd);
 	/* Our own child, by CLONE_PARENT: the pid cannot be another's until we reap it. */
 	ctx->init_pidfd = sys_pidfd_open(ctx->init_pid);
 	if (ctx->init_pidfd < 0)

@@ -138,10 +138,17 @@ static bool must_undo(struct context *ctx, const struct op *op)
 static void undo(struct context *ctx)
 {
 	uint32_t count = plan_header(&ctx->plan)->lists[LIST_TEARDOWN].count;
+	bool left = false;
 
-	for (uint32_t i = 0; i < count; i++)
-		if (must_undo(ctx, plan_op(&ctx->plan, LIST_TEARDOWN, i)))
-			(void)run_op_as_warning(ctx, LIST_TEARDOWN, i);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct op *op = plan_op(&ctx->plan, LIST_TEARDOWN, i);
+
+		/* What cannot be removed now (a process that waits in the kernel) takes the record to be removed later. */
+		if (!must_undo(ctx, op) || (left && op->code == OP_STATE_REMOVE))
+			continue;
+		if (run_op_as_warning(ctx, LIST_TEARDOWN, i) < 0 && op->code != OP_RUN_HOOK)
+			left = true;
+	}
 	if (ctx->root_made)
 		(void)rmdir(ctx->args->root);
 }

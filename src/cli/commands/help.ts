@@ -30,7 +30,8 @@ async function helpText(topic: string | undefined): Promise<string> {
 function unknownTopic(topic: string, commands: readonly Command[], codes: readonly CodeEntry[]): UsageError {
   // Of all words at once the common beginning would be none, and the nearest could be of the other kind.
   const names = commands.map(({ name }) => name);
-  const hint = didYouMean(topic, names) ?? didYouMean(topic.toUpperCase(), [...new Set(codes.map(({ code }) => code))]);
+  const near = didYouMean(topic, names) ?? didYouMean(topic.toUpperCase(), [...new Set(codes.map(({ code }) => code))]);
+  const hint = near ?? '"tsrun help" lists the commands; codes are those of errors with --error-format json';
   return new UsageError(`No help topic for '${quote(topic, 64).slice(1, -1)}'`, undefined, hint);
 }
 

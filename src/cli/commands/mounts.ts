@@ -23,7 +23,7 @@ function readAction(text: string): Action {
   const found = ACTIONS.find((action) => action === text);
   if (found !== undefined) return found;
   throw new UsageError(
-    `mounts: unknown action ${quote(text, 64)}`,
+    `unknown action ${quote(text, 64)}`,
     'ACTION',
     didYouMean(text, ACTIONS) ?? "it is 'add', 'remove' or 'list'",
   );
@@ -46,7 +46,7 @@ function checkOptions(action: Action, { options, args }: Invocation<typeof OPTIO
     (action !== 'remove' && options.destination.length > 0 && '--destination') ||
     (action !== 'remove' && options.force && '--force') ||
     (action !== 'list' && options.format !== undefined && '--format');
-  if (wrong) throw new UsageError(`${wrong} is no option of mounts ${action}`, wrong);
+  if (wrong) throw new UsageError(`${wrong} is no option of ${action}`, wrong);
   if (options.format !== undefined && !['table', 'json'].includes(options.format))
     throw new UsageError(
       `--format: invalid format option ${quote(options.format, 64)}`,
@@ -56,7 +56,7 @@ function checkOptions(action: Action, { options, args }: Invocation<typeof OPTIO
   const file = action === 'add' || (action === 'remove' && options.destination.length === 0);
   if (file === (args.length === 3)) return;
   throw new UsageError(
-    file ? `mounts ${action} needs a file, or - for standard input` : 'mounts: too many arguments',
+    file ? `${action} needs a file, or - for standard input` : `${action}: too many arguments`,
     'FILE',
   );
 }
@@ -88,7 +88,8 @@ export const mounts = defineCommand({
     }
     const { destinationsOf, readMountsFile } = await import('../../runtime/mounts-file.js');
     const file = args[2];
-    const document = file === undefined ? undefined : readMountsFile(file === '-' ? file : absolute(file));
+    const hint = action === 'remove' ? '--destination names a path in the container' : undefined;
+    const document = file === undefined ? undefined : readMountsFile(file === '-' ? file : absolute(file), hint);
     if (action === 'add' && document !== undefined) await addMounts(runtime, id, document);
     else {
       const destinations = document === undefined ? options.destination : destinationsOf(document);
