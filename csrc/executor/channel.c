@@ -76,8 +76,8 @@ static int peer_died(struct context *ctx, struct failure *reterr)
 }
 
 /*
- * 1: there is something to receive, 0: not within the time, or never: the stage has ended, and init, which has the other
- * end of the socket too, waits for us. A signal that asks to stop is EINTR.
+ * 1: there is something to receive, 0: not within the time, or never: the stage has ended, and init, which has the
+ * other end of the socket too, waits for us. A signal that asks to stop is EINTR.
  */
 static int wait_message(struct context *ctx, int milliseconds, struct failure *reterr)
 {

@@ -13,8 +13,8 @@
  *   E AWAIT READY ◀────────────────────────── NOTIFY READY  I WAIT_START (create) or EXEC (exec)
  *   E PID_FILE, verdict
  *
- * A side that fails sends its record over the same socket; one that dies closes it. S shares its end with I, so E watches
- * its pidfd too.
+ * A side that fails sends its record over the same socket; one that dies closes it. S shares its end with I, so E
+ * watches its pidfd too.
  */
 #ifndef TSRUN_CONTEXT_H
 #define TSRUN_CONTEXT_H

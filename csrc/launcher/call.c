@@ -21,7 +21,9 @@ static pid_t start(int program, const struct args *args, char **argv)
 	if (pid != 0)
 		return pid;
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
-		(void)fcntl(fds[i], F_SETFD, 0); /* -1 for none. Not ours: the descriptor table is not borrowed */
+		/* -1 for none. Not ours: the descriptor table is not borrowed. */
+		if (fds[i] >= 0 && fcntl(fds[i], F_SETFD, 0) < 0)
+			_exit(127);
 	(void)syscall(SYS_execveat, program, "", argv, no_environment, AT_EMPTY_PATH);
 	_exit(127);
 }

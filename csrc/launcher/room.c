@@ -26,8 +26,8 @@ struct gate {
 };
 
 /*
- * A child that shares our memory, so that nothing is copied for it, and waits until we close the gate or are killed: its
- * descriptors are its own, and it keeps no end that would hold the gate shut.
+ * A child that shares our memory, so that nothing is copied for it, and waits until we close the gate or are killed:
+ * its descriptors are its own, and it keeps no end that would hold the gate shut.
  */
 static int wait_at_gate(void *arg)
 {

@@ -115,6 +115,8 @@ t.test('tsrun check finds what this machine does not have', { skip: skipUnless(b
       { type: 'network', path: '/proc/version' },
       { type: 'ipc', path: '/proc/self/ns/ipc' },
     ];
+    // The compiler refuses this; the rest is looked at all the same.
+    config['linux'].resources = { hugepageLimits: [{ pageSize: '3MB', limit: 0 }] };
     config['hooks'] = {
       createRuntime: [{ path: '/nonexistent/hook' }],
       startContainer: [{ path: '/in/the/container' }],
@@ -126,6 +128,7 @@ t.test('tsrun check finds what this machine does not have', { skip: skipUnless(b
   t.same(codes, [
     'FILE_SYSTEM_UNKNOWN /mounts/7',
     'HOOK_MISSING /hooks/createRuntime/0',
+    'HUGEPAGE_SIZE_UNKNOWN /linux/resources/hugepageLimits/0/pageSize',
     'NAMESPACE_FILE /linux/namespaces/1/path',
     'NAMESPACE_FILE /linux/namespaces/2/path',
     'ROOTFS_MISSING /root/path',

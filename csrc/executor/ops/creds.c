@@ -69,8 +69,10 @@ int op_bounding_set(struct context *ctx, const struct op_bounding_set *op, struc
 	for (unsigned long capability = 0; capability < 64; capability++) {
 		int held = prctl(PR_CAPBSET_READ, capability, 0, 0, 0);
 
+		if (held < 0 && errno == EINVAL)
+			break; /* past the kernel's last one */
 		if (held < 0)
-			break; /* EINVAL: past the kernel's last one */
+			return FAIL(reterr, "prctl");
 		if (held == 0 || (op->mask >> capability & 1) != 0)
 			continue;
 		if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0)
