@@ -1,7 +1,9 @@
 /** config.md, "Process": arguments, environment, user, terminal, limits, privileges, scheduling. */
 import { listOf, must, STATUS, same, statusLine } from '../harness/check.js';
-import { type Group, type Observation, type Refusal, table } from '../harness/model.js';
+import { type Lab, readText, succeeded } from '../harness/lab.js';
+import { type Group, type Observation, type Refusal, type Script, table } from '../harness/model.js';
 import type { Area } from '../harness/run.js';
+import { call } from '../harness/runtime.js';
 import { terminalScripts } from './terminal.js';
 
 const requirements = table('config.md', [
@@ -191,11 +193,7 @@ const defaults: Group = {
         requirement: 'process.oom-score-unset',
         ask: 'text|/proc/self/oom_score_adj',
       },
-      want: { text: '0\n' },
-    },
-    {
-      ...{ id: 'process.umask.unset', requirement: 'process.umask-unset', ask: 'self' },
-      check: ({ answer }) => same(answer['umask'], process.umask(), 'umask'),
+      check: ({ answer }) => same(answer['text'], readText('/proc/self/oom_score_adj'), 'oom_score_adj'),
     },
     {
       ...{ id: 'process.user.root', requirement: 'process.user', ask: 'self' },
@@ -373,9 +371,23 @@ const values: Group = {
   ],
 };
 
+/** One that no runtime has of its own. */
+const UMASK = 0o037;
+
+const callersUmask: Script<Lab> = {
+  ...{ id: 'process.umask.unset', requirement: 'process.umask-unset' },
+  async run(lab) {
+    lab.configure(['self']);
+    succeeded(await lab.create({ umask: UMASK }), 'create');
+    succeeded(await call(lab.bench.runtime, ['start', lab.id], { dir: lab.dir, umask: UMASK }), 'start');
+    const [answer] = await lab.answered();
+    same(answer?.['umask'], UMASK, 'umask');
+  },
+};
+
 export const processArea: Area = {
   name: 'process',
   requirements,
   groups: [basics, defaults, limits, unlimited, ...schedulers, ...ioPriorities, values],
-  scripts: terminalScripts,
+  scripts: [...terminalScripts, callersUmask],
 };

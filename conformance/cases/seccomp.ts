@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { must, STATUS, same, statusLine } from '../harness/check.js';
 import { startHelper } from '../harness/helper.js';
 import { type Lab, parseObject, readText, refused, succeeded } from '../harness/lab.js';
-import { type Answer, type Group, type Patch, type Refusal, type Script, table } from '../harness/model.js';
+import {
+  type Answer,
+  type Group,
+  type Observation,
+  type Patch,
+  type Refusal,
+  type Script,
+  table,
+} from '../harness/model.js';
 import { once } from '../harness/once.js';
 import type { Area } from '../harness/run.js';
 import { eventually } from '../harness/runtime.js';
@@ -72,6 +80,10 @@ const profile = (syscalls: readonly object[], more: object = {}): Patch => ({
 
 const SIGSYS = 31;
 
+/** The answer of getpriority(2) is a number of the caller's nice value, which is not ours to know. */
+const worked: Observation['check'] = ({ answer }) =>
+  must(typeof answer['ok'] === 'number', `the call was not made: ${JSON.stringify(answer)}`);
+
 /** Rules that do not get into each other's way share one filter. */
 const actions: Group = {
   name: 'seccomp actions',
@@ -110,8 +122,8 @@ const actions: Group = {
     {
       id: 'seccomp.log',
       requirement: 'seccomp.action',
-      ask: `try|${CALL.getpriority}|0|0`,
-      want: { signal: 0, ok: 20 },
+      ...{ ask: `try|${CALL.getpriority}|0|0`, want: { signal: 0 } },
+      check: worked,
     },
     {
       id: 'seccomp.default-allow',
@@ -327,8 +339,7 @@ const operators: readonly Group[] = Object.entries(OPERATORS).map(([op, [value, 
     {
       id: `seccomp.args.${op}.else`,
       requirement: 'seccomp.args',
-      ask: `try|${CALL.getpriority}|0|0|0|${other}`,
-      want: { ok: 20 },
+      ...{ ask: `try|${CALL.getpriority}|0|0|0|${other}`, check: worked },
     },
   ],
 }));
@@ -352,8 +363,7 @@ const several: Group = {
     {
       id: 'seccomp.args.one-of-two',
       requirement: 'seccomp.args',
-      ask: `try|${CALL.getpriority}|0|0|0|7|9`,
-      want: { ok: 20 },
+      ...{ ask: `try|${CALL.getpriority}|0|0|0|7|9`, check: worked },
     },
     {
       id: 'seccomp.args.64-bits',

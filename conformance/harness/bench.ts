@@ -4,6 +4,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } f
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import type { Bench } from './lab.js';
+import { makeNull, placeProblem, settleSurroundings, watchNodes } from './surroundings.js';
 
 export interface BenchOptions {
   readonly runtime: string;
@@ -14,21 +15,29 @@ export interface BenchOptions {
 
 /** Containers of a user namespace walk this path, so everybody may. */
 export function openBench({ runtime, probe, globalArgs }: BenchOptions): Bench {
+  settleSurroundings();
   const dir = mkdtempSync(join(tmpdir(), 'conform-'));
   chmodSync(dir, 0o755);
   mkdirSync(join(dir, 'state'), { mode: 0o700 });
   copyFileSync(probe, join(dir, 'probe'));
   chmodSync(join(dir, 'probe'), 0o755);
+  const problem = placeProblem(dir, join(dir, 'probe'));
+  if (problem !== undefined) {
+    rmSync(dir, { recursive: true, force: true });
+    throw new Error(problem);
+  }
   const args = globalArgs.split(' ').filter((arg) => arg !== '');
   return {
     runtime: {
       path: findRuntime(runtime),
       globalArgs: args.map((arg) => arg.replace('{root}', join(dir, 'state'))),
+      stdin: makeNull(dir),
     },
     probe: join(dir, 'probe'),
     dir,
     mark: basename(dir),
     left: [],
+    changedNodes: watchNodes(),
   };
 }
 

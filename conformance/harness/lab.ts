@@ -31,6 +31,8 @@ export interface Bench {
   readonly mark: string;
   /** Mounts that were there when a lab closed. */
   readonly left: string[];
+  /** Nodes of the host's /dev that are not as they were, which are put right. */
+  readonly changedNodes: () => readonly string[];
 }
 
 let counter = 0;
@@ -74,10 +76,12 @@ export class Lab implements Place {
     return call(this.bench.runtime, args, { dir: this.dir });
   }
 
-  create(options: { readonly id?: string; readonly extra?: readonly string[] } = {}): Promise<Outcome> {
+  create(
+    options: { readonly id?: string; readonly extra?: readonly string[]; readonly umask?: number } = {},
+  ): Promise<Outcome> {
     const id = options.id ?? this.id;
     const args = ['create', '--bundle', this.bundle, '--pid-file', this.pidFile, ...(options.extra ?? []), id];
-    return this.#track(id, call(this.bench.runtime, args, { dir: this.dir, output: this.output }));
+    return this.#track(id, call(this.bench.runtime, args, { ...{ dir: this.dir, output: this.output }, ...options }));
   }
 
   /** What a create made is removed when the lab closes, unless the case does it. */
@@ -162,6 +166,8 @@ export class Lab implements Place {
     this.#undo.length = 0;
     this.#unmount();
     await rm(this.dir, { recursive: true, force: true });
+    for (const change of this.bench.changedNodes())
+      process.stderr.write(`conformance: put right after ${this.id}: ${change}\n`);
   }
 
   /** What a runtime leaves mounted is told at the end of the run, and must not keep the suite from going on. */

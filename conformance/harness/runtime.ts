@@ -17,6 +17,8 @@ export interface Runtime {
   readonly path: string;
   /** Before the command: "--root DIR" for most. */
   readonly globalArgs: readonly string[];
+  /** What it gets as standard input: surroundings.ts. */
+  readonly stdin: string;
 }
 
 /** Milliseconds; an emulated processor is some twenty times slower. */
@@ -34,22 +36,23 @@ export function versionOf(path: string): string {
 
 let calls = 0;
 
-/** A status of 124 means that the runtime did not end in time. `output` names the file that gets stdout. */
+/** A status of 124 means that the runtime did not end in time. `output` names the file that gets stdout; `umask` is the caller's. */
 export async function call(
   runtime: Runtime,
   args: readonly string[],
-  where: { readonly dir: string; readonly output?: string; readonly cwd?: string },
+  where: { readonly dir: string; readonly output?: string; readonly cwd?: string; readonly umask?: number },
 ): Promise<Outcome> {
   const number = ++calls;
   const files = [where.output ?? join(where.dir, `call-${number}.out`), join(where.dir, `call-${number}.err`)] as const;
-  const [out, err] = [openSync(files[0], 'a'), openSync(files[1], 'w')];
+  const [input, out, err] = [openSync(runtime.stdin, 'r+'), openSync(files[0], 'a'), openSync(files[1], 'w')];
+  const umask = process.umask(where.umask ?? process.umask());
   const child = spawn(runtime.path, [...runtime.globalArgs, ...args], {
-    stdio: ['ignore', out, err],
+    stdio: [input, out, err],
     cwd: where.cwd ?? where.dir,
     env: { PATH: process.env['PATH'], HOME: '/root', XDG_RUNTIME_DIR: process.env['XDG_RUNTIME_DIR'] },
   });
-  closeSync(out);
-  closeSync(err);
+  process.umask(umask);
+  for (const fd of [input, out, err]) closeSync(fd);
   const status = await ended(child);
   return { status, stdout: readFileSync(files[0], 'utf8'), stderr: readFileSync(files[1], 'utf8') };
 }
