@@ -5,8 +5,10 @@
 #include "values.h"
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* unix(7) wants at least one byte beside the descriptor; an OCI console message holds the terminal's name. */
@@ -92,9 +94,37 @@ static Napi::Value datagram_socket(const Napi::CallbackInfo &info)
 	return Napi::Number::New(info.Env(), fd);
 }
 
+/*
+ * sendDatagram(path, text): to a socket that somebody has bound, an absolute path or "@" and an abstract name, as
+ * sd_notify(3) has it. Does not wait.
+ */
+static Napi::Value send_datagram(const Napi::CallbackInfo &info)
+{
+	Napi::Env env = info.Env();
+	std::string path = string_at(info, 0), text = string_at(info, 1);
+	struct sockaddr_un address = {};
+	socklen_t size = static_cast<socklen_t>(offsetof(struct sockaddr_un, sun_path) + path.size());
+
+	if (path.empty() || path.size() > sizeof(address.sun_path))
+		return throw_errno(env, "sendto", path.empty() ? EDESTADDRREQ : ENAMETOOLONG);
+	address.sun_family = AF_UNIX;
+	memcpy(address.sun_path, path.data(), path.size());
+	if (path[0] == '@')
+		address.sun_path[0] = '\0';
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return throw_errno(env, "socket", errno);
+	ssize_t n = sendto(fd, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
+		reinterpret_cast<struct sockaddr *>(&address), size);
+	int error = errno;
+	close(fd);
+	return n < 0 ? throw_errno(env, "sendto", error) : env.Undefined();
+}
+
 void register_scm_rights(Napi::Env env, Napi::Object exports)
 {
 	exports.Set("sendFd", Napi::Function::New(env, send_fd, "sendFd"));
+	exports.Set("sendDatagram", Napi::Function::New(env, send_datagram, "sendDatagram"));
 	exports.Set("datagramSocket", Napi::Function::New(env, datagram_socket, "datagramSocket"));
 	exports.Set("receiveFd", Napi::Function::New(env, receive_fd, "receiveFd"));
 }

@@ -1,5 +1,6 @@
 /** The parts of the daemon, put together: what each family of routes needs, and the order of beginning and end. */
 import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { openStore } from '../image/disk-store.js';
 import type { ContentStore } from '../image/store.js';
@@ -33,6 +34,8 @@ import type { Live } from './view/live.js';
 export interface Daemon {
   readonly routes: readonly Route[];
   readonly metrics: Metrics | undefined;
+  /** Tells those who listen to events that the configuration was read anew. */
+  reloaded(): void;
   /** What ends with the daemon, the last one first. */
   close(): Promise<void>;
 }
@@ -70,6 +73,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, environment: En
     const database = openDatabase(config.dataRoot);
     closers.push(() => database.close());
     const parts = openParts(config, log, environment, database);
+    await collectGarbage(parts);
     const networks = await openNetworks(parts);
     closers.push(() => networks.close());
     const metrics = config.metrics === undefined ? undefined : openMetrics(parts.containers, parts.events);
@@ -78,8 +82,10 @@ export async function openDaemon(config: DaemonConfig, log: Log, environment: En
       closers.push(() => void server.close());
     }
     const life = await openLife({ ...parts, networks });
-    const routes = routesOf(parts, networks, life.live, await identity(database));
-    return { routes: [...routes, ...life.routes], metrics, close };
+    const id = await identity(database);
+    const routes = routesOf(parts, networks, life.live, id);
+    const reloaded = () => parts.events.publish('daemon', 'reload', id, { name: hostname() });
+    return { routes: [...routes, ...life.routes], metrics, reloaded, close };
   } catch (error) {
     await close();
     throw error;
@@ -97,6 +103,14 @@ function openParts(config: DaemonConfig, log: Log, environment: Environment, dat
     volumes: new VolumeStore(config.dataRoot),
     runtime: { root: join(config.execRoot, 'runtime'), warn, debug: (message) => log.debug(message) },
   };
+}
+
+/** What a daemon that was killed was about to make or to remove. */
+async function collectGarbage({ volumes, snapshots, log }: Parts): Promise<void> {
+  const warn = (what: string) => (error: unknown) =>
+    log.warn(`what is left of ${what} is not removed: ${String(error)}`);
+  await volumes.collect().catch(warn('volumes'));
+  await snapshots.store.collect(() => false).catch(warn('snapshots'));
 }
 
 function openSnapshots({ dataRoot, storageDriver }: DaemonConfig): Snapshotter {

@@ -7,11 +7,12 @@ import { TsrunError, UsageError } from '../errors.js';
 import { readActivation } from '../runtime/activation.js';
 import { replaceFile } from '../util/replace-file.js';
 import { VERSION } from '../util/version.js';
-import { type ConfigRequest, type DaemonConfig, readConfig } from './config/config.js';
+import { type ConfigRequest, type DaemonConfig, readConfig, readReload } from './config/config.js';
 import { openDaemon } from './daemon.js';
 import { createHttp } from './http/server.js';
 import { listen } from './listen.js';
-import { type Log, openLog } from './log.js';
+import { type Log, type LogSettings, openLog } from './log.js';
+import { serviceManager } from './service-manager.js';
 
 export interface DaemonRequest extends ConfigRequest {
   readonly environment: { readonly [name: string]: string | undefined };
@@ -28,7 +29,7 @@ export interface DaemonFailure {
 export async function runDaemon(request: DaemonRequest): Promise<DaemonFailure | undefined> {
   try {
     const config = readConfig(request);
-    if (request.flags.validate !== true) await run(config, request);
+    if (request.flags.validate !== true) await run({ ...config }, request);
     return undefined;
   } catch (error) {
     if (!(error instanceof TsrunError)) throw error;
@@ -37,10 +38,14 @@ export async function runDaemon(request: DaemonRequest): Promise<DaemonFailure |
   }
 }
 
-async function run(config: DaemonConfig, { environment }: DaemonRequest): Promise<void> {
-  const log = openLog({ level: config.logLevel, format: config.logFormat });
+/** config: changed by a reload, for all that have it. */
+async function run(config: DaemonConfig, request: DaemonRequest): Promise<void> {
+  const { environment } = request;
+  const settings: LogSettings = { level: config.logLevel, format: config.logFormat };
+  const log = openLog(settings);
   const activation = readActivation(environment, process.pid);
   log.info(`tsrun ${VERSION} begins`, { dataRoot: config.dataRoot, execRoot: config.execRoot });
+  const manager = serviceManager(activation.notifySocket, log);
   const daemon = await openDaemon(config, log, environment);
   const http = createHttp({
     routes: daemon.routes,
@@ -52,12 +57,35 @@ async function run(config: DaemonConfig, { environment }: DaemonRequest): Promis
   try {
     await listen(http, { config, activation, log });
     if (config.pidFile !== undefined) replaceFile(config.pidFile, Buffer.from(`${process.pid}\n`), 0o644);
+    const reload = () => {
+      manager.reloading();
+      if (reloaded(config, settings, request, log)) daemon.reloaded();
+      manager.ready();
+    };
+    process.on('SIGHUP', reload);
     log.info(`ready`);
+    manager.ready();
     log.info(`${await endSignal()} received: the daemon ends`);
+    manager.stopping();
   } finally {
     await http.close();
     if (config.pidFile !== undefined) rmSync(config.pidFile, { force: true });
     await within(config.shutdownSeconds, daemon.close(), log);
+  }
+}
+
+/** False: the file is wrong, and all stays as it was. */
+function reloaded(config: DaemonConfig, settings: LogSettings, request: DaemonRequest, log: Log): boolean {
+  try {
+    const { names, ...changed } = readReload(request);
+    Object.assign(config, changed);
+    settings.level = changed.logLevel;
+    log.info(`SIGHUP received: read anew: ${names.join(', ')}`);
+    return true;
+  } catch (error) {
+    if (!(error instanceof TsrunError)) throw error;
+    log.error(`SIGHUP received: nothing is changed: ${error.message}`);
+    return false;
   }
 }
 

@@ -76,7 +76,7 @@ function routesOf(parts: LifeParts, actors: Actors, mounts: ContainerMounts): Ro
   const exclusively = <T>(record: ContainerRecord, action: () => Promise<T>) => actors.of(record).mutex.run(action);
   const paused = <T>(record: ContainerRecord, action: () => Promise<T>) => whilePaused(actors, record, action);
   const deps = { ...parts, actors, mounts, directory, exclusively, paused, account: around.account };
-  const defaults = defaultsOfHost();
+  const defaults = defaultsOfHost(parts.config);
   return [
     ...createRoutes({ ...deps, defaults, records: parts.containers }),
     ...lifecycleRoutes(deps),

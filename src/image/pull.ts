@@ -31,6 +31,8 @@ export interface PullRequest {
   readonly signal?: AbortSignal;
   /** Asked before anything is stored; throws to keep the image out. digests: of the manifest, and of the index that has it. */
   readonly admit?: (client: RegistryClient, digests: readonly Digest[]) => Promise<void>;
+  /** Layers that are fetched at a time. */
+  readonly atOnce?: number;
   readonly warn: (message: string) => void;
   readonly progress: (layer: Digest, state: LayerState, bytes: number, size: number) => void;
 }
@@ -161,7 +163,7 @@ async function fetchContent(
   for (const { digest, size } of layers) {
     request.progress(digest, store.size(digest) === size ? 'exists' : 'waiting', 0, size);
   }
-  await sideBySide(layers, AT_ONCE, async (layer, failed) => {
+  await sideBySide(layers, request.atOnce ?? AT_ONCE, async (layer, failed) => {
     const { digest, size } = layer;
     const signal = request.signal === undefined ? failed : AbortSignal.any([failed, request.signal]);
     if (store.size(digest) === size) return;

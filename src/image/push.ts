@@ -17,6 +17,8 @@ export interface PushRequest {
   /** Where to: with a tag. */
   readonly reference: Reference;
   readonly client: RegistryClient;
+  /** Layers that are sent at a time. */
+  readonly atOnce?: number;
   readonly progress: (layer: Digest, state: Uploaded | 'sending', bytes: number, size: number) => void;
 }
 
@@ -36,7 +38,7 @@ export async function pushImage(store: ContentStore, request: PushRequest): Prom
     const layers = manifest.layers.filter(({ mediaType }) => layerType(mediaType)?.foreign !== true);
     const blobs = [...new Map([...layers, manifest.config].map((blob) => [blob.digest, blob])).values()];
     const sources = repositoriesOf(store, reference);
-    await sideBySide(blobs, AT_ONCE, async ({ digest, size }) => {
+    await sideBySide(blobs, request.atOnce ?? AT_ONCE, async ({ digest, size }) => {
       const isLayer = digest !== manifest.config.digest;
       const tell = (state: Uploaded | 'sending', bytes: number) => {
         if (isLayer) progress(digest, state, bytes, size);

@@ -45,6 +45,8 @@ export interface Addon {
   socketpair(type?: 'stream' | 'seqpacket'): [number, number];
   /** AF_UNIX, not bound yet, close-on-exec. */
   datagramSocket(): number;
+  /** To a bound AF_UNIX socket: an absolute path, or "@" and an abstract name. Does not wait. */
+  sendDatagram(path: string, text: string): void;
   /** Orphaned grandchildren become children of this process. */
   setSubreaper(on: boolean): void;
   /** SIGHUP, SIGINT, SIGQUIT and SIGTERM no longer end this process; caughtSignal() is the last that came, or 0. */

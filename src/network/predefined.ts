@@ -4,7 +4,7 @@ import type { Book } from './book.js';
 import type { TakenPrefix } from './ipam.js';
 import { BRIDGE_NAME } from './options.js';
 import { planNetwork } from './plan-network.js';
-import type { NetworkDriver, NetworkingOptions, NetworkRecord, NetworkRequest } from './types.js';
+import type { IpamConfig, NetworkDriver, NetworkingOptions, NetworkRecord, NetworkRequest } from './types.js';
 
 export const DEFAULT_BRIDGE = 'docker0';
 /** As `bridge` of dockerd's configuration: there is no default bridge. */
@@ -41,6 +41,7 @@ function plan(
 function bridgeRequest({
   defaultBridge = DEFAULT_BRIDGE,
   defaultBridgeAddress,
+  defaultBridgeRange,
   defaultBridgeOptions = {},
 }: NetworkingOptions): NetworkRequest & { readonly driver: NetworkDriver } {
   return {
@@ -55,19 +56,23 @@ function bridgeRequest({
       'com.docker.network.driver.mtu': '1500',
       ...defaultBridgeOptions,
     },
-    ...(defaultBridgeAddress === undefined ? {} : { ipam: { config: [configOf(defaultBridgeAddress)] } }),
+    ...(defaultBridgeAddress === undefined
+      ? {}
+      : { ipam: { config: [configOf(defaultBridgeAddress, defaultBridgeRange)] } }),
   };
 }
 
 /** `bip`: "172.26.0.1/16" is the gateway and its subnet. */
-function configOf(text: string): { readonly subnet: string; readonly gateway: string } {
+function configOf(text: string, ipRange: string | undefined): IpamConfig {
   const address = parseInterface(text, 'bip');
-  return { subnet: formatPrefix(maskPrefix(address)), gateway: formatAddress(address) };
+  const whole = { subnet: formatPrefix(maskPrefix(address)), gateway: formatAddress(address) };
+  return ipRange === undefined ? whole : { ...whole, ipRange };
 }
 
 function isAsAsked({ options, ipam }: NetworkRecord, request: NetworkRequest): boolean {
   const [wanted] = request.ipam?.config ?? [];
   const [config] = ipam.config;
-  const same = wanted === undefined || (wanted.subnet === config?.subnet && wanted.gateway === config?.gateway);
+  const keys = ['subnet', 'gateway', 'ipRange'] as const;
+  const same = wanted === undefined || keys.every((key) => wanted[key] === config?.[key]);
   return same && JSON.stringify(options) === JSON.stringify(request.options);
 }

@@ -186,6 +186,8 @@ export interface NetworkingOptions {
   readonly bridgePrefix?: string;
   /** `bip`: address and prefix length of the default bridge. Unset: from the pools. */
   readonly defaultBridgeAddress?: string;
+  /** `fixed-cidr`: the part of its subnet that containers get addresses of. */
+  readonly defaultBridgeRange?: string;
   readonly defaultBridgeOptions?: { readonly [name: string]: string };
   /** `default-address-pools`: each is cut into networks of `size` bits. */
   readonly addressPools?: readonly { readonly base: string; readonly size: number }[];

@@ -195,9 +195,24 @@ t.test('the configuration file has dockerd’s names; all that is wrong is told 
   };
   writeFileSync(at('good.json'), JSON.stringify(good));
   t.same(refused(own, ['--config-file', at('good.json'), '--validate']), { status: 0, stdout: '', stderr: '' });
-  own.daemon(RUNTIME, ['daemon', '--config-file', at('good.json')], () => existsSync(socket));
-  const { json } = await call(socket, 'GET', '/info');
-  t.same([json.Labels, json.Debug, json.DockerRootDir], [['a=b'], true, at('data')]);
+  const { pid = 0 } = own.daemon(RUNTIME, ['daemon', '--config-file', at('good.json')], () => existsSync(socket));
+  const info = async () => {
+    const { json } = await call(socket, 'GET', '/info');
+    return [json.Labels, json.Debug, json.DockerRootDir];
+  };
+  t.same(await info(), [['a=b'], true, at('data')]);
+  const reload = async (config: object): Promise<string> => {
+    writeFileSync(at('good.json'), JSON.stringify(config));
+    const before = readFileSync(at('daemon.log'), 'utf8').length;
+    process.kill(pid, 'SIGHUP');
+    const said = () => readFileSync(at('daemon.log'), 'utf8').slice(before);
+    t.ok(eventually(() => said().includes('SIGHUP received')));
+    return said();
+  };
+  t.match(await reload({ ...good, labels: ['c=d'], debug: false, 'data-root': at('other') }), /read anew/);
+  t.same(await info(), [['c=d'], false, at('data')], 'what can change while it runs is read anew, the rest stays');
+  t.match(await reload({ ...good, lables: ['e=f'] }), /nothing is changed.*did you mean/);
+  t.same(await info(), [['c=d'], false, at('data')]);
   const bad = { hosts: 'x', 'data-rot': '/x', debug: 'yes', 'log-level': ['a'], group: 'x' };
   writeFileSync(at('bad.json'), JSON.stringify(bad));
   const { status, stderr } = refused(own, ['--config-file', at('bad.json'), '--group', 'y']);
@@ -227,7 +242,7 @@ t.test('options that cannot be are refused by name', { skip }, async (t) => {
     ['--registry-mirror', 'ftp://x', /is not the URL of a registry/],
     ['--storage-driver', 'btrfs', /is none of overlay/],
     ['--metrics-addr', '0.0.0.0:9323', /is not on loopback/],
-    ['--shutdown-timeout', '-1', /is not a number of seconds/],
+    ['--shutdown-timeout', '-1', /is not a number from 0 to 99999/],
     ['--label', 'a b', /is not KEY=VALUE/],
   ];
   for (const [flag, value, words] of wrong) {

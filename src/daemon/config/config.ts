@@ -1,12 +1,12 @@
 /** What the daemon is to be: options and configuration file, checked and joined. */
-import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { UsageError } from '../../errors.js';
-import { quote } from '../../util/quote.js';
 import { LEVELS, type Level, type LogFormat } from '../log.js';
-import { type Given, readConfigFile } from './file.js';
+import { readConfigFile } from './file.js';
+import { count, type Given, list, refuse, text, truth } from './given.js';
 import { type Host, parseHost } from './host.js';
-import type { OptionName } from './options.js';
+import { networkConfig } from './network.js';
+import { type OptionName, RELOADED } from './options.js';
 
 export interface DaemonConfig {
   readonly hosts: readonly Host[];
@@ -26,11 +26,23 @@ export interface DaemonConfig {
   readonly network: {
     readonly bridge: string | undefined;
     readonly bip: string | undefined;
+    readonly fixedCidr: string | undefined;
     readonly ip: string | undefined;
+    readonly mtu: number | undefined;
+    readonly icc: boolean;
+    readonly masquerade: boolean;
+    /** False: no rules at all. */
+    readonly firewall: boolean;
+    readonly forwarding: boolean;
+    readonly pools: readonly { readonly base: string; readonly size: number }[];
     readonly dns: readonly string[];
     readonly dnsSearch: readonly string[];
     readonly dnsOptions: readonly string[];
   };
+  /** Of containers that say nothing. */
+  readonly logging: { readonly driver: string | undefined; readonly options: readonly (readonly [string, string])[] };
+  /** Layers of one image. */
+  readonly layersAtOnce: { readonly down: number; readonly up: number };
   readonly metrics: { readonly host: string; readonly port: number } | undefined;
   readonly shutdownSeconds: number;
 }
@@ -59,10 +71,11 @@ export function readConfig({ flags, home, absolute }: ConfigRequest): DaemonConf
   const tls = readTls(given, home, absolute);
   if (tls === undefined && parsed.some(({ kind }) => kind === 'tcp')) throw openTcp();
   const pidFile = text(given, 'pidfile');
+  if (!truth(given, 'live-restore')) throw noEnd();
   return {
     hosts: parsed,
     dataRoot: place('data-root', '/var/lib/tsrun'),
-    execRoot: place('exec-root', DEFAULT_EXEC_ROOT),
+    execRoot: checkExecRoot(place('exec-root', DEFAULT_EXEC_ROOT)),
     pidFile: pidFile === undefined ? undefined : absolute(pidFile),
     group: text(given, 'group'),
     logLevel: given.debug === true ? 'debug' : oneOf(given, 'log-level', LEVELS, 'info'),
@@ -72,34 +85,44 @@ export function readConfig({ flags, home, absolute }: ConfigRequest): DaemonConf
     registryMirrors: list(given, 'registry-mirror').map(mirror),
     insecureRegistries: list(given, 'insecure-registry'),
     storageDriver: driver(text(given, 'storage-driver')),
-    network: {
-      bridge: text(given, 'bridge'),
-      bip: text(given, 'bip'),
-      ip: text(given, 'ip'),
-      dns: list(given, 'dns').map((value) => address('dns', value)),
-      dnsSearch: list(given, 'dns-search'),
-      dnsOptions: list(given, 'dns-opt'),
+    network: networkConfig(given),
+    logging: { driver: text(given, 'log-driver'), options: list(given, 'log-opt').map(option) },
+    layersAtOnce: {
+      down: count(given, 'max-concurrent-downloads', 4, 1, 100),
+      up: count(given, 'max-concurrent-uploads', 4, 1, 100),
     },
     metrics: metricsAddress(text(given, 'metrics-addr')),
-    shutdownSeconds: seconds(given, 'shutdown-timeout', 15),
+    shutdownSeconds: count(given, 'shutdown-timeout', 15, 0, 99_999),
+  };
+}
+
+/** sun_path of unix(7) without its NUL, less "/monitor/", what a monitor's directory is called, and "/socket". */
+const MAX_EXEC_ROOT = 107 - '/monitor/exec-0123456789abcdef01234567/socket'.length;
+
+function checkExecRoot(path: string): string {
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= MAX_EXEC_ROOT) return path;
+  const why = `is ${bytes} bytes long, and at most ${MAX_EXEC_ROOT} leave room for the sockets below it`;
+  throw refuse('exec-root', path, why, 'the path of a Unix socket has 107 bytes (unix(7)): choose a shorter directory');
+}
+
+/** What SIGHUP changes in a daemon that runs. */
+export type Reloaded = Pick<
+  DaemonConfig,
+  'logLevel' | 'labels' | 'registryMirrors' | 'insecureRegistries' | 'layersAtOnce' | 'shutdownSeconds'
+>;
+
+/** The same command line with the file as it is now. Throws UsageError: then nothing is to be changed. */
+export function readReload(request: ConfigRequest): Reloaded & { readonly names: readonly OptionName[] } {
+  const { logLevel, labels, registryMirrors, insecureRegistries, layersAtOnce, shutdownSeconds } = readConfig(request);
+  return {
+    ...{ logLevel, labels, registryMirrors, insecureRegistries, layersAtOnce, shutdownSeconds },
+    names: RELOADED,
   };
 }
 
 const isGiven = (value: unknown): boolean =>
   Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false;
-
-function text(given: Given, name: OptionName): string | undefined {
-  const value = given[name];
-  return typeof value === 'string' ? value : undefined;
-}
-
-function list(given: Given, name: OptionName): readonly string[] {
-  const value = given[name];
-  return Array.isArray(value) ? value : [];
-}
-
-const refuse = (name: OptionName, value: string, reason: string, hint?: string): UsageError =>
-  new UsageError(`--${name}: ${quote(value)} ${reason}`, `--${name}`, hint);
 
 function oneOf<T extends string>(given: Given, name: OptionName, allowed: readonly T[], otherwise: T): T {
   const value = text(given, name) ?? otherwise;
@@ -114,16 +137,10 @@ function directory(name: OptionName, path: string): string {
   return clean;
 }
 
-function seconds(given: Given, name: OptionName, otherwise: number): number {
-  const value = text(given, name);
-  if (value === undefined) return otherwise;
-  if (/^\d{1,5}$/.test(value)) return Number(value);
-  throw refuse(name, value, 'is not a number of seconds from 0 to 99999');
-}
-
-function address(name: OptionName, value: string): string {
-  if (isIP(value) !== 0) return value;
-  throw refuse(name, value, 'is not an IP address');
+function option(value: string): readonly [string, string] {
+  const mark = value.indexOf('=');
+  if (mark > 0) return [value.slice(0, mark), value.slice(mark + 1)];
+  throw refuse('log-opt', value, 'is not NAME=VALUE');
 }
 
 function label(value: string): string {
@@ -173,6 +190,14 @@ function readTls(given: Given, home: string | undefined, absolute: (path: string
     return absolute(path);
   };
   return { ca: at('tlscacert', 'ca.pem'), cert: at('tlscert', 'cert.pem'), key: at('tlskey', 'key.pem') };
+}
+
+function noEnd(): UsageError {
+  return new UsageError(
+    '--live-restore: false is refused: containers always go on while the daemon does not run',
+    '--live-restore',
+    'leave it out; to stop containers with the machine, stop them before the daemon',
+  );
 }
 
 function openTcp(): UsageError {

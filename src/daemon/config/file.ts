@@ -8,10 +8,8 @@ import { readHostFile } from '../../util/file.js';
 import { quote } from '../../util/quote.js';
 import { show } from '../../util/show.js';
 import { didYouMean } from '../../util/suggest.js';
+import type { Given, Value } from './given.js';
 import { DAEMON_OPTIONS, FILE_KEYS, ONLY_FLAGS, type OptionName } from './options.js';
-
-export type Value = boolean | string | readonly string[] | undefined;
-export type Given = { readonly [name in OptionName]?: Value };
 
 const FLAG = '--config-file';
 const MAX_BYTES = 1024 * 1024;
@@ -33,28 +31,62 @@ export function readConfigFile(path: string, optional: boolean, flags: Given): G
     const name = NAMES.get(key);
     const problem = name === undefined ? unknown(key) : problemOf(name, key, value, flags);
     if (problem !== undefined) problems.push(problem);
-    else if (name !== undefined) given[name] = typeof value === 'number' ? String(value) : (value as Value);
+    else if (name !== undefined) given[name] = asGiven(name, value);
   }
   if (problems.length > 0) throw new UsageError(`${FLAG}: ${quote(path)}: ${problems.join('; ')}`, FLAG);
   return given;
 }
+
+/** As it would stand on the command line. */
+function asGiven(name: OptionName, value: unknown): Value {
+  if (DAEMON_OPTIONS[name].kind === 'flag') return value === true;
+  if (Array.isArray(value)) return value.map((item) => (typeof item === 'string' ? item : joined(item, ',')));
+  if (DAEMON_OPTIONS[name].kind === 'list') return Object.entries(Object(value)).map((pair) => pair.join('='));
+  return String(value);
+}
+
+const joined = (fields: unknown, separator: string): string =>
+  Object.entries(Object(fields))
+    .map((pair) => pair.join('='))
+    .join(separator);
+
+/** The lists of dockerd's file that are not of texts: pools are objects, and log-opts is one. */
+const OBJECTS: readonly OptionName[] = ['default-address-pool', 'log-opt'];
+
+function isObjects(name: OptionName, value: unknown): boolean {
+  if (!OBJECTS.includes(name) || typeof value !== 'object' || value === null) return false;
+  const objects: readonly unknown[] = name === 'log-opt' ? [value] : Array.isArray(value) ? value : [value];
+  const flat = (one: unknown) =>
+    typeof one === 'object' && one !== null && !Array.isArray(one) && Object.values(one).every(isPlain);
+  return (name === 'log-opt' || Array.isArray(value)) && objects.every(flat);
+}
+
+const isPlain = (value: unknown): boolean => typeof value === 'string' || typeof value === 'number';
 
 function unknown(key: string): string {
   const hint = didYouMean(key, [...NAMES.keys()]);
   return `${quote(key, 64)} is no option of this daemon${hint === undefined ? '' : ` (${hint})`}`;
 }
 
+const WHAT: { readonly [name in OptionName]?: string } = {
+  'default-address-pool': 'a list of objects with base and size',
+  'log-opt': 'an object of texts',
+};
+
 function problemOf(name: OptionName, key: string, value: unknown, flags: Given): string | undefined {
-  const { kind } = DAEMON_OPTIONS[name];
+  const { kind, truth = false }: { readonly kind: string; readonly truth?: boolean } = DAEMON_OPTIONS[name];
   const at = `${key} is specified both as a flag and in the file`;
   if (kind === 'flag')
     return typeof value === 'boolean' ? undefined : `${key}: must be true or false (got ${show(value)})`;
   if (kind === 'list') {
-    if (!Array.isArray(value) || !value.every((item) => typeof item === 'string'))
-      return `${key}: must be a list of texts (got ${show(value)})`;
+    const texts = Array.isArray(value) && value.every((item) => typeof item === 'string') && !OBJECTS.includes(name);
+    if (!texts && !isObjects(name, value))
+      return `${key}: must be ${WHAT[name] ?? 'a list of texts'} (got ${show(value)})`;
     return Array.isArray(flags[name]) && flags[name].length > 0 ? at : undefined;
   }
-  if (typeof value !== 'string' && !Number.isSafeInteger(value)) return `${key}: must be a text (got ${show(value)})`;
+  if (truth && typeof value !== 'boolean') return `${key}: must be true or false (got ${show(value)})`;
+  if (!truth && typeof value !== 'string' && !Number.isSafeInteger(value))
+    return `${key}: must be a text (got ${show(value)})`;
   return flags[name] === undefined ? undefined : at;
 }
 

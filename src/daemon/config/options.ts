@@ -1,6 +1,7 @@
 /**
  * The options of `tsrun daemon`, which have dockerd's names where they mean the same. All but --config-file and --validate
- * may stand in the configuration file too, lists under their plural.
+ * may stand in the configuration file too, lists under their plural. truth: a text that is true or false, since what is
+ * not said is not false.
  *
  * Pure: data; the command line loads it without the rest of the daemon.
  */
@@ -43,10 +44,37 @@ export const DAEMON_OPTIONS = {
   },
   bridge: { kind: 'text', short: 'b', help: "name of the default bridge, or 'none'", shownDefault: 'docker0' },
   bip: { kind: 'text', help: 'address and prefix length of the default bridge, such as 172.26.0.1/16' },
+  'fixed-cidr': { kind: 'text', help: 'part of the network of --bip that containers get addresses of' },
+  mtu: { kind: 'text', help: 'MTU of the default bridge', shownDefault: '1500' },
+  icc: { kind: 'text', truth: true, help: "'false': containers of the default bridge do not reach each other" },
+  'ip-masq': {
+    kind: 'text',
+    truth: true,
+    help: "'false': containers of the default bridge keep their address outside",
+  },
+  iptables: { kind: 'text', truth: true, help: "'false': no rules at all: no published ports, no way out" },
+  'ip-forward': { kind: 'text', truth: true, help: "'false': forwarding of the host is left as it is" },
+  'default-address-pool': {
+    kind: 'list',
+    help: 'base=10.0.0.0/8,size=24: where networks are taken from that name no subnet; may be repeated',
+  },
   ip: { kind: 'text', help: 'address that ports are published on which name none', shownDefault: 'all' },
   dns: { kind: 'list', help: 'DNS server of containers; may be repeated' },
   'dns-search': { kind: 'list', help: 'domain that containers search; may be repeated' },
   'dns-opt': { kind: 'list', help: 'resolver option of containers; may be repeated' },
+  'live-restore': {
+    kind: 'text',
+    truth: true,
+    help: "'true' alone: containers always go on while the daemon does not run",
+  },
+  'max-concurrent-downloads': {
+    kind: 'text',
+    help: 'layers of an image that are fetched at a time',
+    shownDefault: '4',
+  },
+  'max-concurrent-uploads': { kind: 'text', help: 'layers of an image that are sent at a time', shownDefault: '4' },
+  'log-driver': { kind: 'text', help: 'log driver of containers that name none', shownDefault: 'json-file' },
+  'log-opt': { kind: 'list', help: 'NAME=VALUE for --log-driver; may be repeated' },
   'metrics-addr': { kind: 'text', help: 'HOST:PORT to serve Prometheus metrics on; HOST on loopback' },
   'shutdown-timeout': { kind: 'text', help: 'seconds that the end of the daemon may take', shownDefault: '15' },
 } as const;
@@ -60,7 +88,15 @@ export const FILE_KEYS: { readonly [name in OptionName]?: string } = {
   'registry-mirror': 'registry-mirrors',
   'insecure-registry': 'insecure-registries',
   'dns-opt': 'dns-opts',
+  'default-address-pool': 'default-address-pools',
+  'log-opt': 'log-opts',
 };
+
+/** What a SIGHUP reads anew: the same that dockerd does, as far as it is ours. */
+export const RELOADED = [
+  ...(['debug', 'log-level', 'label', 'registry-mirror', 'insecure-registry', 'shutdown-timeout'] as const),
+  ...(['max-concurrent-downloads', 'max-concurrent-uploads', 'live-restore'] as const),
+] satisfies readonly OptionName[];
 
 /** Not in the file. */
 export const ONLY_FLAGS: readonly OptionName[] = ['config-file', 'validate'];

@@ -65,7 +65,7 @@ export async function createContainer(
     endpoints: {},
     mounts: deps.mounts.plan(config, hostConfig),
     state: { ...CREATED, status: 'removing' },
-    ...{ restartCount: 0, stoppedByUser: false, starts: 0 },
+    ...{ restartCount: 0, stoppedByUser: false, starts: 0, volumesGo: true },
   };
   await deps.records.add(record);
   const container = deps.actors.of(record);

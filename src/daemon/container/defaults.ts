@@ -1,11 +1,12 @@
 /** What containers get that do not say otherwise: of the daemon's config, and of what this host can do. */
 import { probeLimits } from '../../host/limits.js';
 import { hostFacts } from '../../runtime/runtime.js';
+import type { DaemonConfig } from '../config/config.js';
 import type { Defaults } from './options/index.js';
 
 const SHM_BYTES = 64 * 1024 * 1024;
 
-export function defaultsOfHost(): Defaults {
+export function defaultsOfHost({ logging }: Pick<DaemonConfig, 'logging'>): Defaults {
   const { cgroup } = hostFacts();
   return {
     limits: probeLimits(cgroup),
@@ -16,7 +17,7 @@ export function defaultsOfHost(): Defaults {
     shmSize: SHM_BYTES,
     ipcMode: 'private',
     cgroupnsMode: undefined,
-    logConfig: { Type: 'json-file', Config: {} },
+    logConfig: { Type: logging.driver ?? 'json-file', Config: Object.fromEntries(logging.options) },
     logDrivers: ['json-file', 'local', 'journald', 'none'],
     ulimits: [],
     init: false,

@@ -31,6 +31,8 @@ export interface ContainerRecord {
   stoppedByUser: boolean;
   /** How often it was started. */
   starts: number;
+  /** While it is removed: so are the volumes without a name that no other container has. */
+  volumesGo?: boolean;
 }
 
 export interface ImageOfContainer {

@@ -38,7 +38,7 @@ async function recoverOne(container: Container): Promise<void> {
   const { record, monitorDirectory } = container;
   const { status } = record.state;
   if (status === 'removing' || status === 'dead') {
-    await finishRemoval(container, record.hostConfig.AutoRemove === true);
+    await finishRemoval(container, record.volumesGo === true || record.hostConfig.AutoRemove === true);
     return;
   }
   if (container.isRunning) return adopt(container);

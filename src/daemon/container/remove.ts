@@ -45,6 +45,7 @@ export async function remove(container: Container, { force, volumes }: RemoveReq
 /** Also of what another daemon has begun. */
 export async function finishRemoval(container: Container, volumes: boolean): Promise<void> {
   const before = container.record.state.status;
+  container.record.volumesGo = volumes;
   container.become({ status: 'removing' });
   try {
     cancelRestart(container);

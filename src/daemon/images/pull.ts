@@ -71,6 +71,7 @@ async function pullOne(deps: PullDeps, wish: PullWish, emit: Emit): Promise<void
       pullImage(deps.content, {
         ...{ reference, platform: platformOf(wish.platform), platformGiven: Boolean(wish.platform), clients },
         ...(admit === undefined ? {} : { admit }),
+        atOnce: deps.config.layersAtOnce.down,
         signal: wish.signal,
         warn: (message) => deps.log.warn(message),
         progress: (layer, state, bytes, size) => {

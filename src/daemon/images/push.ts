@@ -52,7 +52,10 @@ export async function push(
       const { manifest } = readManifest(deps.content, stored);
       for (const { digest } of manifest.layers) emit(done(shortDigest(digest), 'Preparing'));
       const report = reporter(emit);
-      const { digest, size } = await pushImage(deps.content, { stored, reference: target, client, progress: report });
+      const { digest, size } = await pushImage(deps.content, {
+        ...{ stored, reference: target, client, progress: report },
+        atOnce: deps.config.layersAtOnce.up,
+      });
       if (stored.name !== undefined)
         deps.content.setName(stored.name, { ...stored, source: `${repositoryName(target)}@${digest}` });
       const tag = target.tag ?? '';

@@ -12,7 +12,7 @@ import type { DaemonConfig } from '../config/config.js';
 import type { Log } from '../log.js';
 
 export interface RegistryDeps {
-  readonly config: Pick<DaemonConfig, 'insecureRegistries' | 'registryMirrors'>;
+  readonly config: Pick<DaemonConfig, 'insecureRegistries' | 'registryMirrors' | 'layersAtOnce'>;
   readonly environment: { readonly [name: string]: string | undefined };
   readonly log: Log;
 }

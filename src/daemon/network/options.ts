@@ -12,14 +12,27 @@ function tableOf(execRoot: string): string {
 }
 
 export function networkingOptions({ execRoot, network }: DaemonConfig, log: Log): NetworkingOptions {
-  const { bridge, bip, ip, dns, dnsSearch, dnsOptions } = network;
+  const { bridge, bip, fixedCidr, ip, dns, dnsSearch, dnsOptions, pools, firewall, forwarding } = network;
   return {
     runDirectory: join(execRoot, 'network'),
     table: tableOf(execRoot),
     ...(bridge === undefined ? {} : { defaultBridge: bridge }),
     ...(bip === undefined ? {} : { defaultBridgeAddress: bip }),
+    ...(fixedCidr === undefined ? {} : { defaultBridgeRange: fixedCidr }),
+    defaultBridgeOptions: bridgeOptions(network),
+    ...(pools.length === 0 ? {} : { addressPools: pools }),
+    ...{ firewall, ipForward: forwarding },
     ...(ip === undefined ? {} : { defaultHostIp: ip }),
     ...{ dns, dnsSearch, dnsOptions },
     log: (level, message) => log[level](message),
+  };
+}
+
+/** Only what differs from Docker's own: the record of the bridge is compared with it. */
+function bridgeOptions({ mtu, icc, masquerade }: DaemonConfig['network']): { readonly [name: string]: string } {
+  return {
+    ...(mtu === undefined ? {} : { 'com.docker.network.driver.mtu': String(mtu) }),
+    ...(icc ? {} : { 'com.docker.network.bridge.enable_icc': 'false' }),
+    ...(masquerade ? {} : { 'com.docker.network.bridge.enable_ip_masquerade': 'false' }),
   };
 }
