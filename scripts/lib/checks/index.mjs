@@ -5,6 +5,7 @@ import { capture, captureAsync, hasCommand, ROOT } from '../run.mjs';
 import { checkBudgets } from './budget.mjs';
 import { checkDrift } from './drift.mjs';
 import { checkConformanceImports, checkImports, checkRootfsAccess } from './imports.mjs';
+import { checkStatus } from './status.mjs';
 
 const BIN = `${ROOT}/node_modules/.bin`;
 
@@ -24,6 +25,7 @@ export function checks({ fix = false } = {}) {
     { name: 'no conflict markers', run: conflictMarkers },
     { name: 'size budgets', run: checkBudgets },
     { name: 'import table', run: () => ({ offenders: [...checkImports(), ...checkConformanceImports()] }) },
+    { name: 'rows of STATUS.md', run: () => ({ offenders: checkStatus() }) },
     { name: 'no fs below a rootfs', run: () => ({ offenders: checkRootfsAccess() }) },
     { name: 'types', run: () => types },
   ];
