@@ -87,12 +87,6 @@ const ENTRIES: readonly Entry[] = [
   },
   {
     ops: ['CGROUP_WRITE'],
-    errnos: ['EINVAL', 'ERANGE', 'EACCES'],
-    when: ({ op }) => op?.op === 'CGROUP_WRITE' && op.file.startsWith('cpuset.'),
-    hint: 'name only CPUs and memory nodes that the machine has (lscpu) and that the parent cgroup may use',
-  },
-  {
-    ops: ['CGROUP_WRITE'],
     errnos: ['EINVAL', 'ERANGE', 'EOPNOTSUPP'],
     hint: 'the kernel does not take this value for this limit',
   },
@@ -234,6 +228,11 @@ const ENTRIES: readonly Entry[] = [
     ops: ['MAKE_DIRECTORY', 'MAKE_DEVICE', 'MAKE_SYMLINK', ...MOUNTS, 'MOUNT_BIND'],
     errnos: ['EROFS'],
     hint: 'the root file system is read-only and the path does not exist in it: create it in the image',
+  },
+  {
+    ops: ['MAKE_DIRECTORY', ...MOUNTS],
+    errnos: ['ENOTDIR'],
+    hint: 'a file of the image is in the way: each part of the path must be a directory',
   },
   { ops: ['CHDIR'], errnos: ['EACCES'], hint: "the container's user may not enter this directory" },
   { ops: ['CONSOLE_CONNECT'], errnos: ['ENOENT', 'ECONNREFUSED'], hint: 'nobody listens on the console socket' },

@@ -1,8 +1,9 @@
 /**
- * Hints for what the kernel refuses of the smaller fields: time offsets, scheduling, memory policy.
+ * Hints for what the kernel refuses of the smaller fields: time offsets, scheduling, memory policy, cpusets, hooks.
  *
  * Pure.
  */
+import { HOOK } from '../plan/op.gen.js';
 import { MEMORY_POLICY_MODES, SCHEDULER_POLICIES } from '../util/linux-policies.js';
 import { quote } from '../util/quote.js';
 import { type Entry, lacks, type Refusal } from './hint.js';
@@ -108,5 +109,24 @@ export const FIELD_HINTS: readonly Entry[] = [
     errnos: ['EINVAL'],
     hint: (refusal) =>
       `the nodes must have memory and be allowed by the cpuset (Mems_allowed_list of /proc/self/status)${sinceOf(refusal)}`,
+  },
+  {
+    ops: ['CGROUP_WRITE'],
+    errnos: ['EINVAL', 'ERANGE', 'EACCES'],
+    when: ({ op }) => op?.op === 'CGROUP_WRITE' && op.file.startsWith('cpuset.'),
+    hint: 'name only CPUs and memory nodes that the machine has (lscpu) and that the parent cgroup may use',
+  },
+  {
+    ops: ['RUN_HOOK'],
+    errnos: ['ENOENT', 'EACCES', 'ENOEXEC'],
+    hint: ({ op }) =>
+      op?.op === 'RUN_HOOK' && op.kind === HOOK.START_CONTAINER
+        ? 'startContainer hooks are programs of the container: the path is looked up in its root file system'
+        : 'the path is one of the host: it must be there, executable, and a program this machine can run',
+  },
+  {
+    ops: ['EXEC'],
+    errnos: ['E2BIG'],
+    hint: 'arguments and environment together may take a quarter of the stack limit (RLIMIT_STACK), and at most 6 MiB',
   },
 ];

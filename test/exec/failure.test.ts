@@ -88,6 +88,20 @@ t.test('toError joins errno and origin into one sentence and a hint', async (t) 
   );
 });
 
+t.test(
+  'toError says what to do about a container without process, a missing hook, a namespace of another type',
+  async (t) => {
+    const start = fail({ ...EXEC, args: [], origin: pointer('process') }, { errno: 2, syscall: 'execve' }, 'start');
+    t.equal(start.message, '/process: process not set: there is no program to start');
+    t.match(start.hint, /add "process" to config\.json/);
+    t.match(fail(HOOK_OP, { errno: 2, syscall: 'execve' }).hint, /one of the host/);
+    const inside = { ...HOOK_OP, kind: HOOK.START_CONTAINER } as Op;
+    t.match(fail(inside, { errno: 2, syscall: 'execve' }).hint, /in its root file system/);
+    const open: Op = { op: 'OPEN_NAMESPACE', type: 0x08000000n, path: '/n', slot: 0, origin: pointer('linux') };
+    t.match(fail(open, { problem: 'WRONG_NAMESPACE' }).message, /"\/n" is not an ipc namespace$/);
+  },
+);
+
 t.test('toError keeps the sentences about programs by which engines choose 126 and 127', async (t) => {
   const cases: readonly (readonly [op: Op, errno: number, message: string])[] = [
     [FIND('nosuch'), 2, '/process/args/0: exec: "nosuch": executable file not found in $PATH'],

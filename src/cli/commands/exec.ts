@@ -25,6 +25,7 @@ const OPTIONS = {
   },
   'ignore-paused': { kind: 'flag', help: 'exec in a paused container too: the process begins when it is resumed' },
   'preserve-fds': { kind: 'count', help: 'hand N descriptors from 3 on to the process' },
+  'no-subreaper': { kind: 'flag', help: 'accepted for compatibility: the supervisor always reaps' },
   ...TRACE_OPTION,
   ...HELP_OPTION,
 } as const satisfies OptionTable;

@@ -52,5 +52,5 @@ export const topRules: readonly Rule<Config>[] = [
   rule('/root/path', rootPath),
   rule('/hostname', hostName, { needs: [NAMESPACES] }),
   rule('/domainname', domainName, { needs: [NAMESPACES] }),
-  rule('/annotations', annotationKeys),
+  rule('/annotations', annotationKeys, { shallow: true }),
 ];
