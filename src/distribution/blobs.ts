@@ -1,6 +1,6 @@
 /** distribution-spec "Pulling blobs" and "Deleting Blobs". */
 import { type FileHandle, open } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
+import type { ServerResponse } from 'node:http';
 import type { ContentStore } from '../image/store.js';
 import type { Digest } from '../util/digest.js';
 import { type Headers, refuse, send } from './answer.js';
@@ -8,7 +8,7 @@ import type { Exchange, Registry } from './context.js';
 import { parseRange } from './range.js';
 
 /** A read(2) for each; sockets take what they can of it. */
-const READ_CHUNK = 512 * 1024;
+const READ_CHUNK = 256 * 1024;
 
 export interface BlobRoute {
   readonly repository: string;
@@ -61,8 +61,43 @@ async function sendFile(
   const all = { ...headers, ...part, 'content-length': String(last - first + 1) };
   if (request.method === 'HEAD' || size === 0) return send(response, status, all);
   response.writeHead(status, all);
-  const source = file.createReadStream({ start: first, end: last, highWaterMark: READ_CHUNK, autoClose: false });
-  await pipeline(source, response);
+  await pump(file, response, first, last);
+}
+
+/** While one buffer is on its way out the other one is filled; a stream would take a new one from the kernel for each read. */
+async function pump(file: FileHandle, response: ServerResponse, first: number, last: number): Promise<void> {
+  const size = Math.min(READ_CHUNK, last - first + 1);
+  let [filling, leaving] = [Buffer.allocUnsafeSlow(size), Buffer.allocUnsafeSlow(size)];
+  let sent: Promise<void> = Promise.resolve();
+  for (let at = first; at <= last; ) {
+    const { bytesRead } = await file.read(filling, 0, Math.min(size, last - at + 1), at);
+    await sent;
+    if (bytesRead === 0) throw new Error('a blob has become shorter');
+    sent = written(response, filling.subarray(0, bytesRead));
+    sent.catch(() => undefined); // waited for below
+    at += bytesRead;
+    [filling, leaving] = [leaving, filling];
+  }
+  await sent;
+  response.end();
+}
+
+/** The buffer may be used again when this resolves. Of a client that goes away it rejects. */
+function written(response: ServerResponse, bytes: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const gone = () => reject(new BrokenOff());
+    if (response.destroyed) return gone();
+    response.once('close', gone);
+    response.write(bytes, (error) => {
+      response.off('close', gone);
+      if (error) reject(error);
+      else resolve();
+    });
+  });
+}
+
+class BrokenOff extends Error {
+  readonly code = 'ECONNRESET';
 }
 
 /** A digest's bytes never change: RFC 9111 lets caches keep them as long as they like. */

@@ -155,29 +155,32 @@ export async function copy(
   hash: Hash,
   most: number,
 ): Promise<number> {
+  // One for all: a new one for each megabyte would be garbage faster than it is collected.
+  const buffer = Buffer.allocUnsafe(BUFFER);
   let at = from;
-  let gathered: Uint8Array[] = [];
-  let length = 0;
+  let filled = 0;
   const flush = async () => {
-    const bytes = gathered.length === 1 && gathered[0] !== undefined ? gathered[0] : Buffer.concat(gathered);
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await write(fd, bytes, done, bytes.length - done, at + done);
+    for (let done = 0; done < filled; ) {
+      const { bytesWritten } = await write(fd, buffer, done, filled - done, at + done);
       done += bytesWritten;
     }
-    at += bytes.length;
-    gathered = [];
-    length = 0;
+    at += filled;
+    filled = 0;
   };
   try {
     for await (const chunk of source) {
-      if (at + length + chunk.length > most) return most + 1;
+      if (at + filled + chunk.length > most) return most + 1;
       hash.update(chunk);
-      gathered.push(chunk);
-      length += chunk.length;
-      if (length >= BUFFER) await flush();
+      for (let taken = 0; taken < chunk.length; ) {
+        const part = chunk.subarray(taken, taken + BUFFER - filled);
+        buffer.set(part, filled);
+        filled += part.length;
+        taken += part.length;
+        if (filled === BUFFER) await flush();
+      }
     }
   } finally {
-    if (length > 0) await flush(); // of an answer that broke off too: the next attempt goes on behind it
+    if (filled > 0) await flush(); // of an answer that broke off too: the next attempt goes on behind it
   }
   return at;
 }
