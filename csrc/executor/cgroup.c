@@ -134,6 +134,15 @@ enum cgroup_mark cgroup_mark_of(const struct context *ctx, int fd)
 	return MARK_OTHER;
 }
 
+bool cgroup_may_be_emptied(const struct context *ctx, int fd, uint32_t hierarchy)
+{
+	enum cgroup_mark mark = cgroup_mark_of(ctx, fd);
+
+	if (mark == MARK_OTHER || !ctx->args->damaged)
+		return mark != MARK_OTHER;
+	return mark == MARK_OWN || cgroup_made(ctx, hierarchy) > 0;
+}
+
 void cgroup_mark_own(const struct context *ctx, int fd)
 {
 	char own[MARK_MAX];

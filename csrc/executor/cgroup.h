@@ -42,6 +42,12 @@ const struct op *cgroup_planned(const struct context *ctx, uint32_t index);
 int cgroup_open_planned(const struct context *ctx, const struct op *op);
 
 enum cgroup_mark cgroup_mark_of(const struct context *ctx, int fd);
+
+/*
+ * Whether delete may end what is in it: since the container ended another one may have been given the same path. With
+ * --damaged, when it may never have been this container's, only what create marked or noted as made.
+ */
+bool cgroup_may_be_emptied(const struct context *ctx, int fd, uint32_t hierarchy);
 void cgroup_mark_own(const struct context *ctx, int fd);
 void cgroup_mark_shared(int fd);
 

@@ -116,6 +116,7 @@ export const FIELD_HINTS: readonly Entry[] = [
     when: ({ op }) => op?.op === 'CGROUP_WRITE' && op.file.startsWith('cpuset.'),
     hint: 'name only CPUs and memory nodes that the machine has (lscpu) and that the parent cgroup may use',
   },
+  { ops: ['JOIN_INIT'], errnos: ['ESRCH'], hint: 'the container ended meanwhile: "tsrun state ID" shows it' },
   {
     ops: ['RUN_HOOK'],
     errnos: ['ENOENT', 'EACCES', 'ENOEXEC'],

@@ -1,7 +1,7 @@
 /** delete: undoes what create did. runtime-spec runtime.md, "Delete". */
 import { StateError, TsrunError } from '../errors.js';
 import type { ContainerId } from '../state/container-id.js';
-import { mendPlan } from './mend.js';
+import { hasPlan, mendPlan } from './mend.js';
 import { type Runtime, runVerb } from './runtime.js';
 
 /** force: kill it first if it runs, take one that is not there for deleted, and remove one whose record is damaged. */
@@ -39,7 +39,7 @@ export async function deleteAfterRun(runtime: Runtime, id: ContainerId, status: 
 /** The cgroup and the hooks are known again once the plan is; without it only the process and the directory go. */
 async function deleteDamaged(runtime: Runtime, id: ContainerId): Promise<void> {
   try {
-    mendPlan(runtime, id);
+    if (!hasPlan(runtime, id)) mendPlan(runtime, id);
   } catch (error) {
     if (!(error instanceof TsrunError)) throw error;
     runtime.warn(`the plan of container ${id} cannot be compiled anew, its cgroup may stay: ${error.message}`);

@@ -1,7 +1,7 @@
 // kill -9 and refused system calls in the middle of the executor: what is left can be removed, a refusal leaves nothing,
 // and nobody waits for a process that is gone. A few points of each verb; each was a step on which something hung or
 // stayed behind, or the first of its kind.
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { needCommand, skipUnless } from '../helpers/host.js';
@@ -78,6 +78,27 @@ t.test('what a refused create could not remove is kept on record for delete --fo
   must(box.run(['delete', '--force', id]));
   t.notOk(existsSync(join(box.root, id)));
 });
+
+t.test(
+  'delete --force ends a container whose plan, or record of the first process, is damaged',
+  { skip },
+  async (t) => {
+    const box = sandbox(t);
+    const bundle = box.bundle(['sleep', '100']);
+    for (const name of ['plan', 'runtime']) {
+      const id = box.start(bundle);
+      const { pid } = box.state(id);
+      writeFileSync(join(box.root, id, name), '');
+      t.match(box.run(['state', id]).stderr, /cannot be read/, name);
+      must(box.run(['delete', '--force', id]));
+      t.notOk(existsSync(join(box.root, id)), 'the record');
+      t.ok(
+        eventually(() => !existsSync(`/proc/${pid}`)),
+        'the process',
+      );
+    }
+  },
+);
 
 t.test('exec whose helper was killed between two processes fails, and the container runs on', { skip }, async (t) => {
   const box = sandbox(t);

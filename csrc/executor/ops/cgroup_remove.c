@@ -30,10 +30,10 @@ static int open_cgroup(const char *mount, const char *path, int *ret_mount)
 	return *ret_mount < 0 ? -1 : cgroup_open(*ret_mount, path);
 }
 
-static int kill_all(const struct context *ctx, const struct freezer *freezer, struct failure *reterr)
+static int kill_all(
+	const struct context *ctx, const struct freezer *freezer, uint32_t hierarchy, struct failure *reterr)
 {
-	/* Since the container ended, another one may have been given the same path. */
-	if (cgroup_mark_of(ctx, freezer->fd) == MARK_OTHER || !cgroup_is_populated(freezer->fd))
+	if (!cgroup_may_be_emptied(ctx, freezer->fd, hierarchy) || !cgroup_is_populated(freezer->fd))
 		return 0;
 	if (freezer_kill(freezer) < 0)
 		return FAIL(reterr, freezer->v1 ? "freezer.state" : "cgroup.kill");
@@ -51,7 +51,7 @@ int op_cgroup_kill(struct context *ctx, const struct op_cgroup_kill *op, struct 
 	fd = open_cgroup(plan_str(&ctx->plan, op->mount), path, &mount);
 	if (fd < 0)
 		return is_gone(errno) ? 0 : FAIL(reterr, "openat2");
-	return kill_all(ctx, &(struct freezer){ .fd = fd }, reterr);
+	return kill_all(ctx, &(struct freezer){ .fd = fd }, 0, reterr);
 }
 
 int op_cgroup_kill_v1(struct context *ctx, const struct op_cgroup_kill_v1 *op, struct failure *reterr)
@@ -65,7 +65,7 @@ int op_cgroup_kill_v1(struct context *ctx, const struct op_cgroup_kill_v1 *op, s
 	fd = open_cgroup(plan_str(&ctx->plan, op->mount), path, &mount);
 	if (fd < 0)
 		return is_gone(errno) ? 0 : FAIL(reterr, "openat2");
-	return kill_all(ctx, &(struct freezer){ .fd = fd, .v1 = true }, reterr);
+	return kill_all(ctx, &(struct freezer){ .fd = fd, .v1 = true }, op->hierarchy, reterr);
 }
 
 static bool pause_and_retry(unsigned int *tries)

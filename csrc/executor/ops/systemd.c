@@ -189,8 +189,7 @@ int op_systemd_stop_unit(struct context *ctx, const struct op_systemd_stop_unit 
 	const struct dbus_call stop = plain_call(ctx, op->stop);
 	cleanup_fd int fd = open_cgroup(ctx, op->mount, op->path, reterr);
 
-	/* Since this container ended, another one may have been given the name. */
-	if (fd >= 0 && cgroup_mark_of(ctx, fd) == MARK_OTHER)
+	if (fd >= 0 && !cgroup_may_be_emptied(ctx, fd, 0))
 		return 0;
 	if (run_job(&stop, reterr) < 0 && !dbus_is_error(reterr, NO_SUCH_UNIT) &&
 		reterr->problem != PROBLEM_SYSTEMD_JOB)

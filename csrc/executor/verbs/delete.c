@@ -30,9 +30,32 @@ static int kill_init(struct context *ctx, struct failure *reterr)
 	return ready == 0 ? FAIL_AS(reterr, PROBLEM_STILL_RUNNING, "poll") : 0;
 }
 
+static int tear_down(struct context *ctx, struct failure *reterr)
+{
+	uint32_t count = plan_header(&ctx->plan)->lists[LIST_TEARDOWN].count;
+	/* A create that was killed before it spawned anything may never have checked that the cgroup is its own; where
+	 * the record is damaged each op looks for that. */
+	bool kill = ctx->init_pid > 0 || ctx->args->damaged;
+
+	ctx->init_pid = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct op *op = plan_op(&ctx->plan, LIST_TEARDOWN, i);
+
+		if (!kill && (op->code == OP_CGROUP_KILL || op->code == OP_CGROUP_KILL_V1 ||
+				     op->code == OP_SYSTEMD_STOP_UNIT))
+			continue;
+		/* runtime.md: a poststop hook that fails is logged, and the remaining ones still run. */
+		if (op->code == OP_RUN_HOOK)
+			(void)run_op_as_warning(ctx, LIST_TEARDOWN, i);
+		else if (run_list_op(ctx, LIST_TEARDOWN, i, reterr) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /*
- * Without the plan nobody knows the cgroup and the hooks, but the pid may still be on record. The
- * caller comes here only after it failed to compile the plan anew (src/runtime/delete.ts).
+ * Without the plan nobody knows the cgroup and the hooks, but the pid may still be on record; without the pid the plan
+ * may. The caller comes here only after it failed to compile the plan anew (src/runtime/delete.ts).
  */
 static int remove_damaged(struct context *ctx, struct failure *reterr)
 {
@@ -44,29 +67,7 @@ static int remove_damaged(struct context *ctx, struct failure *reterr)
 		return -1;
 	if (statedir_load_runtime(ctx, &ignored) == 0 && statedir_init_is_alive(ctx) && kill_init(ctx, reterr) < 0)
 		return -1;
-	return op_state_remove(ctx, &remove, reterr);
-}
-
-static int tear_down(struct context *ctx, struct failure *reterr)
-{
-	uint32_t count = plan_header(&ctx->plan)->lists[LIST_TEARDOWN].count;
-	/* A create that was killed before it spawned anything may never have checked that the cgroup is its own. */
-	bool spawned = ctx->init_pid > 0;
-
-	ctx->init_pid = 0;
-	for (uint32_t i = 0; i < count; i++) {
-		const struct op *op = plan_op(&ctx->plan, LIST_TEARDOWN, i);
-
-		if (!spawned && (op->code == OP_CGROUP_KILL || op->code == OP_CGROUP_KILL_V1 ||
-					op->code == OP_SYSTEMD_STOP_UNIT))
-			continue;
-		/* runtime.md: a poststop hook that fails is logged, and the remaining ones still run. */
-		if (op->code == OP_RUN_HOOK)
-			(void)run_op_as_warning(ctx, LIST_TEARDOWN, i);
-		else if (run_list_op(ctx, LIST_TEARDOWN, i, reterr) < 0)
-			return -1;
-	}
-	return 0;
+	return ctx->plan.bytes != NULL ? tear_down(ctx, reterr) : op_state_remove(ctx, &remove, reterr);
 }
 
 int verb_delete(struct context *ctx, struct failure *reterr)

@@ -9,7 +9,8 @@ export const run = defineCommand({
   usage: '<container-id>',
   description: [
     'Creates a container, starts it, waits for its program and deletes the container. The exit status is that of the',
-    'program, or 128 plus the number of the signal that ended it.',
+    'program, or 128 plus the number of the signal that ended it. Signals are passed on to the program; if tsrun itself',
+    'is killed by KILL, the container goes on until "tsrun delete --force".',
   ],
   args: [1, 1],
   options: {
