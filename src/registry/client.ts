@@ -134,7 +134,9 @@ export class RegistryClient {
     for (let redirects = 0; ; redirects++) {
       const own = url.origin === base.origin;
       if (url.protocol !== 'https:' && !(url.protocol === 'http:' && base.protocol === 'http:'))
-        throw this.failed(`it sends us to ${quote(url.origin)}, which is not https`);
+        throw this.failed(
+          `it sends us to ${quote(url.origin === 'null' ? url.protocol : url.origin)}, which is not https`,
+        );
       const headers = { 'accept-encoding': 'identity', ...call.headers };
       const response = await this.send({
         method: call.method,
@@ -142,6 +144,8 @@ export class RegistryClient {
         headers: own && authorization !== undefined ? { ...headers, authorization } : headers,
         body: call.body,
         ownOrigin: own,
+      }).catch((error: unknown) => {
+        throw own ? error : elsewhere(error, url);
       });
       const { location } = response.headers;
       const mayFollow = call.method === 'GET' || call.method === 'HEAD';
@@ -242,7 +246,8 @@ export class RegistryClient {
     }
     if (!isNetworkError(error)) return error;
     const { reason, hint } = describeNetworkError(error);
-    return new RegistryError('REGISTRY_FAILED', `${what}: registry ${this.registry}: ${reason}${tries}`, {
+    const where = error instanceof Error && 'sentTo' in error ? `it sends us to ${error.sentTo}: ` : '';
+    return new RegistryError('REGISTRY_FAILED', `${what}: registry ${this.registry}: ${where}${reason}${tries}`, {
       hint,
       cause: error,
     });
@@ -263,6 +268,10 @@ function failureOf(error: unknown): Failure {
   if (!isNetworkError(error)) return { reason: '', again: false, retryAfterMs: undefined };
   return { ...describeNetworkError(error), retryAfterMs: undefined };
 }
+
+/** The error of another host than the registry's says which. */
+const elsewhere = (error: unknown, { host }: URL): unknown =>
+  error instanceof Error ? Object.assign(error, { sentTo: host }) : error;
 
 /** What Node's client and sockets reject with, and readBody(); a bug of ours has no code. */
 function isNetworkError(error: unknown): boolean {

@@ -1,6 +1,6 @@
 /** Manifests of a repository: distribution-spec "Pulling manifests", "Pushing manifests", "Content management", "Listing". */
 import { RegistryError, TsrunError } from '../errors.js';
-import { type Digest, digestOf, digestParts } from '../util/digest.js';
+import { type Digest, digestOf, digestParts, isDigest } from '../util/digest.js';
 import { quote } from '../util/quote.js';
 import { discard } from './answers.js';
 import { once } from './auth.js';
@@ -50,14 +50,17 @@ export async function fetchManifest(
     });
     return { headers: response.headers, bytes: await readManifest(client, response, most) };
   });
-  const found = digestOf(bytes, digest === undefined ? 'sha256' : digestParts(digest).algorithm);
-  if (digest !== undefined && found !== digest) {
+  // Of a tag the registry says itself which digest it stands for: distribution-spec "Pulling manifests".
+  const said = headers['docker-content-digest'];
+  const wanted = digest ?? (isDigest(said) ? said : undefined);
+  const found = digestOf(bytes, wanted === undefined ? 'sha256' : digestParts(wanted).algorithm);
+  if (wanted !== undefined && found !== wanted) {
     throw new TsrunError(
       'DIGEST_MISMATCH',
-      `${what}: registry ${client.registry}: manifest ${digest}: the bytes are ${found}`,
+      `${what}: registry ${client.registry}: manifest ${wanted}: the bytes are ${found}`,
     );
   }
-  return { bytes, mediaType: mediaTypeOf(headers['content-type']), digest: found };
+  return { bytes, mediaType: mediaTypeOf(headers['content-type']), digest: digest ?? digestOf(bytes) };
 }
 
 async function readManifest(client: RegistryClient, response: HttpResponse, most: number): Promise<Buffer> {

@@ -243,7 +243,35 @@ const lying: readonly (readonly [
     'a redirect to what is no URL',
     () => (request, response) =>
       request.url?.includes('/manifests/') && send(response, 307, Buffer.alloc(0), { location: 'ftp://x/' }),
-    { code: 'REGISTRY_FAILED', message: /"null", which is not https|not https/ },
+    { code: 'REGISTRY_FAILED', message: /it sends us to "ftp:\/\/x", which is not https/ },
+  ],
+  [
+    'a redirect to a host that does not answer',
+    ({ layers }) =>
+      (request, response) =>
+        request.url?.endsWith(layers[0] ?? '') &&
+        send(response, 307, Buffer.alloc(0), { location: 'http://127.0.0.1:1/blob' }),
+    { code: 'REGISTRY_FAILED', message: /blob sha256:\w+: .*it sends us to 127\.0\.0\.1:1: ECONNREFUSED/ },
+  ],
+  [
+    'a token that is not taken',
+    () => (request, response) =>
+      request.url?.startsWith('/token')
+        ? send(response, 200, Buffer.from('{"token":"abc"}'))
+        : refuse(response, 401, 'UNAUTHORIZED', 'no', {
+            'www-authenticate': `Bearer realm="http://${request.headers.host}/token",service="s"`,
+          }),
+    { code: 'REGISTRY_DENIED', message: /status 401: "UNAUTHORIZED: no"/, hint: /^tsrun login 127/ },
+  ],
+  [
+    'a digest that is not that of the manifest',
+    ({ manifest, blobs }) =>
+      (request, response) => {
+        const bytes = blobs.get(manifest.digest) ?? Buffer.alloc(0);
+        const headers = { 'content-type': OCI_MANIFEST, 'docker-content-digest': digestOf(Buffer.from('other')) };
+        return request.url?.includes('/manifests/') && send(response, 200, bytes, headers);
+      },
+    { code: 'DIGEST_MISMATCH', message: /app:1": registry .*: manifest sha256:\w+: the bytes are sha256:\w+/ },
   ],
 ] as const;
 

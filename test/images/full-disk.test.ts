@@ -20,7 +20,8 @@ t.test('a full disk is answered with 507, and leaves nothing half-visible', { sk
   mkdirSync(disk);
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m,mode=700', 'tmpfs', disk], { encoding: 'utf8' });
   t.equal(mounted.status, 0, mounted.stderr);
-  const { call, pushBlob, pushManifest, close } = await serving(t, { store: openStore(disk) });
+  const store = openStore(disk);
+  const { call, pushBlob, pushManifest, close } = await serving(t, { store });
   const free = () => statfsSync(disk).bfree;
   const inWork = () => readdirSync(join(disk, 'images/ingest'));
   const before = free();
@@ -60,4 +61,15 @@ t.test('a full disk is answered with 507, and leaves nothing half-visible', { sk
   t.equal((await pushManifest('app', 'v1', document)).status, 201, 'with room it goes on');
   t.equal(await pushBlob('app', large.subarray(0, MiB)), digestOf(large.subarray(0, MiB)));
   await close();
+
+  const blob = { digest: digestOf(large), size: large.length };
+  const beforePull = free();
+  await t.rejects(
+    store.ingest(blob, async function* () {
+      yield large;
+    }),
+    { code: 'IO', message: /ENOSPC \(no space left on device\)/ },
+    'a pull',
+  );
+  t.equal(free(), beforePull, 'leaves nothing');
 });
