@@ -1,6 +1,7 @@
 /* The executor's own command line: see args.h. */
 #include "args.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stddef.h>
@@ -43,6 +44,8 @@ static const struct flag FLAGS[] = {
 	{ "--force", SWITCH, AT(force) },
 	{ "--all", SWITCH, AT(all) },
 	{ "--ignore-paused", SWITCH, AT(ignore_paused) },
+	{ "--format", TEXT, AT(format) },
+	{ "--quiet", SWITCH, AT(quiet) },
 	{ "--damaged", SWITCH, AT(damaged) },
 };
 
@@ -109,6 +112,18 @@ int args_parse(int argc, char **argv, struct args *ret_args)
 	}
 	*ret_args = args;
 	return 0;
+}
+
+bool is_container_id(const char *text)
+{
+	size_t length = strlen(text);
+
+	if (length == 0 || length > NAME_MAX || *text == '.' || *text == '-')
+		return false;
+	for (; *text != '\0'; text++)
+		if (!isalnum((unsigned char)*text) && strchr("_+.-", *text) == NULL)
+			return false;
+	return true;
 }
 
 /* What is as in args_none() is left out. */

@@ -15,6 +15,7 @@ struct args {
 	const char *console_socket; /* absolute, or NULL */
 	const char *exit_file;	    /* create: stay as init's monitor; supervise: write it too. Absolute, or NULL */
 	const char *notify_socket;  /* of the service manager: absolute, "@abstract", or NULL */
+	const char *format;	    /* list: "table" or "json" */
 	int plan_fd;
 	int status_fd; /* -1: no records wanted */
 	int console_fd;
@@ -31,6 +32,7 @@ struct args {
 	bool force;
 	bool all;	    /* kill: every process of the cgroup, and none left is no error */
 	bool ignore_paused; /* exec: the process may wait in a frozen cgroup */
+	bool quiet;	    /* list: the ids alone */
 	bool damaged;	    /* delete: the plan cannot be used, remove what the other records tell */
 };
 
@@ -39,6 +41,9 @@ struct args args_none(void);
 
 /* 0, or -1 for an unknown flag, a missing value or one that is no number. */
 int args_parse(int argc, char **argv, struct args *ret_args);
+
+/* src/state/container-id.ts */
+bool is_container_id(const char *text);
 
 #define ARGS_FLAGS 24
 

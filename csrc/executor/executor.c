@@ -30,20 +30,22 @@ struct verb {
 	const char *name;
 	int (*run)(struct context *ctx, struct failure *reterr);
 	bool sealed; /* spawns processes that a container can see */
+	bool all;    /* is about a root directory, not about one container */
 };
 
 static const struct verb VERBS[] = {
-	{ "create", verb_create, true },
-	{ "exec", verb_exec, true },
-	{ "mounts", verb_mounts, true },
-	{ "start", verb_start, false },
-	{ "kill", verb_kill, false },
-	{ "pause", verb_pause, false },
-	{ "resume", verb_resume, false },
-	{ "update", verb_update, false },
-	{ "state", verb_state, false },
-	{ "delete", verb_delete, false },
-	{ "wait", verb_wait, false },
+	{ "create", verb_create, true, false },
+	{ "exec", verb_exec, true, false },
+	{ "mounts", verb_mounts, true, false },
+	{ "start", verb_start, false, false },
+	{ "kill", verb_kill, false, false },
+	{ "pause", verb_pause, false, false },
+	{ "resume", verb_resume, false, false },
+	{ "update", verb_update, false, false },
+	{ "state", verb_state, false, false },
+	{ "list", verb_list, false, true },
+	{ "delete", verb_delete, false, false },
+	{ "wait", verb_wait, false, false },
 };
 
 static int sealed_memfd(struct failure *reterr)
@@ -165,9 +167,13 @@ int executor_run(const char *name, struct context *ctx, char **argv)
 		close_leaked(ctx->args);
 		return run_supervise(ctx);
 	}
-	for (size_t i = 0; i < sizeof(VERBS) / sizeof(VERBS[0]); i++)
-		if (strcmp(name, VERBS[i].name) == 0)
-			return ctx->args->root == NULL || ctx->args->id == NULL ? 2 : run_verb(&VERBS[i], ctx, argv);
+	for (size_t i = 0; i < sizeof(VERBS) / sizeof(VERBS[0]); i++) {
+		if (strcmp(name, VERBS[i].name) != 0)
+			continue;
+		if (ctx->args->root == NULL || (ctx->args->id == NULL && !VERBS[i].all))
+			return 2;
+		return run_verb(&VERBS[i], ctx, argv);
+	}
 	return 2;
 }
 

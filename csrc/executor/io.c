@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,6 +23,23 @@ int write_all(int fd, const void *bytes, size_t size)
 			return -1;
 		at += written;
 		size -= (size_t)written;
+	}
+	return 0;
+}
+
+int print_all(const char *text, size_t size)
+{
+	struct pollfd writable = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	while (size > 0) {
+		ssize_t written = write(STDOUT_FILENO, text, size);
+
+		if (written < 0 && errno == EAGAIN)
+			(void)poll(&writable, 1, -1);
+		if (written < 0 && errno != EAGAIN && errno != EINTR)
+			return -1;
+		text += written < 0 ? 0 : written;
+		size -= written < 0 ? 0 : (size_t)written;
 	}
 	return 0;
 }

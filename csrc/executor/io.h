@@ -8,6 +8,9 @@
 /* 0, or -1 with errno. */
 int write_all(int fd, const void *bytes, size_t size);
 
+/* To stdout, which may be one that does not block: waits where it is full. 0, or -1 with errno. */
+int print_all(const char *text, size_t size);
+
 /* Bytes read (less than size only at end of file), or -1 with errno. */
 ssize_t read_upto(int fd, void *buffer, size_t size);
 

@@ -157,6 +157,13 @@ int plan_load(int fd, struct plan *ret_plan, struct failure *reterr)
 	return 0;
 }
 
+void plan_unload(struct plan *plan)
+{
+	if (plan->bytes != NULL)
+		(void)munmap((void *)(uintptr_t)plan->bytes, plan->size);
+	*plan = (struct plan){ 0 };
+}
+
 int plan_become_exec(struct plan *plan, struct failure *reterr)
 {
 	struct plan_header *header;

@@ -50,8 +50,9 @@ struct plan {
  */
 int plan_verify(const uint8_t *bytes, size_t size, uint32_t *ret_offset);
 
-/* Maps and verifies the plan that fd holds; fd stays the caller's. The mapping lasts as long as the process. */
+/* Maps and verifies the plan that fd holds; fd stays the caller's. */
 int plan_load(int fd, struct plan *ret_plan, struct failure *reterr);
+void plan_unload(struct plan *plan);
 
 /*
  * Puts the lists of a plain exec in the place of those of create: in memory of our own, so that no process in a

@@ -13,8 +13,12 @@ int verb_pause(struct context *ctx, struct failure *reterr);
 int verb_resume(struct context *ctx, struct failure *reterr);
 int verb_update(struct context *ctx, struct failure *reterr);
 int verb_state(struct context *ctx, struct failure *reterr);
+int verb_list(struct context *ctx, struct failure *reterr);
 int verb_delete(struct context *ctx, struct failure *reterr);
 int verb_wait(struct context *ctx, struct failure *reterr);
+
+/* What state prints; lasts as long as the process. NULL with *reterr written. */
+const char *state_text(struct context *ctx, struct failure *reterr);
 
 /* Ends with the supervised program's status through *ret_exit. */
 int verb_supervise(struct context *ctx, int *ret_exit, struct failure *reterr);

@@ -20,7 +20,8 @@ enum kind {
 	TEXT,
 	IGNORED_SWITCH, /* means nothing to the verbs that are carried out here */
 	LOG_FORMAT,	/* checked, and used by whoever logs */
-	ROOTLESS,	/* the same */
+	LIST_FORMAT,
+	ROOTLESS,
 	NUMBER,
 };
 
@@ -52,6 +53,14 @@ static const struct flag KILL_FLAGS[] = { { "all", SWITCH, AT(args.all) }, { "a"
 static const struct flag DELETE_FLAGS[] = {
 	{ "force", SWITCH, AT(args.force) },
 	{ "f", SWITCH, AT(args.force) },
+	{ 0 },
+};
+
+static const struct flag LIST_FLAGS[] = {
+	{ "format", LIST_FORMAT, AT(args.format) },
+	{ "f", LIST_FORMAT, AT(args.format) },
+	{ "quiet", SWITCH, AT(args.quiet) },
+	{ "q", SWITCH, AT(args.quiet) },
 	{ 0 },
 };
 
@@ -98,6 +107,7 @@ static const struct verb VERBS[] = {
 	{ "exec", EXEC_FLAGS },
 	{ "pause", NO_FLAGS },
 	{ "resume", NO_FLAGS },
+	{ "list", LIST_FLAGS },
 };
 
 static bool is_one_of(const char *text, const char *const *words)
@@ -120,12 +130,16 @@ static bool take_number(const char *text, int *ret_number)
 static bool take(const struct flag *flag, const char *value, struct command *command)
 {
 	static const char *const formats[] = { "text", "json", NULL };
+	static const char *const layouts[] = { "table", "json", NULL };
 	static const char *const choices[] = { "true", "false", "auto", NULL };
 	void *field = (char *)command + flag->offset;
 
 	switch (flag->kind) {
 	case LOG_FORMAT:
 		return is_one_of(value, formats);
+	case LIST_FORMAT:
+		*(const char **)field = value;
+		return is_one_of(value, layouts);
 	case ROOTLESS:
 		*(const char **)field = value;
 		return is_one_of(value, choices);
@@ -164,18 +178,6 @@ static bool parse_options(char ***argv, const struct flag *flags, struct command
 		if ((!is_switch && value == NULL) || !take(flag, value, command))
 			return false;
 	}
-	return true;
-}
-
-bool is_container_id(const char *text)
-{
-	size_t length = strlen(text);
-
-	if (length == 0 || length > NAME_MAX || *text == '.' || *text == '-')
-		return false;
-	for (; *text != '\0'; text++)
-		if (!isalnum((unsigned char)*text) && strchr("_+.-", *text) == NULL)
-			return false;
 	return true;
 }
 
@@ -234,6 +236,8 @@ static const struct verb *find_verb(const char *name)
 /* What follows the options: ID, for kill a signal, for exec a program with its arguments. */
 static bool parse_operands(char **argv, struct command *command)
 {
+	if (strcmp(command->name, "list") == 0)
+		return *argv == NULL;
 	if (*argv == NULL || !is_container_id(*argv))
 		return false;
 	command->args.id = *argv++;

@@ -26,9 +26,6 @@ struct command {
 /* false: not all of it is understood. Pure. */
 bool command_parse(char **argv, struct command *ret_command);
 
-/* src/state/container-id.ts */
-bool is_container_id(const char *text);
-
 /* Absolute, not "/", and without "." and "..", so that it is what path.resolve() of Node would make of it. */
 bool is_plain_path(const char *path);
 

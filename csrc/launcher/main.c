@@ -2,10 +2,10 @@
  * tsrun on PATH. One program, two names: as tsrun it is the launcher, as tsrun-executor what src/exec/executor.ts
  * starts.
  *
- * start, kill, state, delete, pause and resume need no compiler: their plain forms run in this process, by the same
- * functions as in the executor. So does exec, from what create compiled for it, and so do create
- * and run of a plan that is cached (docs/adr/0007). All else is Node's. So is every word to
- * a person: when a verb fails or has something to say, Node takes over with its records and words them (docs/adr/0006).
+ * start, kill, state, list, delete, pause and resume need no compiler: their plain forms run in this process, by the
+ * same functions as in the executor. So does exec, from what create compiled for it, and so do create and run of a plan
+ * that is cached (docs/adr/0007). All else is Node's. So is every word to a person: when a verb fails or has something
+ * to say, Node takes over with its records and words them (docs/adr/0006).
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -47,14 +47,20 @@ static bool makes_container(const struct command *command)
 /* What is to be done is known, and nothing about it is unusual. */
 static bool understand(char **argv, struct command *ret_command)
 {
+	const char *given;
+
 	if (wants_node() || !command_parse(argv, ret_command))
 		return false;
 	/* src/runtime/activation.ts */
 	if ((makes_container(ret_command) || strcmp(ret_command->name, "start") == 0) &&
 		(is_set("NOTIFY_SOCKET") || is_set("LISTEN_FDS")))
 		return false;
-	ret_command->args.root = choose_root(ret_command->args.root);
+	given = ret_command->args.root;
+	ret_command->args.root = choose_root(given);
 	if (ret_command->args.root == NULL)
+		return false;
+	/* No directory, no containers; but one that was named must be there: src/cli/commands/list.ts */
+	if (strcmp(ret_command->name, "list") == 0 && given != NULL && access(given, F_OK) < 0)
 		return false;
 	return !makes_container(ret_command) || create_is_plain(ret_command);
 }

@@ -28,13 +28,15 @@ export type Verb =
   | 'resume'
   | 'update'
   | 'state'
+  | 'list'
   | 'delete'
   | 'wait';
 
 export interface Call {
   readonly verb: Verb;
   readonly root: string;
-  readonly id: string;
+  /** None for list. */
+  readonly id?: string;
   /** Flags beside root, id and descriptors. */
   readonly flags?: readonly string[];
   readonly plan?: Plan;
@@ -124,7 +126,8 @@ function encode({ trace }: Call, plan: Plan): Uint8Array {
 async function spawn(call: Call, channel: Channel): Promise<Ended> {
   const executor = executorPath();
   const { fds, flags } = inherit(call, channel);
-  const words = [call.verb, '--root', call.root, '--id', call.id, ...flags, ...(call.flags ?? [])];
+  const id = call.id === undefined ? [] : ['--id', call.id];
+  const words = [call.verb, '--root', call.root, ...id, ...flags, ...(call.flags ?? [])];
   const { monitor } = call;
   const path = monitor === undefined ? executor : MONITOR_PATH;
   const argv = monitor === undefined ? [EXECUTOR, ...words] : [...monitorArgv(monitor), '--', executor, ...words];
@@ -180,7 +183,7 @@ export function judgeHandover(answer: Answer, context: FailureContext, warn: War
 function judge(answer: Answer, ended: Ended, context: FailureContext, warn: Warn): number {
   for (const note of answer.notes) context.debug?.(describeNote(note, context));
   for (const warning of answer.warnings) {
-    const error = toError(warning, context);
+    const error = toError(...(context.divide?.(warning) ?? [warning, context]));
     warn(error.message, error);
   }
   if (answer.verdict === undefined) throw withoutVerdict(context.verb, ended);

@@ -25,6 +25,8 @@ export interface FailureContext {
   readonly plan: () => Plan | undefined;
   readonly facts: () => HostFacts;
   readonly debug?: (message: string) => void;
+  /** For warnings that are each about another container. */
+  readonly divide?: (warning: StatusRecord) => readonly [StatusRecord, FailureContext];
 }
 
 const ENOENT = 2;

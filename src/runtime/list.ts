@@ -1,74 +1,60 @@
 /**
- * list: the states of all containers below the root directory. One that cannot be read is a warning, so that a corrupt
- * record does not hide the others.
+ * list: the states of all containers below the root directory, which the executor reads and prints. One that cannot be
+ * read is a warning, so that a corrupt record does not hide the others.
  */
-import { readFileSync } from 'node:fs';
-import { TsrunError } from '../errors.js';
-import type { ContainerId } from '../state/container-id.js';
-import { listIds, ownerOf } from '../state/directory.js';
-import type { Runtime } from './runtime.js';
-import { type ContainerState, readState } from './state.js';
+import { ExecError, TsrunError } from '../errors.js';
+import type { StatusRecord } from '../exec/channel.js';
+import { callExecutor, judgeHandover, type Outcome } from '../exec/executor.js';
+import type { FailureContext } from '../exec/failure.js';
+import { describeErrno } from '../util/errno.js';
+import { quote } from '../util/quote.js';
+import { hostFacts, type Runtime } from './runtime.js';
+import type { ContainerState } from './state.js';
 
 export interface ListedContainer extends ContainerState {
   /** User name, or "#uid" for one without. */
   readonly owner: string;
 }
 
-/** The host's own users; a plain file, so no NSS module is loaded. */
-function userNames(): ReadonlyMap<number, string> {
+export interface ListOptions {
+  readonly format: 'table' | 'json';
+  /** The ids alone. */
+  readonly quiet?: boolean;
+}
+
+/** Its detail begins with the id and a NUL: csrc/executor/verbs/list.c. The words are those of state. */
+function divide(context: FailureContext, warning: StatusRecord): readonly [StatusRecord, FailureContext] {
+  const end = warning.detail.indexOf(0);
+  const id = warning.detail.toString('latin1', 0, Math.max(0, end));
+  return [
+    { ...warning, detail: warning.detail.subarray(end + 1) },
+    { ...context, verb: 'state', id },
+  ];
+}
+
+async function runList(runtime: Runtime, { format, quiet = false }: ListOptions, capture: boolean): Promise<Outcome> {
+  const { root, stdio, debug, warn } = runtime;
+  const base: FailureContext = { verb: 'list', id: '', plan: () => undefined, facts: hostFacts, debug };
+  const context: FailureContext = { ...base, divide: (warning) => divide(base, warning) };
+  const handover = runtime.handover?.();
+  const flags = ['--format', format, ...(quiet ? ['--quiet'] : [])];
   try {
-    // Of several names for an id getpwuid(3) gives the first.
-    const lines = readFileSync('/etc/passwd', 'utf8').split('\n').reverse();
-    return new Map(lines.map((line) => line.split(':')).map(([name = '', , uid]) => [Number(uid ?? Number.NaN), name]));
-  } catch {
-    return new Map();
+    if (handover !== undefined) return judgeHandover(handover.answer, context, warn);
+    return await callExecutor({ verb: 'list', root, flags, stdio, capture }, context, warn);
+  } catch (cause) {
+    if (!(cause instanceof ExecError) || cause.op !== 'list') throw cause;
+    const place = cause.syscall === 'write' ? 'stdout' : `--root: ${quote(root)}`;
+    throw new TsrunError('IO', `${place}: ${describeErrno(cause.errno)}`, { cause });
   }
 }
 
-async function describe(
-  runtime: Runtime,
-  id: ContainerId,
-  names: ReadonlyMap<number, string>,
-): Promise<ListedContainer> {
-  const uid = ownerOf(runtime.root, id);
-  const { ociVersion, pid, status, bundle, rootfs, created, annotations } = await readState(runtime, id);
-  const owner = names.get(uid) ?? `#${uid}`;
-  const state = { ociVersion, id, pid, status, bundle, rootfs, created };
-  return annotations === undefined ? { ...state, owner } : { ...state, annotations, owner };
+/** Prints to stdout. */
+export async function printList(runtime: Runtime, options: ListOptions): Promise<void> {
+  await runList(runtime, options, false);
 }
 
-/** Nothing for one that cannot be read. */
-async function listed(
-  runtime: Runtime,
-  id: ContainerId,
-  names: ReadonlyMap<number, string>,
-): Promise<ListedContainer[]> {
-  try {
-    return [await describe(runtime, id, names)];
-  } catch (error) {
-    // Deleted since the directory was read.
-    const gone = (error instanceof TsrunError && error.code === 'CONTAINER_NOT_FOUND') || isMissing(error);
-    if (!gone) runtime.warn(error instanceof Error ? error.message : String(error));
-    return [];
-  }
-}
-
-/** undefined when the root directory does not exist. */
-export async function listContainers(runtime: Runtime): Promise<ListedContainer[] | undefined> {
-  const ids = listIds(runtime.root);
-  if (ids === undefined) return undefined;
-  const names = userNames();
-  const found: ListedContainer[] = [];
-  // A few at a time: each is a process.
-  for (let at = 0; at < ids.length; at += AT_ONCE) {
-    const some = await Promise.all(ids.slice(at, at + AT_ONCE).map((id) => listed(runtime, id, names)));
-    found.push(...some.flat());
-  }
-  return found;
-}
-
-const AT_ONCE = 16;
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+export async function listContainers(runtime: Runtime): Promise<readonly ListedContainer[]> {
+  const { stdout } = await runList(runtime, { format: 'json' }, true);
+  // Our own executor printed it; the fields are those of stateJson in compile/.
+  return (JSON.parse(stdout.toString('utf8')) as ListedContainer[] | null) ?? [];
 }

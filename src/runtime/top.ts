@@ -25,7 +25,7 @@ export class Sampler {
   /** Those that use the CPU most come first, those that have stopped last. */
   async look(): Promise<TopEntry[]> {
     const next = new Map<string, Sample>();
-    const entries = ((await listContainers(this.runtime)) ?? []).map((container) => this.describe(container, next));
+    const entries = (await listContainers(this.runtime)).map((container) => this.describe(container, next));
     this.samples = next;
     return entries.sort((a, b) => rank(b) - rank(a) || (a.id < b.id ? -1 : 1));
   }

@@ -1,35 +1,19 @@
 /**
- * The root directory as TypeScript sees it: which ids it holds, who owns them, and the static files of a container. What
- * a container's status is, only the executor's verb `state` says.
+ * The root directory as TypeScript sees it: the static files of a container. Which there are, and what their status is,
+ * only the executor's verbs `list` and `state` say.
  */
-import { closeSync, constants, lstatSync, openSync, readdirSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, constants, lstatSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { StateError, TsrunError } from '../errors.js';
 import { describeSystemError } from '../util/errno.js';
 import { readHostFile } from '../util/file.js';
 import { quote } from '../util/quote.js';
-import { type ContainerId, isContainerId } from './container-id.js';
+import type { ContainerId } from './container-id.js';
 
 const MAX_FILE = 64 * 1024 * 1024;
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
-}
-
-/** The ids in sorted order; undefined when the root directory does not exist. */
-export function listIds(root: string): ContainerId[] | undefined {
-  try {
-    const entries = readdirSync(root, { withFileTypes: true });
-    return entries.flatMap((entry) => (entry.isDirectory() && isContainerId(entry.name) ? [entry.name] : [])).sort();
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw new TsrunError('IO', `--root: ${quote(root)}: ${describeSystemError(error)}`, { cause: error });
-  }
-}
-
-/** The uid that created a container. */
-export function ownerOf(root: string, id: ContainerId): number {
-  return lstatSync(join(root, id)).uid;
 }
 
 /** A file of the state directory: "state.json", "plan". */

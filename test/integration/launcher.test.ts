@@ -31,7 +31,7 @@ function loneLauncher(box: Sandbox): string {
   return path;
 }
 
-t.test('start, state, pause, resume, exec, kill and delete need no Node', { skip }, async (t) => {
+t.test('start, state, list, pause, resume, exec, kill and delete need no Node', { skip }, async (t) => {
   const box = sandbox(t);
   const program = loneLauncher(box);
   const id = box.id();
@@ -43,6 +43,8 @@ t.test('start, state, pause, resume, exec, kill and delete need no Node', { skip
   };
   t.match(JSON.parse(must(alone('state', id)).stdout), { status: 'created' });
   for (const args of [['start'], ['pause'], ['resume']]) must(alone(...args, id));
+  t.match(JSON.parse(must(alone('list', '-f', 'json')).stdout), [{ id, status: 'running', owner: 'root' }]);
+  t.equal(must(alone('list', '-q')).stdout, `${id}\n`);
   t.same(alone('exec', id, 'sh', '-c', 'echo out; echo err >&2; exit 7'), {
     status: 7,
     stdout: 'out\n',
@@ -62,6 +64,38 @@ t.test('start, state, pause, resume, exec, kill and delete need no Node', { skip
     /^tsrun: not built: run 'npm ci && npm run build' in .*\/lone$/m,
     'a failure is for Node to tell',
   );
+});
+
+/** The reason, without the marks of a log's line. */
+const damage = (stderr: string) => /cannot be read: [^)]*\)/.exec(stderr)?.[0].replaceAll('\\', '');
+
+t.test('list is the same through the launcher and Node, a damaged container being a warning', { skip }, async (t) => {
+  const box = sandbox(t);
+  const both = (...args: string[]) => {
+    const answer = (how: RunOptions) => neutral(box.run(['list', ...args], how), 'none');
+    const launcher = answer({});
+    t.same(launcher, answer(NODE), args.join(' '));
+    return launcher;
+  };
+  t.match(both().stderr, /no such directory/, 'a root that was named must be there');
+  mkdirSync(box.root, { mode: 0o700 });
+  t.equal(both().stdout, 'ID          PID         STATUS      BUNDLE      CREATED     OWNER\n');
+  t.equal(both('--format=json').stdout, 'null\n');
+  const annotations = { 'org.x': 'a "b"\n  \u00e4 \\' };
+  const good = box.start(box.bundle(undefined, (config) => Object.assign(config, { annotations })));
+  const bad = box.start(box.bundle());
+  writeFileSync(join(box.root, bad, 'plan'), 'cut');
+  const reason = damage(box.run(['state', bad]).stderr);
+  t.type(reason, 'string');
+  for (const args of [[], ['-f', 'json'], ['-q'], ['--quiet', '--format', 'table']]) {
+    const { status, stdout, stderr } = both(...args);
+    t.equal(status, 0);
+    t.ok(stdout.includes(good) && !stdout.includes(bad) && stderr.includes(bad), args.join(' '));
+    t.equal(damage(stderr), reason, 'in the words of state');
+  }
+  const state = JSON.parse(must(box.run(['state', good])).stdout);
+  t.same(JSON.parse(box.run(['list', '-f', 'json']).stdout), [{ ...state, owner: 'root' }]);
+  for (const args of [['more'], ['--format', 'xml'], ['--nosuch']]) t.not(both(...args).status, 0);
 });
 
 /** Linked with glibc it is three times as large. */

@@ -1,10 +1,8 @@
-/** runtime: what the flags of exec, kill, list and the console options come to, without running anything. */
+/** runtime: what the flags of exec, kill and the console options come to, without running anything. */
 import t from 'tap';
-import { formatList } from '../../src/cli/commands/list.js';
 import { checkConsole } from '../../src/runtime/console.js';
 import { changeProcess, type ProcessChanges, readUser } from '../../src/runtime/exec-process.js';
 import { readSignal } from '../../src/runtime/kill.js';
-import type { ListedContainer } from '../../src/runtime/list.js';
 import type { Process } from '../../src/spec/types.gen.js';
 
 const BASE: Process = {
@@ -146,23 +144,4 @@ t.test('checkConsole has the rules of runc', async (t) => {
   t.throws(() => checkConsole({ terminal: true, detach: true, socket: `/${'s'.repeat(107)}` }), {
     message: /longer than 107 bytes/,
   });
-});
-
-t.test('formatList is byte for byte what runc list prints', async (t) => {
-  const container: ListedContainer = {
-    ociVersion: '1.3.0', id: 'test_box1', pid: 42, status: 'running', bundle: '/b', rootfs: '/b/rootfs',
-    created: '2026-01-02T03:04:05.678901234Z', owner: 'root',
-  }; // biome-ignore format: fields
-  t.equal(formatList([], 'json'), 'null\n');
-  t.equal(
-    formatList([container], 'json'),
-    '[{"ociVersion":"1.3.0","id":"test_box1","pid":42,"status":"running","bundle":"/b","rootfs":"/b/rootfs",' +
-      '"created":"2026-01-02T03:04:05.678901234Z","owner":"root"}]\n',
-  );
-  t.equal(
-    formatList([container], 'table'),
-    'ID          PID         STATUS      BUNDLE      CREATED                          OWNER\n' +
-      'test_box1   42          running     /b          2026-01-02T03:04:05.678901234Z   root\n',
-  );
-  t.equal(formatList([], 'table'), 'ID          PID         STATUS      BUNDLE      CREATED     OWNER\n');
 });

@@ -3,7 +3,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { type ContainerId, isContainerId, parseContainerId } from '../../src/state/container-id.js';
-import { listIds, readStateFile } from '../../src/state/directory.js';
+import { readStateFile } from '../../src/state/directory.js';
 import { buildRecord, parseRecord } from '../../src/state/record.js';
 
 t.test('parseContainerId accepts what can be a directory name and nothing that could be more', async (t) => {
@@ -63,14 +63,6 @@ t.test('parseRecord says why a record is none', async (t) => {
   t.equal(parseRecord({ version: 1 }), 'fields are missing');
   t.match(parseRecord({ version: Object.create(null) }), /unknown version an object/);
   t.equal(parseRecord({ version: 1, id: 'a', created: 'b', bundle: 'c' }), 'config is missing');
-});
-
-t.test('listIds lists directories with valid names, sorted, and knows a missing root', async (t) => {
-  const root = t.testdir({ b: {}, a: {}, file: '', '.lock': {}, 'with space': {} });
-  symlinkSync('a', join(root, 'link'));
-  t.strictSame(listIds(root), ['a', 'b']);
-  t.equal(listIds(join(root, 'none')), undefined);
-  t.throws(() => listIds(join(root, 'file')), { code: 'IO', message: /ENOTDIR/ });
 });
 
 t.test('readStateFile tells a missing container from a damaged one', async (t) => {

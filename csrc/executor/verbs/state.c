@@ -14,19 +14,22 @@ static bool is_locked(const struct context *ctx)
 	return flock(ctx->state_fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
-int verb_state(struct context *ctx, struct failure *reterr)
+const char *state_text(struct context *ctx, struct failure *reterr)
 {
-	const char *template;
-	const char *text;
 	uint32_t status;
 
 	if (statedir_load(ctx, 0, reterr) < 0 || statedir_status(ctx, &status, reterr) < 0)
-		return -1;
+		return NULL;
 	if (status == STATUS_STOPPED && ctx->init_pid == 0 && is_locked(ctx))
 		status = STATUS_CREATING;
-	template = plan_str(&ctx->plan, plan_header(&ctx->plan)->state_json);
-	text = map_expanded(ctx, template, status, reterr);
+	return map_expanded(ctx, plan_str(&ctx->plan, plan_header(&ctx->plan)->state_json), status, reterr);
+}
+
+int verb_state(struct context *ctx, struct failure *reterr)
+{
+	const char *text = state_text(ctx, reterr);
+
 	if (text == NULL)
 		return -1;
-	return write_all(STDOUT_FILENO, text, strlen(text)) < 0 ? FAIL(reterr, "write") : 0;
+	return print_all(text, strlen(text)) < 0 ? FAIL(reterr, "write") : 0;
 }

@@ -1,28 +1,10 @@
-/** `tsrun list`: all containers below the root directory, in runc's two formats. */
+/** `tsrun list`: all containers below the root directory, in runc's two formats. The plain forms never get here. */
+import { existsSync } from 'node:fs';
 import { TsrunError } from '../../errors.js';
-import type { ListedContainer } from '../../runtime/list.js';
 import { quote } from '../../util/quote.js';
-import { formatTable } from '../../util/tabwriter.js';
 import { defineCommand } from '../command.js';
-import { type Format, readTableOrJson } from '../format.js';
+import { readTableOrJson } from '../format.js';
 import { HELP_OPTION } from '../options.js';
-import { print } from '../output.js';
-
-const HEADER = ['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'];
-
-/** One line; null for none, as Go prints an empty list. */
-export function formatList(containers: readonly ListedContainer[], format: Format): string {
-  if (format === 'json') return `${JSON.stringify(containers.length === 0 ? null : containers)}\n`;
-  const rows = containers.map(({ id, pid, status, bundle, created, owner }) => [
-    id,
-    String(pid),
-    status,
-    bundle,
-    created,
-    owner,
-  ]);
-  return formatTable([HEADER, ...rows]);
-}
 
 export const list = defineCommand({
   name: 'list',
@@ -37,13 +19,11 @@ export const list = defineCommand({
   },
   async run({ options, runtime, globals }) {
     const format = readTableOrJson(options.format);
-    const { listContainers } = await import('../../runtime/list.js');
-    const containers = await listContainers(runtime);
-    if (containers === undefined && globals.rootGiven) {
+    if (globals.rootGiven && !existsSync(runtime.root)) {
       throw new TsrunError('IO', `--root: ${quote(runtime.root)}: no such directory`);
     }
-    const found = containers ?? [];
-    print(options.quiet ? found.map(({ id }) => `${id}\n`).join('') : formatList(found, format));
+    const { printList } = await import('../../runtime/list.js');
+    await printList(runtime, { format, quiet: options.quiet });
     return 0;
   },
 });
