@@ -2,7 +2,7 @@
 // writes conformance/RESULTS.md.
 //   npm run conformance:results -- [--on host,uml,qemu] [--runtime tsrun,runc,crun] [--filter TEXT]... [--write]
 // Reports are kept in build/conformance: the table is made of all that are there, so a part can be run again by itself;
-// with --filter its cases replace those of the report that is there, and --write runs nothing. A report of an older set of cases is refused.
+// with --filter its cases replace those of the report that is there or are added, and --write runs nothing. A report of an older set of cases is refused.
 import {
   existsSync,
   mkdirSync,
@@ -78,12 +78,15 @@ async function report(place, runtime) {
   }
 }
 
-/** The cases that were run again take the place of what was known of them. */
+/** The cases that were run take the place of what was known of them, or are added: a column can be made in parts. */
 function replaceCases(known, made) {
   const again = new Map(made.results.map((result) => [result.id, result]));
-  const results = known.results.map((result) => again.get(result.id) ?? result);
+  const all = new Map([...known.results.map((result) => [result.id, result]), ...again]);
+  const order = new Map(ALL_CASES.map(({ id }, index) => [id, index]));
+  const results = [...all.values()].sort((a, b) => order.get(a.id) - order.get(b.id));
+  const seconds = known.seconds + (known.results.some(({ id }) => again.has(id)) ? 0 : made.seconds);
   const count = (status) => results.filter((result) => result.status === status).length;
-  return { ...known, results, passed: count('passed'), failed: count('failed'), skipped: count('skipped') };
+  return { ...known, seconds, results, passed: count('passed'), failed: count('failed'), skipped: count('skipped') };
 }
 
 function onHost(runtime, options) {

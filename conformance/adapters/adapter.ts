@@ -2,8 +2,9 @@
  * An adapter runs the suite of somebody else on a runtime, given where it lies on disk, and returns results as our own
  * cases have them: the id is the program or file and the name of the test, the requirement is left to that suite.
  */
-import { type SpawnOptions, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
 import type { Result } from '../harness/model.js';
 
 export interface AdapterOptions {
@@ -48,6 +49,7 @@ export function runProgram(
       texts[name] += chunk.toString();
     });
   let timedOut = false;
+  const release = endWithUs(child);
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       timedOut = true;
@@ -57,6 +59,7 @@ export function runProgram(
     // Not "close": what the runtime left may keep the pipes open.
     child.once('exit', (code) => {
       clearTimeout(timer);
+      release();
       setTimeout(() => {
         child.stdout?.destroy();
         child.stderr?.destroy();
@@ -64,6 +67,19 @@ export function runProgram(
       }, 50);
     });
   });
+}
+
+/** A run that is stopped takes what it started along: the group is not the terminal's. */
+function endWithUs({ pid }: ChildProcess): () => void {
+  const stop = (signal: NodeJS.Signals): void => {
+    killGroup(pid);
+    process.exit(128 + constants.signals[signal]);
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const name of signals) process.once(name, stop);
+  return () => {
+    for (const name of signals) process.off(name, stop);
+  };
 }
 
 function killGroup(pid: number | undefined): void {

@@ -21,7 +21,7 @@ const ARCHITECTURES: { readonly [machine: string]: string } = {
 };
 const ARCHITECTURE = ARCHITECTURES[process.arch] ?? process.arch;
 /** A test's files are many; what one test leaves behind is told by the next, so each file has its own directory. */
-const COMMANDS = ['bats', 'jq', 'script', 'tar', 'busybox'];
+const COMMANDS = ['bats', 'jq', 'gawk', 'script', 'tar', 'busybox'];
 
 export const bats: Adapter = {
   place:

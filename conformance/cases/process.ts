@@ -1,9 +1,9 @@
 /** config.md, "Process": arguments, environment, user, terminal, limits, privileges, scheduling. */
 import { listOf, must, STATUS, same, statusLine } from '../harness/check.js';
-import { type Lab, readText, succeeded } from '../harness/lab.js';
-import { type Group, type Observation, type Refusal, type Script, table } from '../harness/model.js';
+import { type Lab, succeeded } from '../harness/lab.js';
+import { type Group, type Observation, type Patch, type Refusal, type Script, table } from '../harness/model.js';
 import type { Area } from '../harness/run.js';
-import { call } from '../harness/runtime.js';
+import type { Caller } from '../harness/runtime.js';
 import { terminalScripts } from './terminal.js';
 
 const requirements = table('config.md', [
@@ -188,14 +188,6 @@ const defaults: Group = {
       check: ({ answer }) => same(statusLine(answer, 'NoNewPrivs'), '0', 'NoNewPrivs'),
     },
     {
-      ...{
-        id: 'process.oom-score.unset',
-        requirement: 'process.oom-score-unset',
-        ask: 'text|/proc/self/oom_score_adj',
-      },
-      check: ({ answer }) => same(answer['text'], readText('/proc/self/oom_score_adj'), 'oom_score_adj'),
-    },
-    {
       ...{ id: 'process.user.root', requirement: 'process.user', ask: 'self' },
       want: { uid: 0, gid: 0, euid: 0, egid: 0 },
     },
@@ -371,23 +363,31 @@ const values: Group = {
   ],
 };
 
-/** One that no runtime has of its own. */
-const UMASK = 0o037;
+/** Values that no runtime has of its own, and what a container is to have of them. */
+const CALLER: Required<Caller> = { umask: 0o037, oomScore: 321, nice: 3 };
 
-const callersUmask: Script<Lab> = {
-  ...{ id: 'process.umask.unset', requirement: 'process.umask-unset' },
-  async run(lab) {
-    lab.configure(['self']);
-    succeeded(await lab.create({ umask: UMASK }), 'create');
-    succeeded(await call(lab.bench.runtime, ['start', lab.id], { dir: lab.dir, umask: UMASK }), 'start');
+function ofCaller(id: string, requirement: string, ask: string, member: string, want: unknown, patch: Patch = {}) {
+  const run = async (lab: Lab): Promise<void> => {
+    lab.configure([ask], patch);
+    succeeded(await lab.create({ caller: CALLER }), 'create');
+    succeeded(await lab.start(lab.id, CALLER), 'start');
     const [answer] = await lab.answered();
-    same(answer?.['umask'], UMASK, 'umask');
-  },
-};
+    same(answer?.[member], want, member);
+  };
+  return { id, requirement, run };
+}
+
+const callers: readonly Script<Lab>[] = [
+  ofCaller('process.umask.unset', 'process.umask-unset', 'self', 'umask', CALLER.umask),
+  ofCaller('process.oom-score.unset', 'process.oom-score-unset', 'text|/proc/self/oom_score_adj', 'text', '321\n'),
+  ofCaller('process.scheduler.nice-unset', 'process.scheduler', 'sched', 'nice', 0, {
+    '/process/scheduler': { policy: 'SCHED_BATCH' },
+  }),
+];
 
 export const processArea: Area = {
   name: 'process',
   requirements,
   groups: [basics, defaults, limits, unlimited, ...schedulers, ...ioPriorities, values],
-  scripts: [...terminalScripts, callersUmask],
+  scripts: [...terminalScripts, ...callers],
 };

@@ -20,7 +20,7 @@ import { baseConfig, type Config, type Mount } from './config.js';
 import { mounts } from './leaks.js';
 import type { Answer, Patch, Place, Undo } from './model.js';
 import { apply, fill, serialize } from './patch.js';
-import { call, DEADLINE, eventually, isAlive, type Outcome, type Runtime } from './runtime.js';
+import { type Caller, call, DEADLINE, eventually, isAlive, type Outcome, type Runtime } from './runtime.js';
 
 export interface Bench {
   readonly runtime: Runtime;
@@ -33,6 +33,13 @@ export interface Bench {
   readonly left: string[];
   /** Nodes of the host's /dev that are not as they were, which are put right. */
   readonly changedNodes: () => readonly string[];
+}
+
+interface CreateOptions {
+  readonly id?: string;
+  /** Options of create. */
+  readonly extra?: readonly string[];
+  readonly caller?: Caller;
 }
 
 let counter = 0;
@@ -76,12 +83,10 @@ export class Lab implements Place {
     return call(this.bench.runtime, args, { dir: this.dir });
   }
 
-  create(
-    options: { readonly id?: string; readonly extra?: readonly string[]; readonly umask?: number } = {},
-  ): Promise<Outcome> {
-    const id = options.id ?? this.id;
+  create(options: CreateOptions = {}): Promise<Outcome> {
+    const { id = this.id, caller = {} } = options;
     const args = ['create', '--bundle', this.bundle, '--pid-file', this.pidFile, ...(options.extra ?? []), id];
-    return this.#track(id, call(this.bench.runtime, args, { ...{ dir: this.dir, output: this.output }, ...options }));
+    return this.#track(id, call(this.bench.runtime, args, { dir: this.dir, output: this.output, caller }));
   }
 
   /** What a create made is removed when the lab closes, unless the case does it. */
@@ -93,8 +98,8 @@ export class Lab implements Place {
     return outcome;
   }
 
-  start(id = this.id): Promise<Outcome> {
-    return this.run('start', id);
+  start(id = this.id, caller: Caller = {}): Promise<Outcome> {
+    return call(this.bench.runtime, ['start', id], { dir: this.dir, caller });
   }
 
   kill(signal: string, id = this.id): Promise<Outcome> {

@@ -3,7 +3,8 @@
  * Output goes to files, not pipes: a container keeps them open.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { getPriority, setPriority } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -34,27 +35,52 @@ export function versionOf(path: string): string {
   return stdout?.trim().split('\n')[0] || basename(path);
 }
 
+const OOM_SCORE = '/proc/self/oom_score_adj';
 let calls = 0;
 
-/** A status of 124 means that the runtime did not end in time. `output` names the file that gets stdout; `umask` is the caller's. */
-export async function call(
-  runtime: Runtime,
-  args: readonly string[],
-  where: { readonly dir: string; readonly output?: string; readonly cwd?: string; readonly umask?: number },
-): Promise<Outcome> {
+/** What a case wants the runtime's caller to be, beside what surroundings.ts makes of it. */
+export interface Caller {
+  readonly umask?: number;
+  readonly oomScore?: number;
+  readonly nice?: number;
+}
+
+export interface CallOptions {
+  readonly dir: string;
+  /** The file that gets standard output. */
+  readonly output?: string;
+  readonly cwd?: string;
+  readonly caller?: Caller;
+}
+
+/** A status of 124 means that the runtime did not end in time. */
+export async function call(runtime: Runtime, args: readonly string[], where: CallOptions): Promise<Outcome> {
   const number = ++calls;
   const files = [where.output ?? join(where.dir, `call-${number}.out`), join(where.dir, `call-${number}.err`)] as const;
   const [input, out, err] = [openSync(runtime.stdin, 'r+'), openSync(files[0], 'a'), openSync(files[1], 'w')];
-  const umask = process.umask(where.umask ?? process.umask());
+  const restore = become(where.caller ?? {});
   const child = spawn(runtime.path, [...runtime.globalArgs, ...args], {
     stdio: [input, out, err],
     cwd: where.cwd ?? where.dir,
     env: { PATH: process.env['PATH'], HOME: '/root', XDG_RUNTIME_DIR: process.env['XDG_RUNTIME_DIR'] },
   });
-  process.umask(umask);
+  restore();
   for (const fd of [input, out, err]) closeSync(fd);
   const status = await ended(child);
   return { status, stdout: readFileSync(files[0], 'utf8'), stderr: readFileSync(files[1], 'utf8') };
+}
+
+/** Until what it returns is called, before anything else runs: children have it from this process. */
+function become({ umask, oomScore, nice }: Caller): () => void {
+  const before = { umask: process.umask(), oomScore: readFileSync(OOM_SCORE, 'latin1'), nice: getPriority() };
+  if (umask !== undefined) process.umask(umask);
+  if (oomScore !== undefined) writeFileSync(OOM_SCORE, String(oomScore));
+  if (nice !== undefined) setPriority(nice);
+  return () => {
+    process.umask(before.umask);
+    if (oomScore !== undefined) writeFileSync(OOM_SCORE, before.oomScore);
+    if (nice !== undefined) setPriority(before.nice);
+  };
 }
 
 async function ended(child: ChildProcess): Promise<number> {
