@@ -3,7 +3,7 @@ import { listOf, must, STATUS, same, statusLine } from '../harness/check.js';
 import { type Lab, succeeded } from '../harness/lab.js';
 import { type Group, type Observation, type Patch, type Refusal, type Script, table } from '../harness/model.js';
 import type { Area } from '../harness/run.js';
-import type { Caller } from '../harness/runtime.js';
+import { type Caller, OF_CALLER } from '../harness/runtime.js';
 import { terminalScripts } from './terminal.js';
 
 const requirements = table('config.md', [
@@ -108,6 +108,15 @@ const basics: Group = {
           listOf(answer, 'env').filter((entry) => ENV.includes(String(entry))),
           ENV,
           'env',
+        ),
+    },
+    {
+      ...{ id: 'process.env.not-the-callers', requirement: 'process.env', ask: 'self' },
+      check: ({ answer }) =>
+        same(
+          listOf(answer, 'env').filter((entry) => String(entry).startsWith(`${OF_CALLER}=`)),
+          [],
+          'what the runtime had in its own environment',
         ),
     },
     { id: 'process.cwd', requirement: 'process.cwd', ask: 'self', want: { cwd: '/work' } },

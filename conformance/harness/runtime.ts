@@ -35,6 +35,9 @@ export function versionOf(path: string): string {
   return stdout?.trim().split('\n')[0] || basename(path);
 }
 
+/** A variable of the runtime's own environment. */
+export const OF_CALLER = 'CONFORMANCE_CALLER';
+
 const OOM_SCORE = '/proc/self/oom_score_adj';
 let calls = 0;
 
@@ -62,7 +65,12 @@ export async function call(runtime: Runtime, args: readonly string[], where: Cal
   const child = spawn(runtime.path, [...runtime.globalArgs, ...args], {
     stdio: [input, out, err],
     cwd: where.cwd ?? where.dir,
-    env: { PATH: process.env['PATH'], HOME: '/root', XDG_RUNTIME_DIR: process.env['XDG_RUNTIME_DIR'] },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: '/root',
+      XDG_RUNTIME_DIR: process.env['XDG_RUNTIME_DIR'],
+      [OF_CALLER]: '1',
+    },
   });
   restore();
   for (const fd of [input, out, err]) closeSync(fd);

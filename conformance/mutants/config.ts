@@ -1,5 +1,6 @@
 /** Mutants that read the configuration wrongly: each changes config.json for as long as create runs. Pure. */
 import type { Config, Mount } from '../harness/config.js';
+import { OF_CALLER } from '../harness/runtime.js';
 import type { Mutant } from './mutant.js';
 
 type Tree = { [name: string]: unknown };
@@ -63,6 +64,9 @@ const processMutants: readonly Mutant[] = [
   }),
   mutant('env-empty-dropped', 'process.env', 'process.env', ({ process }) => {
     if (Array.isArray(process?.env)) process.env = process.env.filter((entry) => !String(entry).endsWith('='));
+  }),
+  mutant('env-of-caller', 'process.env', 'process.env.not-the-callers', ({ process }) => {
+    process?.env.push(`${OF_CALLER}=1`);
   }),
   mutant('env-reversed', 'process.env', 'process.env.order', ({ process }) => void process?.env.reverse()),
   mutant('cwd-ignored', 'process.cwd', 'process.cwd', (config) => {
