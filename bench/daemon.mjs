@@ -23,12 +23,13 @@ import { machine, table } from './lib/report.mjs';
 
 const IMAGE = 'busybox';
 const MiB = 1024 * 1024;
-const AT_ONCE = 100;
-const LOG_BYTES = 64 * MiB;
-const SERVED_BYTES = 512 * MiB;
+
+const LOG_BYTES = 16 * MiB;
+const SERVED_BYTES = 64 * MiB;
 const PORT = '18080';
 
 const { rounds, many, print } = parse();
+const AT_ONCE = Math.min(100, many);
 if (process.getuid() !== 0) fail('bench: needs root');
 for (const name of ['docker', 'dockerd', 'busybox', 'tar', 'curl', 'nsenter'])
   if (!hasCommand(name)) fail(`bench: ${name} is not installed`);
@@ -42,6 +43,7 @@ const memory = {};
 const work = mkdtempSync('/var/lib/tsrun-bench-');
 const daemons = [];
 let failure;
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => (failure ??= new Error(`ended by ${signal}`)));
 try {
   for (const name of ['tsrun', 'dockerd']) daemons.push(await startDaemon(work, name));
   makeImage(work, daemons, IMAGE);
@@ -115,7 +117,7 @@ function served(daemon) {
   const { stdout } = docker(daemon, ['run', '-d', '-p', `${PORT}:80`, IMAGE, 'sh', '-c', script]);
   const [, address] = /inet ([0-9.]+)/.exec(inNetwork(daemon, ['ip', '-4', 'addr', 'show', 'docker0']).stdout) ?? [];
   const url = `http://${address}:${PORT}/file`;
-  const retry = ['--retry', '20', '--retry-delay', '1', '--retry-all-errors'];
+  const retry = ['--retry', '60', '--retry-delay', '1', '--retry-all-errors'];
   inNetwork(daemon, ['curl', '-sf', ...retry, '-o', '/dev/null', '-r', '0-0', url]);
   for (let i = 0; i < few(); i++) {
     const { stdout: speed } = inNetwork(daemon, ['curl', '-sf', '-o', '/dev/null', '-w', '%{speed_download}', url]);
@@ -152,6 +154,8 @@ function remember(row) {
 }
 
 function push(results, row, { name }, value) {
+  if (failure !== undefined) throw failure;
+  process.stderr.write(`${row}: ${name} ${value.toFixed(1)}\n`);
   results[row] ??= {};
   results[row][name] ??= [];
   results[row][name].push(value);

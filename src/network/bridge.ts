@@ -1,8 +1,8 @@
 /** The bridges of the driver bridge on the host. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { familyOf, parsePrefix } from './address.js';
 import { NetworkError } from './errors.js';
-import { changeLink, createLink, deleteLink, findLink, type Link } from './netlink/link.js';
+import { changeLink, createLink, deleteLink, findLink, type Link, type NewLink } from './netlink/link.js';
 import { addAddress } from './netlink/route.js';
 import type { Netlink } from './netlink/socket.js';
 import { bridgeOptions } from './options.js';
@@ -25,13 +25,34 @@ export function makeBridge(netlink: Netlink, table: string, network: NetworkReco
   if (there && there.alias !== mark) return useForeign(network, there);
   const created = there === undefined;
   try {
-    if (created) createLink(netlink, { kind: 'bridge' }, { name, mac: randomMac(), alias: mark, mtu: mtuOf(network) });
+    if (created) createMarked(netlink, table, { name, mac: randomMac(), alias: mark, mtu: mtuOf(network) });
     configureBridge(netlink, network, name);
   } catch (error) {
     if (created) deleteLink(netlink, name);
     throw error;
   }
   return network;
+}
+
+/**
+ * What a bridge is called until it has its mark, which Linux takes only once a link is there: without the mark nobody would
+ * know whose br-0123456789ab it is that a killed daemon left, since Docker calls its own so too.
+ */
+export function temporaryName(table: string): string {
+  return `t-${createHash('sha256').update(table).digest('hex').slice(0, 12)}`;
+}
+
+/** Name and mark come in one step. */
+function createMarked(netlink: Netlink, table: string, { name, alias, ...link }: NewLink): void {
+  const temporary = temporaryName(table);
+  createLink(netlink, { kind: 'bridge' }, { ...link, name: temporary });
+  try {
+    const { index } = findLink(netlink, temporary) ?? { index: 0 };
+    changeLink(netlink, index, { name, alias });
+  } catch (error) {
+    deleteLink(netlink, temporary);
+    throw error;
+  }
 }
 
 function useForeign(network: NetworkRecord, link: Link): NetworkRecord {

@@ -4,7 +4,7 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeBridge, networkMark } from './bridge.js';
+import { makeBridge, networkMark, temporaryName } from './bridge.js';
 import { type Context, hasResolver } from './context.js';
 import { containerAddresses } from './firewall-state.js';
 import { deleteLink, findLink, listLinks } from './netlink/link.js';
@@ -84,7 +84,9 @@ export function sweep({ options, book, netlink, table }: Context): string[] {
   ]);
   const ours = (alias: string): boolean =>
     alias.startsWith(`${table} network `) || alias.startsWith(`${table} endpoint `);
-  const links = listLinks(netlink).filter(({ alias }) => alias !== undefined && ours(alias) && !known.has(alias));
+  const links = listLinks(netlink).filter(
+    ({ name, alias }) => name === temporaryName(table) || (alias !== undefined && ours(alias) && !known.has(alias)),
+  );
   for (const { name } of links) deleteLink(netlink, name);
   const directory = join(options.runDirectory, 'netns');
   const paths = namesIn(directory).filter((name) => !book.containers.has(name));

@@ -36,6 +36,11 @@ export function tsrunDaemonWithNetwork(t: Test, flags: readonly string[] = []): 
   return { ...daemon, inNetwork: (command, ...args) => own.run('nsenter', [...enter, command, ...args]) };
 }
 
+/** In the network namespace of a process: of one that is started again it is the same. */
+export function tsrunDaemonBeside(own: Place, pid: number): Daemon {
+  return startTsrun(own, [], ['nsenter', '--net', '--target', String(pid), RUNTIME]);
+}
+
 export interface InNetwork {
   inNetwork(command: string, ...args: readonly string[]): Result;
 }
@@ -50,8 +55,8 @@ function startTsrun(own: Place, flags: readonly string[], [program = '', ...befo
   return { ...own, ...clientOf(own, socket), at, pid: child.pid ?? 0 };
 }
 
-/** Its bridge and tables are in a network namespace of its own. */
-export function dockerd(t: Test): Daemon {
+/** Its bridge and tables are in a network namespace of its own. more: flags, without spaces. */
+export function dockerd(t: Test, more: readonly string[] = []): Daemon {
   const own = place(t);
   const at = (name: string) => join(own.directory, name);
   const socket = at('d.sock');
@@ -67,7 +72,16 @@ export function dockerd(t: Test): Daemon {
     at('pid'),
   ];
   const network = ['--bridge', 'none', '--iptables=false', '--ip-forward=false', '--ip6tables=false'];
-  const words = ['dockerd', ...flags, '--storage-driver', 'vfs', '--config-file', at('daemon.json'), ...network];
+  const words = [
+    'dockerd',
+    ...flags,
+    '--storage-driver',
+    'vfs',
+    '--config-file',
+    at('daemon.json'),
+    ...network,
+    ...more,
+  ];
   const script = `ip link set lo up; exec ${words.join(' ')}`;
   const child = own.daemon('unshare', ['--net', 'sh', '-c', script], () => ping(socket));
   return { ...own, ...clientOf(own, socket), at, pid: child.pid ?? 0 };

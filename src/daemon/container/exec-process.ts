@@ -7,6 +7,7 @@ import { CAPABILITIES } from '../../util/linux-names.js';
 import type { ExecCreate } from '../api/types.gen.js';
 import { ApiError, badRequest } from '../http/api-error.js';
 import type { Container } from './container.js';
+import { userOf } from './spec/process.js';
 
 /** size: height and width. Throws ApiError. */
 export async function execProcess(
@@ -27,9 +28,7 @@ export async function execProcess(
     env: merge([...terminal, ...(base.env ?? []), ...home, ...(config.Env ?? [])]),
     terminal: config.Tty === true,
     ...(capabilities === undefined ? {} : { capabilities }),
-    ...(account === undefined
-      ? {}
-      : { user: { ...base.user, uid: account.uid, gid: account.gid, additionalGids: account.additionalGids } }),
+    ...(account === undefined ? {} : { user: { ...base.user, ...userOf(account) } }),
     ...(config.Tty === true && size !== undefined
       ? { consoleSize: { height: size[0] ?? 0, width: size[1] ?? 0 } }
       : {}),

@@ -21,22 +21,31 @@ export interface LogForm {
 const STREAMS = { stdout: 1, stderr: 2 } as const;
 
 export function frame(stream: 'stdout' | 'stderr', payload: Uint8Array): Buffer {
-  const head = Buffer.alloc(8);
-  head.writeUInt8(STREAMS[stream]);
-  head.writeUInt32BE(payload.length, 4);
-  return Buffer.concat([head, payload]);
+  return Buffer.concat([headOf(stream, payload.length), payload]);
 }
 
-export async function* formatLog(entries: AsyncIterable<LogEntry>, form: LogForm): AsyncGenerator<Buffer> {
+function headOf(stream: 'stdout' | 'stderr', length: number): Buffer {
+  const head = Buffer.alloc(8);
+  head.writeUInt8(STREAMS[stream]);
+  head.writeUInt32BE(length, 4);
+  return head;
+}
+
+/** One buffer for all entries that come together: a chunk of HTTP for each line costs more than the line. */
+export async function* formatLog(groups: AsyncIterable<readonly LogEntry[]>, form: LogForm): AsyncGenerator<Buffer> {
   const continued = { stdout: false, stderr: false };
-  for await (const entry of entries) {
+  const partsOf = (entry: LogEntry): Uint8Array[] => {
     const { stream, text } = entry;
-    if (!form[stream]) continue;
+    if (!form[stream]) return [];
     // The parts of a line are one line again.
-    const prefix = continued[stream] ? '' : prefixOf(entry, form);
+    const prefix = Buffer.from(continued[stream] ? '' : prefixOf(entry, form));
     continued[stream] = text.at(-1) !== 0x0a;
-    const line = prefix === '' ? text : Buffer.concat([Buffer.from(prefix), text]);
-    yield form.framed ? frame(stream, line) : line;
+    const parts = prefix.length === 0 ? [text] : [prefix, text];
+    return form.framed ? [headOf(stream, prefix.length + text.length), ...parts] : parts;
+  };
+  for await (const entries of groups) {
+    const bytes = Buffer.concat(entries.flatMap(partsOf));
+    if (bytes.length > 0) yield bytes;
   }
 }
 

@@ -26,8 +26,8 @@ const POLL_MS = 1000;
 
 const decoderOf = ({ format }: LogPlace): Decoder => (format === 'json' ? JSON_FILE : LOCAL);
 
-/** Rejects for a log that cannot be read. */
-export async function* readLog(place: LogPlace, query: LogQuery): AsyncGenerator<LogEntry> {
+/** As many entries at a time as a block has. Rejects for a log that cannot be read. */
+export async function* readLog(place: LogPlace, query: LogQuery): AsyncGenerator<readonly LogEntry[]> {
   const decoder = decoderOf(place);
   const changes = query.follow ? new Changes(place.path, query) : undefined;
   const files = await openLogs(place.path);
@@ -37,10 +37,11 @@ export async function* readLog(place: LogPlace, query: LogQuery): AsyncGenerator
       if (index < begin.index) continue;
       const at = index === begin.index ? begin.at : 0;
       const last = index === files.length - 1;
-      for await (const entry of entriesOf(file, at, decoder, last ? changes : undefined, place.path)) {
+      for await (const entries of entriesOf(file, at, decoder, last ? changes : undefined, place.path)) {
         if (query.gone.aborted) return;
-        if (query.until !== undefined && entry.nanos > query.until) return;
-        if (query.since === undefined || entry.nanos >= query.since) yield entry;
+        const { wanted, over } = within(entries, query);
+        if (wanted.length > 0) yield wanted;
+        if (over) return;
       }
     }
     if (files.length === 0 && changes !== undefined) yield* waitForFirst(place, query, changes);
@@ -50,8 +51,15 @@ export async function* readLog(place: LogPlace, query: LogQuery): AsyncGenerator
   }
 }
 
+/** over: the rest is later than asked for. */
+function within(entries: readonly LogEntry[], { since, until }: LogQuery) {
+  const end = until === undefined ? -1 : entries.findIndex(({ nanos }) => nanos > until);
+  const early = end < 0 ? entries : entries.slice(0, end);
+  return { wanted: since === undefined ? early : early.filter(({ nanos }) => nanos >= since), over: end >= 0 };
+}
+
 /** The log of a container that has not run yet. */
-async function* waitForFirst(place: LogPlace, query: LogQuery, changes: Changes): AsyncGenerator<LogEntry> {
+async function* waitForFirst(place: LogPlace, query: LogQuery, changes: Changes): AsyncGenerator<readonly LogEntry[]> {
   for (;;) {
     const more = await changes.next();
     const files = await openLogs(place.path);
@@ -68,7 +76,7 @@ async function* entriesOf(
   decoder: Decoder,
   changes: Changes | undefined,
   path: string,
-): AsyncGenerator<LogEntry> {
+): AsyncGenerator<readonly LogEntry[]> {
   let file = first;
   let position = at;
   let rest: Buffer = Buffer.alloc(0);
@@ -81,7 +89,7 @@ async function* entriesOf(
       const { entries, used } = decoder.decode(bytes);
       rest = Buffer.from(bytes.subarray(used));
       if (rest.length > 2 * MOST_BYTES) return; // no log of ours
-      yield* entries;
+      yield entries;
       continue;
     }
     if (changes === undefined) return;

@@ -28,7 +28,8 @@ function local(text: string): Buffer {
 
 async function read(path: string, query: Partial<LogQuery> = {}, format: 'json' | 'local' = 'json'): Promise<string[]> {
   const lines: string[] = [];
-  for await (const { text } of readLog({ format, path }, { ...ALL, ...query })) lines.push(text.toString());
+  for await (const entries of readLog({ format, path }, { ...ALL, ...query }))
+    lines.push(...entries.map(({ text }) => text.toString()));
   return lines;
 }
 

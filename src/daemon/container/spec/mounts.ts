@@ -25,7 +25,9 @@ export function mountsOf(request: SpecRequest): Mount[] {
     if (destination.startsWith('/dev/') && taken.has('/dev')) return false;
     return !taken.has(destination);
   });
-  const files = request.networkFiles.filter(({ destination }) => !taken.has(destination));
+  const files = request.networkFiles
+    .filter(({ destination }) => !taken.has(destination))
+    .map((file) => (hostConfig.ReadonlyRootfs === true ? { ...file, options: [...(file.options ?? []), 'ro'] } : file));
   const init: Mount[] =
     request.initPath === undefined
       ? []

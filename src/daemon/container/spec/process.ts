@@ -1,6 +1,7 @@
 /** The process object: arguments, variables, user, rights. Pure. */
 import { DEFAULT_PATH } from '../../../bundle/container-defaults.js';
-import type { POSIXRlimit, Process, RlimitType } from '../../../spec/types.gen.js';
+import type { Account } from '../../../bundle/users.js';
+import type { POSIXRlimit, Process, RlimitType, User } from '../../../spec/types.gen.js';
 import { ulimitName } from '../options/check-host.js';
 import { parseSecurityOpt } from '../options/security-opt.js';
 import { capabilitiesOf } from './capabilities.js';
@@ -22,7 +23,7 @@ export function processOf(request: SpecRequest): Process {
   return {
     terminal: config.Tty === true,
     ...(config.Tty === true && height > 0 && width > 0 ? { consoleSize: { height, width } } : {}),
-    user: { uid: account.uid, gid: account.gid, additionalGids: account.additionalGids, umask: 0o022 },
+    user: userOf(account),
     args: argsOf(request),
     env: environmentOf(request),
     cwd: config.WorkingDir || '/',
@@ -33,6 +34,14 @@ export function processOf(request: SpecRequest): Process {
     ...(host.apparmor && apparmor !== undefined && apparmor !== 'unconfined' ? { apparmorProfile: apparmor } : {}),
     oomScoreAdj: hostConfig.OomScoreAdj ?? 0,
   };
+}
+
+/**
+ * The group of the user is among the additional ones too: a program that changes its group must not get at files that this
+ * group was kept from (CVE-2022-36109).
+ */
+export function userOf({ uid, gid, additionalGids }: Account): User {
+  return { uid, gid, additionalGids: [...new Set([gid, ...additionalGids])], umask: 0o022 };
 }
 
 function argsOf({ record: { config }, initPath }: SpecRequest): string[] {
