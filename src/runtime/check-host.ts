@@ -106,7 +106,7 @@ function checkNamespace(op: Extract<Op, { op: 'OPEN_NAMESPACE' }>): readonly Fin
   const type = typeOfNamespace(op.path);
   return type === undefined || type === op.type
     ? []
-    : wrong(`is a ${namespaceWords(type)} namespace, not a ${namespaceWords(op.type)} one`);
+    : wrong(`is of another type: ${namespaceWords(type)}, not ${namespaceWords(op.type)}`);
 }
 
 /** startContainer hooks are programs of the container. */
