@@ -1,5 +1,5 @@
 // Networks of containers by the real docker command: published ports, names, live changes, and what is left afterwards.
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { needDocker, tsrunDaemonWithNetwork } from '../helpers/daemon.js';
 import { IMAGE, imageArchive, must } from '../helpers/engine.js';
@@ -73,3 +73,46 @@ t.test('none has a loopback interface alone; nothing of a removed container is l
   t.notMatch(inNetwork('ip', '-o', 'link').stdout, /veth/);
   t.notMatch(inNetwork('nft', 'list', 'ruleset').stdout, /9000/);
 });
+
+/** Sends a router advertisement by eth0, as root of a container with CAP_NET_RAW can. */
+const ADVERTISE = `import socket, struct
+source, target = socket.inet_pton(socket.AF_INET6, "fe80::1"), socket.inet_pton(socket.AF_INET6, "ff02::1")
+def message(sum): return struct.pack("!BBHBBHII", 134, 0, sum, 64, 0, 1800, 0, 0)
+pseudo = source + target + struct.pack("!II", len(message(0)), 58) + message(0)
+sum = 0
+for (word,) in struct.iter_unpack("!H", pseudo): sum += word
+while sum >> 16: sum = (sum & 0xffff) + (sum >> 16)
+header = struct.pack("!IHBB", 6 << 28, len(message(0)), 58, 255) + source + target
+frame = bytes.fromhex("333300000001020000000001") + struct.pack("!H", 0x86dd) + header + message(~sum & 0xffff)
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(("eth0", 0))
+s.send(frame)`;
+
+const needIpv6 = () => skipUnless(skip, existsSync('/proc/sys/net/ipv6') ? false : 'this kernel has no IPv6');
+
+// Rows V73 and V79 of the security plan: CVE-2020-13401, CVE-2024-32473, CVE-2020-15257.
+t.test(
+  "a container changes no route of the host's and reaches no socket of the daemon",
+  { skip: needIpv6() },
+  async (t) => {
+    const { docker, inNetwork, socket } = started(t);
+    must(docker(['run', '-d', '--name', 'rogue', IMAGE, 'sleep', '1000']));
+    const pid = must(docker(['inspect', '--format', '{{.State.Pid}}', 'rogue'])).stdout.trim();
+    t.equal(inNetwork('nsenter', '--net', '--target', pid, 'ip', '-6', '-o', 'addr', 'show', 'dev', 'eth0').stdout, '');
+    const routes = () => inNetwork('ip', '-6', 'route', 'show', 'default').stdout;
+    const advertise = () => must(inNetwork('nsenter', '--net', '--target', pid, 'python3', '-c', ADVERTISE));
+    advertise();
+    advertise();
+    t.equal(routes(), '', 'an advertisement of a router is not heard');
+    const settings = ['disable_ipv6=0', 'accept_ra=2'].map((setting) => `net.ipv6.conf.docker0.${setting}`);
+    must(inNetwork('sysctl', '-w', ...settings));
+    const heard = eventually(() => {
+      advertise();
+      return routes().includes('via fe80::1 dev docker0');
+    }, 30_000);
+    t.ok(heard, 'the same one is, where somebody allows it: the test would see it');
+    const sockets = inNetwork('cat', '/proc/net/unix').stdout;
+    t.match(sockets, socket, 'sockets of the daemon are seen from its network namespace');
+    t.notMatch(sockets, / @/, 'and none is abstract, which --network host would make reachable');
+  },
+);
