@@ -106,7 +106,7 @@ function output(daemon) {
   const written = docker(daemon, ['run', '--name', name, ...log, IMAGE, 'sh', '-c', script]);
   push(rates, 'output through run into a log: MiB', daemon, LOG_BYTES / MiB / (written.ms / 1000));
   const read = docker(daemon, ['logs', name]);
-  if (read.stdout.length !== LOG_BYTES) fail(`bench: ${daemon.name}: the log has ${read.stdout.length} bytes`);
+  if (read.stdout.length !== LOG_BYTES) throw new Error(`${daemon.name}: the log has ${read.stdout.length} bytes`);
   push(rates, 'logs: MiB', daemon, LOG_BYTES / MiB / (read.ms / 1000));
   docker(daemon, ['rm', name]);
 }
@@ -128,7 +128,7 @@ function served(daemon) {
 
 function inNetwork(daemon, argv) {
   const done = capture('nsenter', ['--net', '--target', String(daemon.pid), ...argv]);
-  if (done.status !== 0) fail(`bench: ${daemon.name}: ${argv.join(' ')}: ${done.stderr}`);
+  if (done.status !== 0) throw new Error(`${daemon.name}: ${argv.join(' ')}: ${done.stderr}`);
   return done;
 }
 

@@ -4,7 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { cleanEnv, fail, ROOT } from '../../scripts/lib/run.mjs';
+import { cleanEnv, ROOT } from '../../scripts/lib/run.mjs';
 import { pathOf } from './bundles.mjs';
 
 const READY_MS = 30_000;
@@ -36,7 +36,7 @@ export async function startDaemon(work, name) {
   const daemon = { name, pid: child.pid, directory, child };
   const until = Date.now() + READY_MS;
   while ((await api(daemon, 'GET', '/_ping').catch(() => undefined)) === undefined) {
-    if (Date.now() > until) fail(`bench: ${name} does not answer: ${readFileSync(at('log'), 'utf8').slice(-2000)}`);
+    if (Date.now() > until) throw new Error(`${name} does not answer: ${readFileSync(at('log'), 'utf8').slice(-2000)}`);
     await sleep(50);
   }
   return daemon;
@@ -62,7 +62,7 @@ export function docker(daemon, args) {
     env: cleanEnv(),
   });
   const ms = performance.now() - begin;
-  if (status !== 0) fail(`bench: ${daemon.name}: docker ${args.join(' ')}: ${stderr}`);
+  if (status !== 0) throw new Error(`${daemon.name}: docker ${args.join(' ')}: ${stderr}`);
   return { ms, stdout };
 }
 
@@ -137,6 +137,6 @@ export function makeImage(work, daemons, image) {
   for (const applet of APPLETS) symlinkSync('busybox', join(tree, 'bin', applet));
   const archive = join(work, 'image.tar');
   const { status, stderr } = spawnSync('tar', ['-C', tree, '-cf', archive, '.'], { encoding: 'utf8' });
-  if (status !== 0) fail(`bench: tar: ${stderr}`);
+  if (status !== 0) throw new Error(`tar: ${stderr}`);
   for (const daemon of daemons) docker(daemon, ['import', archive, image]);
 }
