@@ -10,6 +10,10 @@ import { quote } from '../util/quote.js';
 export interface Account {
   readonly uid: number;
   readonly gid: number;
+  /**
+   * Begins with gid, as dockerd's does: a group that a program could shed by a set-gid one would no longer keep it from what
+   * is closed to the group (CVE-2022-36109).
+   */
   readonly additionalGids: readonly number[];
   /** '/' where the image does not say. */
   readonly home: string;
@@ -77,7 +81,8 @@ export function findAccount(user: string, files: AccountFiles, origin: string): 
     return { uid: found.uid, gid: found.gid, additionalGids: groupsOf(found, files), home };
   }
   // A group that is named takes the place of all those the user is a member of.
-  return { uid: found.uid, gid: findGroup(groupText, files, origin), additionalGids: [], home };
+  const gid = findGroup(groupText, files, origin);
+  return { uid: found.uid, gid, additionalGids: [gid], home };
 }
 
 function findUser(text: string, { passwd }: AccountFiles, origin: string): PasswdLine {
@@ -97,11 +102,10 @@ function findGroup(text: string, { group }: AccountFiles, origin: string): numbe
 }
 
 function groupsOf({ name, gid }: PasswdLine, { group }: AccountFiles): number[] {
-  const gids = new Set<number>();
+  const gids = new Set([gid]);
   for (const line of groupLines(group)) {
     if (name !== '' && line.members.includes(name) && gids.size < MAX_GROUPS) gids.add(line.gid);
   }
-  gids.delete(gid);
   return [...gids];
 }
 
@@ -115,6 +119,5 @@ function unknown(origin: string, text: string, reason: string): TsrunError {
 export function addGroups(account: Account, groups: readonly string[], files: AccountFiles, origin: string): Account {
   if (groups.length === 0) return account;
   const gids = new Set([...account.additionalGids, ...groups.map((text) => findGroup(text, files, origin))]);
-  gids.delete(account.gid);
   return { ...account, additionalGids: [...gids] };
 }

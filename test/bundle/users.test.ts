@@ -12,17 +12,17 @@ const find = (user: string, given = files) => findAccount(user, given, '--user')
 t.test(
   'findAccount takes the user, its group, the groups it is a member of, and its home from the image',
   async (t) => {
-    t.same(find(''), { uid: 0, gid: 0, additionalGids: [], home: '/root' });
-    t.same(find('app'), { uid: 1000, gid: 1001, additionalGids: [0, 50], home: '/home/app' });
-    t.same(find('app:extra'), { uid: 1000, gid: 50, additionalGids: [], home: '/home/app' });
-    t.same(find('app:7'), { uid: 1000, gid: 7, additionalGids: [], home: '/home/app' });
+    t.same(find(''), { uid: 0, gid: 0, additionalGids: [0], home: '/root' });
+    t.same(find('app'), { uid: 1000, gid: 1001, additionalGids: [1001, 0, 50], home: '/home/app' });
+    t.same(find('app:extra'), { uid: 1000, gid: 50, additionalGids: [50], home: '/home/app' });
+    t.same(find('app:7'), { uid: 1000, gid: 7, additionalGids: [7], home: '/home/app' });
   },
 );
 
 t.test('findAccount prefers a name to a number, and knows numbers that the image does not', async (t) => {
   t.equal(find('1000').uid, 5, 'a user of that name');
-  t.same(find('77'), { uid: 77, gid: 0, additionalGids: [], home: '/' });
-  t.same(find('77:88', { passwd: '', group: '' }), { uid: 77, gid: 88, additionalGids: [], home: '/' });
+  t.same(find('77'), { uid: 77, gid: 0, additionalGids: [0], home: '/' });
+  t.same(find('77:88', { passwd: '', group: '' }), { uid: 77, gid: 88, additionalGids: [88], home: '/' });
 });
 
 t.test('findAccount refuses what is nobody', async (t) => {

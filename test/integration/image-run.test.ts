@@ -74,7 +74,7 @@ const CONFIG =
 t.test('an image runs as its config says, and nothing is left', { skip }, async (t) => {
   const { image, left } = place(t, [], CONFIG);
   const own = image('run', ['x']);
-  t.equal(own.stdout, 'uid=1000(app) gid=1001(app) groups=50(extra)\n/home/app\nb /home/app\n', own.stderr);
+  t.equal(own.stdout, 'uid=1000(app) gid=1001(app) groups=50(extra),1001(app)\n/home/app\nb /home/app\n', own.stderr);
   t.match(own.stderr, /labels of the image that engines act upon are left out: run\.oci\.handler/);
   const asked = [
     '--entrypoint',
@@ -92,7 +92,7 @@ t.test('an image runs as its config says, and nothing is left', { skip }, async 
   ];
   const script = 'id; readlink -f .; echo $A; cat /etc/hostname; touch /new; exit 3';
   const other = image('run', [...asked, 'sh', '-c', script]);
-  t.equal(other.stdout, 'uid=7 gid=50(extra)\n/tmp\nc\nhere\n');
+  t.equal(other.stdout, 'uid=7 gid=50(extra) groups=50(extra)\n/tmp\nc\nhere\n');
   t.match(other.stderr, /Read-only file system/);
   t.equal(other.status, 3);
   const volumes =
