@@ -12,7 +12,7 @@ import { closeBench, findRuntime, openBench } from './harness/bench.js';
 import { printCoverage } from './harness/coverage.js';
 import { compare, parseDeviations } from './harness/expected.js';
 import { describeHost, holds, needProblem } from './harness/host.js';
-import type { Result } from './harness/model.js';
+import { CannotRun, type Result } from './harness/model.js';
 import { count, FORMATS, type Format, printReport } from './harness/report.js';
 import { casesOf, type RunOptions, runAreas } from './harness/run.js';
 import { versionOf } from './harness/runtime.js';
@@ -98,7 +98,13 @@ export async function main(argv: readonly string[], defaults: Defaults): Promise
   const missing = needProblem('root');
   if (missing !== undefined) return usageError(missing);
   const elsewhere = values['cgroup2-only'] ? rerunWithCgroup2Only() : undefined;
-  return elsewhere ?? runSuite({ ...values, runtime, probe, format, timeout, others });
+  if (elsewhere !== undefined) return elsewhere;
+  try {
+    return await runSuite({ ...values, runtime, probe, format, timeout, others });
+  } catch (error) {
+    if (error instanceof CannotRun) return usageError(error.message);
+    throw error;
+  }
 }
 
 function parse(argv: readonly string[]) {

@@ -4,18 +4,18 @@
  * "ctr images export" writes them): nothing is downloaded.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, readdirSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, openSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { needProblem } from '../harness/host.js';
 import { readText } from '../harness/lab.js';
 import type { Result } from '../harness/model.js';
 import { eventually } from '../harness/runtime.js';
-import { type Adapter, type AdapterOptions, absent, foreign, runProgram } from './adapter.js';
+import { type Adapter, type AdapterOptions, foreign, runProgram } from './adapter.js';
 
 export const critest: Adapter = {
   place: 'the program critest, with archives of its images (*.tar) beside it',
   missing: ({ place }) =>
-    absent([place], 'the path of the program critest is wanted') ??
+    (isProgram(place) ? undefined : `${place} is no program: the path of critest is wanted`) ??
     needProblem('command:containerd') ??
     needProblem('command:ctr'),
   async *run(options) {
@@ -33,6 +33,15 @@ export const critest: Adapter = {
     }
   },
 };
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
 
 function startContainerd({ runtime, dir }: AdapterOptions, socket: string): ChildProcess {
   const config = join(dir, 'config.toml');

@@ -2,7 +2,7 @@
 import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import type { Result } from '../harness/model.js';
+import { CannotRun, type Result } from '../harness/model.js';
 import type { Adapter } from './adapter.js';
 import { bats } from './bats.js';
 import { critest } from './critest.js';
@@ -42,7 +42,7 @@ export async function runSuiteOfOthers(
   const results: Result[] = [];
   try {
     const missing = adapter.missing({ ...options, place, dir });
-    if (missing !== undefined) throw new Error(missing);
+    if (missing !== undefined) throw new CannotRun(`--suite: ${missing}`);
     for await (const result of adapter.run({ ...options, place, dir })) results.push(result);
   } finally {
     rmSync(dir, { recursive: true, force: true });

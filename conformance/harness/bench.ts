@@ -4,6 +4,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } f
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import type { Bench } from './lab.js';
+import { CannotRun } from './model.js';
 import { makeNull, placeProblem, settleSurroundings, watchNodes } from './surroundings.js';
 
 export interface BenchOptions {
@@ -24,7 +25,7 @@ export function openBench({ runtime, probe, globalArgs }: BenchOptions): Bench {
   const problem = placeProblem(dir, join(dir, 'probe'));
   if (problem !== undefined) {
     rmSync(dir, { recursive: true, force: true });
-    throw new Error(problem);
+    throw new CannotRun(problem);
   }
   const args = globalArgs.split(' ').filter((arg) => arg !== '');
   return {
@@ -48,10 +49,10 @@ export function closeBench({ dir }: Bench): void {
 /** Its absolute path; throws with the reason. */
 export function findRuntime(name: string): string {
   if (name.includes('/')) {
-    if (!existsSync(name)) throw new Error(`${name} does not exist`);
+    if (!existsSync(name)) throw new CannotRun(`--runtime: ${name} does not exist`);
     return resolve(name);
   }
   const found = spawnSync('sh', ['-c', 'command -v "$1"', 'sh', name], { encoding: 'utf8' }).stdout.trim();
-  if (found === '') throw new Error(`${name} is not on PATH`);
+  if (found === '') throw new CannotRun(`--runtime: ${name} is not on PATH`);
   return found;
 }
