@@ -20,10 +20,20 @@ import type {
   NetworkRecord,
 } from './types.js';
 
+const FAILED = 'failed to set up container networking';
+
+function planFor(context: Context, request: ContainerNetworkRequest): ContainerNetworkRecord {
+  try {
+    return planContainer(context, request);
+  } catch (error) {
+    throw inContext(error, FAILED);
+  }
+}
+
 export async function prepare(context: Context, request: ContainerNetworkRequest): Promise<ContainerNetwork> {
   const { book } = context;
   if (book.containers.has(request.containerId)) await release(context, request.containerId);
-  const planned = planContainer(context, request);
+  const planned = planFor(context, request);
   // Registered before anything is awaited: nobody else gets these addresses, and the networks stay.
   book.containers.set(planned.containerId, planned);
   try {
@@ -36,7 +46,7 @@ export async function prepare(context: Context, request: ContainerNetworkRequest
     await release(context, planned.containerId).catch((cause: unknown) =>
       context.log('error', `networks of ${planned.name}, which was not started: ${String(cause)}`),
     );
-    throw inContext(error, 'failed to set up container networking');
+    throw inContext(error, FAILED);
   }
 }
 

@@ -1,4 +1,6 @@
 /** Networks of containers: what the daemon may use of this module. */
+
+export { parseLink } from './context.js';
 export { NetworkError, type NetworkErrorCode } from './errors.js';
 export { type OpenedNetworking, openNetworking } from './networking.js';
 export { networkMode, type PortBinding, portRequests } from './requests.js';

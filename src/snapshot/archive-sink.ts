@@ -25,7 +25,8 @@ export class ArchiveSink implements TarSink {
   #made: Buffer[] = [];
   #index = 0;
   #bytes = 0;
-  #skipped = false;
+  /** Data, and the end of it, is of files alone: the reader tells the end of every entry. */
+  #inFile = false;
 
   constructor(options: PutOptions) {
     this.#options = options;
@@ -39,8 +40,8 @@ export class ArchiveSink implements TarSink {
 
   entry(tar: TarEntry): void {
     const name = judgeName(tar.name);
-    this.#skipped = name === '.';
-    if (this.#skipped) return; // the directory is there already
+    this.#inFile = name !== '.' && tar.kind === 'file';
+    if (name === '.') return; // the directory is there already
     this.#bytes += tar.size;
     if (this.#bytes > DEFAULT_LIMITS.bytes)
       throw new TarLimitError('bytes', `the archive holds more than ${DEFAULT_LIMITS.bytes} bytes`);
@@ -69,11 +70,11 @@ export class ArchiveSink implements TarSink {
   }
 
   data(offset: number, bytes: Buffer): void {
-    if (!this.#skipped) this.#made.push(encodeChunk(offset, bytes.length), Buffer.from(bytes));
+    if (this.#inFile) this.#made.push(encodeChunk(offset, bytes.length), Buffer.from(bytes));
   }
 
   fileEnd(): void {
-    if (!this.#skipped) this.#made.push(encodeChunk(0, 0));
+    if (this.#inFile) this.#made.push(encodeChunk(0, 0));
   }
 
   end(): void {

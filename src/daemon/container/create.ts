@@ -8,12 +8,15 @@ import { join } from 'node:path';
 import { unpackImage } from '../../bundle/run.js';
 import { TsrunError } from '../../errors.js';
 import { type Image, readImage } from '../../image/image.js';
+import type { Platform } from '../../image/manifest.js';
+import { fit, formatPlatform } from '../../image/platform.js';
 import type { ContentStore } from '../../image/store.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { plain } from '../../util/quote.js';
 import type { ContainerCreate } from '../api/types.gen.js';
 import { notFound } from '../http/api-error.js';
 import type { ApiVersion } from '../http/api-version.js';
+import { checkLinks } from '../network/links.js';
 import type { Actors } from './actors.js';
 import type { Container } from './container.js';
 import { checkLogConfig } from './log-config.js';
@@ -44,19 +47,28 @@ export interface Created {
 
 const MOST_NAMES = 8;
 
-/** name: as the client wrote it; undefined: one is made up. Throws ApiError, TsrunError REQUEST_INVALID. */
+export interface Asked {
+  /** As the client wrote it; undefined: one is made up. */
+  readonly name: string | undefined;
+  /** Of which the image must be; undefined: any. */
+  readonly platform: Platform | undefined;
+}
+
+/** Throws ApiError, TsrunError REQUEST_INVALID. */
 export async function createContainer(
   deps: CreateDeps,
   body: ContainerCreate,
-  asked: string | undefined,
+  asked: Asked,
   version: ApiVersion,
 ): Promise<Created> {
-  const name = asked === undefined ? freeName(deps) : checkName(asked);
+  const name = asked.name === undefined ? freeName(deps) : checkName(asked.name);
   deps.records.checkName(name); // before the image: nobody pulls for a name that is taken
   const reference = body.Image ?? '';
   const image = imageOf(deps.content, reference);
+  checkPlatform(image, reference, asked.platform);
   const { config, hostConfig, networks, warnings } = containerOptions(body, image.config, version, deps.defaults);
   checkLogConfig(hostConfig.LogConfig);
+  checkLinks(hostConfig, (text) => deps.actors.find(text));
   const record: ContainerRecord = {
     id: randomBytes(32).toString('hex'),
     ...{ name, config, hostConfig, networks },
@@ -94,6 +106,16 @@ function imageOf(content: ContentStore, reference: string): Image {
     const tagged = /[:@][^/]+$/.test(reference) ? reference : `${reference}:latest`;
     throw notFound(`No such image: ${plain(tagged)}`, error);
   }
+}
+
+/** 404, so that clients pull the image of the right one. */
+function checkPlatform({ config }: Image, reference: string, wanted: Platform | undefined): void {
+  const { os, architecture, variant } = config;
+  const own = { os, architecture, ...(variant === undefined ? {} : { variant }) };
+  if (wanted === undefined || fit(own, wanted) !== undefined) return;
+  throw notFound(
+    `image with reference ${plain(reference)} was found but its platform (${formatPlatform(own)}) does not match the specified platform (${formatPlatform(wanted)})`,
+  );
 }
 
 async function fill({ content, snapshots, mounts }: CreateDeps, container: Container, image: Image): Promise<void> {

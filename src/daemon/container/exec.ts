@@ -11,7 +11,7 @@ import { badRequest, conflict } from '../http/api-error.js';
 import { type Container, shortened } from './container.js';
 import { parseDetachKeys } from './detach-keys.js';
 import { execProcess } from './exec-process.js';
-import { type Watch, watchMonitor } from './monitor-client.js';
+import { readExit, type Watch, watchMonitor } from './monitor-client.js';
 import { exitCodeOf } from './start.js';
 
 export interface Exec {
@@ -33,6 +33,9 @@ const KEPT_MS = 5 * 60_000;
 const MOST_KEPT = 1000;
 
 const commandOf = ({ config }: Exec): string => (config.Cmd ?? []).join(' ');
+
+/** The exit code of what could not be started, if the reason has none of its own. */
+const COULD_NOT = 126;
 
 /** Throws ApiError 400, 409. */
 export function createExec(container: Container, config: ExecCreate): Exec {
@@ -99,14 +102,21 @@ export async function startExec(exec: Exec, streams: ExecStreams): Promise<Watch
       terminal: config.Tty === true,
       awaitClient: streams.attached,
     });
-    const watch = await watchMonitor(directory);
+    const watch = await watchMonitor(directory).catch((error: unknown) => watchEnded(directory, error));
     container.happened(`exec_start: ${commandOf(exec)}`, { execID: exec.id });
     followExec(exec, watch);
     return watch;
   } catch (error) {
-    finish(exec, exitCodeOf(error instanceof Error ? error.message : ''));
+    finish(exec, exitCodeOf(error instanceof Error ? error.message : '', COULD_NOT));
     throw error;
   }
+}
+
+/** Nobody has to wait for a monitor that nobody attaches to: a short program has ended before it is asked. */
+function watchEnded(directory: string, error: unknown): Watch {
+  const exit = readExit(directory);
+  if (exit === undefined) throw error;
+  return { ended: Promise.resolve(exit) };
 }
 
 /** Also of one that another daemon has started. */

@@ -15,7 +15,7 @@ import type { VolumeStore } from '../../volume/store.js';
 import { fillVolume, mountVolume, unmountVolume } from '../../volume/use.js';
 import type { ContainerConfig, HostConfig } from '../api/types.gen.js';
 import type { EventBus } from '../events.js';
-import { badRequest, conflict } from '../http/api-error.js';
+import { ApiError, badRequest, conflict } from '../http/api-error.js';
 import { mountPoints, parseVolumesFrom } from './options/mounts.js';
 import { checkPropagation } from './propagation.js';
 import type { ContainerRecord, MountPoint } from './record.js';
@@ -54,7 +54,16 @@ export class ContainerMounts {
   #inherited(spec: string): MountPoint[] {
     const { container, mode } = parseVolumesFrom(spec);
     const readOnly = mode.split(',').includes('ro');
-    return this.#deps.containers.find(container).mounts.map((point) => ({ ...point, RW: point.RW && !readOnly }));
+    return this.#donor(container).mounts.map((point) => ({ ...point, RW: point.RW && !readOnly }));
+  }
+
+  /** 400: of 404 the client concludes that the image is missing, and pulls it. */
+  #donor(name: string): ContainerRecord {
+    try {
+      return this.#deps.containers.find(name);
+    } catch (error) {
+      throw error instanceof ApiError ? badRequest(`${error.message} (VolumesFrom)`, error) : error;
+    }
   }
 
   #decided(point: MountPoint): MountPoint {

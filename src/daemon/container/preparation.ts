@@ -25,6 +25,8 @@ export interface PreparedNetwork {
   readonly namespace: string | 'host';
   /** hosts, hostname, resolv.conf: bound over those of the image. */
   readonly mounts: readonly Mount[];
+  /** NAME=value: what is linked. */
+  readonly environment: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -95,6 +97,7 @@ async function prepare(
     mounts,
     hostname: hostConfig.UTSMode === 'host' ? '' : record.config.Hostname || record.id.slice(0, 12),
     networkFiles: network.mounts,
+    linked: network.environment,
     namespaces: { ...joined(deps, record), network: network.namespace },
     shmPath: await shm(deps, record, bundle),
     devices: devicesOf(record),

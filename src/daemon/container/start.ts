@@ -114,15 +114,23 @@ const CODES: readonly (readonly [RegExp, number])[] = [
   [/not a directory/, 127],
 ];
 
-export function exitCodeOf(message: string): number {
-  return CODES.find(([pattern]) => pattern.test(message))?.[1] ?? 128;
+export function exitCodeOf(message: string, otherwise = 128): number {
+  return CODES.find(([pattern]) => pattern.test(message))?.[1] ?? otherwise;
 }
+
+/** Clients look for these beginnings. */
+const CONTEXT = /^failed to (create task for container|set up container networking): /;
+
+const wordsOf = (cause: TsrunError | ApiError): string =>
+  cause instanceof ApiError || CONTEXT.test(cause.message)
+    ? cause.message
+    : `failed to create task for container: ${cause.message}`;
 
 async function startFailed(container: Container, cause: unknown): Promise<unknown> {
   await tearDown(container).catch((error: unknown) => container.needs.warn(`undo of a start: ${String(error)}`));
   container.attachments.end();
   if (!(cause instanceof TsrunError || cause instanceof ApiError)) return cause;
-  const words = cause instanceof ApiError ? cause.message : `failed to create task for container: ${cause.message}`;
+  const words = wordsOf(cause);
   const exitCode = exitCodeOf(words);
   // One that has run stays exited; of a restart that fails nothing is left to wait for.
   const status = container.record.state.status === 'created' ? 'created' : 'exited';

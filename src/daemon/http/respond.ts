@@ -6,7 +6,8 @@ import { finished, pipeline } from 'node:stream/promises';
 import { VERSION } from '../../util/version.js';
 import type { Failure } from './api-error.js';
 import { LATEST } from './api-version.js';
-import type { HijackReply, Reply, StreamReply } from './route.js';
+import type { HijackReply, Reply, StreamReply, WebSocketReply } from './route.js';
+import { checkHandshake, openWebSocket } from './websocket.js';
 
 export const SERVER_HEADERS = {
   'Api-Version': LATEST,
@@ -41,6 +42,8 @@ export async function respond(outlet: Outlet, reply: Reply): Promise<void> {
       return sendStream(response, reply);
     case 'hijack':
       return sendHijack(outlet, reply);
+    case 'websocket':
+      return sendWebSocket(outlet, reply);
   }
 }
 
@@ -74,9 +77,22 @@ const unlessGone = (response: ServerResponse) => (error: unknown) => {
 async function sendHijack(outlet: Outlet, reply: HijackReply): Promise<void> {
   const { response, connection } = outlet;
   if (connection?.destroyed || response.destroyed) return;
-  const raw = connection === undefined ? overResponse(response, reply) : overConnection(outlet, connection, reply);
+  await serve(
+    connection === undefined ? overResponse(response, reply) : overConnection(outlet, connection, reply),
+    reply,
+  );
+}
+
+async function sendWebSocket({ response, connection }: Outlet, reply: WebSocketReply): Promise<void> {
+  checkHandshake(response.req);
+  if (connection === undefined || connection.destroyed) return;
+  response.detachSocket(connection as Socket);
+  await serve(openWebSocket(response.req, connection), reply);
+}
+
+async function serve(raw: Duplex, { handle }: HijackReply | WebSocketReply): Promise<void> {
   try {
-    await reply.handle(raw);
+    await handle(raw);
     raw.end();
     await finished(raw, { readable: false }).catch(() => undefined); // or the client has gone
   } catch (error) {

@@ -56,7 +56,8 @@ export type Reply =
   | { readonly kind: 'empty'; readonly status: number; readonly headers?: Headers }
   | { readonly kind: 'text'; readonly status: number; readonly text: string; readonly headers?: Headers }
   | StreamReply
-  | HijackReply;
+  | HijackReply
+  | WebSocketReply;
 
 export interface StreamReply {
   readonly kind: 'stream';
@@ -74,6 +75,12 @@ export interface HijackReply {
    * ended when the promise settles. Without "Upgrade" there is nothing to read.
    * It is paused: pipe it, resume() it, or iterate with destroyOnReturn: false, as plain for await would close both ways.
    */
+  handle(connection: Duplex): Promise<void>;
+}
+
+export interface WebSocketReply {
+  readonly kind: 'websocket';
+  /** As that of a hijack; each message of the client is a piece of what is read, 'end' its close of both ways. */
   handle(connection: Duplex): Promise<void>;
 }
 
@@ -106,6 +113,8 @@ export const hijack = (contentType: string, handle: HijackReply['handle']): Repl
   contentType,
   handle,
 });
+
+export const webSocket = (handle: WebSocketReply['handle']): Reply => ({ kind: 'websocket', handle });
 
 export const RAW_STREAM = 'application/vnd.docker.raw-stream';
 export const MULTIPLEXED_STREAM = 'application/vnd.docker.multiplexed-stream';

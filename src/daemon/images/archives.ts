@@ -92,15 +92,17 @@ export interface ImportWish {
   /** Whole; undefined: none. */
   readonly name: string | undefined;
   readonly message: string;
+  /** What the image says to run, and how. */
+  readonly config: { readonly [field: string]: unknown };
 }
 
 export async function importTar(
   { content, snapshots, events }: ArchiveDeps,
   source: AsyncIterable<Uint8Array>,
-  { name, message }: ImportWish,
+  { name, message, config }: ImportWish,
   emit: Emit,
 ): Promise<void> {
-  const about = { name, message: message || 'Imported from -', author: '', created: new Date(), createdBy: '' };
+  const about = { name, message: message || 'Imported from -', author: '', created: new Date(), createdBy: '', config };
   const id = await received(content, source, (path) =>
     makeImage(
       content,

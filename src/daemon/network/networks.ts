@@ -8,6 +8,7 @@ import {
   type ContainerChange,
   type ContainerNetworkRecord,
   type EndpointRequest,
+  NetworkError,
   type NetworkFiles,
   type Networking,
   type NetworkingOptions,
@@ -21,6 +22,7 @@ import type { ContainerRecord } from '../container/record.js';
 import type { EventBus } from '../events.js';
 import type { Database, Table } from '../store/database.js';
 import type { Published } from '../view/live.js';
+import { linkEnvironment } from './links.js';
 import { networkRequest } from './request.js';
 import { endpointSettings } from './view.js';
 
@@ -39,6 +41,8 @@ export interface PreparedNetwork {
   readonly namespace: string | 'host';
   /** hosts, hostname and resolv.conf over the image's. */
   readonly mounts: readonly Mount[];
+  /** NAME=value, of links. */
+  readonly environment: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -107,8 +111,9 @@ export class Networks {
   /** Before the container's start. The record gets names for networks that were given by id, and its endpoints; whoever calls saves it. */
   async prepare(record: ContainerRecord): Promise<PreparedNetwork> {
     record.networks = Object.fromEntries(
-      Object.entries(record.networks).map(([text, wishes]) => [this.find(text).name, wishes]),
+      Object.entries(record.networks).map(([text, wishes]) => [this.#nameOf(text), wishes]),
     );
+    const environment = linkEnvironment(record, (text) => this.#needs.containers.find(text));
     const request = networkRequest(record, (text) => this.#needs.containers.find(text).id);
     const prepared = await this.#networking.prepare(request);
     const { containerId } = prepared.record;
@@ -117,7 +122,17 @@ export class Networks {
     const directory = join(this.#needs.directory, containerId);
     const mounts = writeFiles(directory, prepared.files);
     for (const { networkId } of prepared.record.endpoints) this.#publish('connect', this.find(networkId), containerId);
-    return { namespace: prepared.record.netnsPath ?? 'host', mounts, warnings: prepared.warnings };
+    return { namespace: prepared.record.netnsPath ?? 'host', mounts, environment, warnings: prepared.warnings };
+  }
+
+  /** As it was given where there is none: the module network says so. */
+  #nameOf(text: string): string {
+    try {
+      return this.find(text).name;
+    } catch (error) {
+      if (error instanceof NetworkError) return text;
+      throw error;
+    }
   }
 
   /** Of a container that has ended, or never began. */

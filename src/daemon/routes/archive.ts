@@ -186,7 +186,8 @@ async function* until(source: AsyncIterable<Uint8Array>, finished: () => void): 
 async function put(deps: ArchiveDeps, request: ApiRequest): Promise<Reply> {
   const record = deps.containers.find(request.param('id'));
   const path = askedPath(request);
-  const owner = request.flag('copyUIDGID') ? await deps.account(record, record.config.User ?? '') : undefined;
+  const user = record.config.User ?? ''; // of a container without one the archive's owners stay
+  const owner = request.flag('copyUIDGID') && user !== '' ? await deps.account(record, user) : undefined;
   try {
     await viewing(deps, record, async (view) => {
       const directory = await statPath(view, `${path.replace(/\/\.$/, '')}/.`);

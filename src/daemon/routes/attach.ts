@@ -1,4 +1,4 @@
-/** POST /containers/{id}/attach: the container's streams over the connection of the request. */
+/** POST /containers/{id}/attach, GET /containers/{id}/attach/ws: the container's streams over the request's connection. */
 import type { Duplex } from 'node:stream';
 import type { Actors } from '../container/actors.js';
 import type { Container } from '../container/container.js';
@@ -7,7 +7,15 @@ import { logPlace } from '../container/log-config.js';
 import { type AttachWish, attachMonitor } from '../container/monitor-client.js';
 import { relay } from '../container/relay.js';
 import { badRequest, conflict } from '../http/api-error.js';
-import { type ApiRequest, hijack, MULTIPLEXED_STREAM, RAW_STREAM, type Reply, type Route } from '../http/route.js';
+import {
+  type ApiRequest,
+  hijack,
+  MULTIPLEXED_STREAM,
+  RAW_STREAM,
+  type Reply,
+  type Route,
+  webSocket,
+} from '../http/route.js';
 import { formatLog } from '../logs/frames.js';
 import { readLog } from '../logs/read.js';
 
@@ -21,6 +29,11 @@ export function attachRoutes({ actors }: AttachDeps): readonly Route[] {
       method: 'POST',
       path: '/containers/{id}/attach',
       handle: async (request) => attach(actors.find(request.param('id')), request),
+    },
+    {
+      method: 'GET',
+      path: '/containers/{id}/attach/ws',
+      handle: async (request) => attachWebSocket(actors.find(request.param('id')), request),
     },
   ];
 }
@@ -39,22 +52,50 @@ export function refuseAttach({ record, id }: Container): void {
 
 function attach(container: Container, request: ApiRequest): Reply {
   const terminal = container.record.config.Tty === true;
+  const choice = (name: string) => request.flag(name);
+  const session = sessionOf(container, request, choice);
+  return hijack(streamType(terminal, request), (connection) =>
+    attachTo(container, connection, session, request.signal),
+  );
+}
+
+/** Never frames: stdout and stderr are one. Before 1.42 the three streams were not asked for, and all attached. */
+function attachWebSocket(container: Container, request: ApiRequest): Reply {
+  const choice = (name: string) => !request.atLeast('1.42') || request.flag(name);
+  const { wish, ...session } = sessionOf(container, request, choice);
+  const plain = { ...session, wish: { ...wish, framed: false } };
+  return webSocket((connection) => attachTo(container, connection, plain, request.signal));
+}
+
+interface Session {
+  readonly wish: AttachWish;
+  readonly logs: boolean;
+  readonly streamed: boolean;
+  readonly detachKeys: Buffer;
+}
+
+/** choice: of the streams. Throws ApiError 400, 409. */
+function sessionOf(container: Container, request: ApiRequest, choice: (name: string) => boolean): Session {
+  const { config } = container.record;
+  const terminal = config.Tty === true;
   const keys = parseDetachKeys(request.query('detachKeys'));
   refuseAttach(container);
-  const wish = {
-    stdin: request.flag('stdin') && container.record.config.OpenStdin === true,
-    stdout: request.flag('stdout'),
-    stderr: request.flag('stderr'),
-    framed: !terminal,
-    hold: false,
-  };
   const [logs, streamed] = [request.flag('logs'), request.flag('stream')];
   if (!logs && !streamed) throw badRequest('attach needs "logs", "stream" or both');
-  return hijack(streamType(terminal, request), async (connection) => {
-    container.happened('attach');
-    if (logs) await writeLogs(container, connection, wish, request.signal);
-    if (streamed) await connect(container, connection, wish, terminal ? keys : Buffer.alloc(0));
-  });
+  const stdin = choice('stdin') && config.OpenStdin === true;
+  const wish = { stdin, stdout: choice('stdout'), stderr: choice('stderr'), framed: !terminal, hold: false };
+  return { wish, logs, streamed, detachKeys: terminal ? keys : Buffer.alloc(0) };
+}
+
+async function attachTo(
+  container: Container,
+  connection: Duplex,
+  { wish, logs, streamed, detachKeys }: Session,
+  gone: AbortSignal,
+): Promise<void> {
+  container.happened('attach');
+  if (logs) await writeLogs(container, connection, wish, gone);
+  if (streamed) await connect(container, connection, wish, detachKeys);
 }
 
 /** Until the program ends, the client goes or detaches. Before the program runs: from its first byte on. */

@@ -2,6 +2,7 @@
 import { readContainerCreate } from '../api/read.js';
 import { type CreateDeps, createContainer } from '../container/create.js';
 import { json, type Route } from '../http/route.js';
+import { platformOf } from '../images/pull.js';
 
 export function createRoutes(deps: CreateDeps): readonly Route[] {
   return [
@@ -11,7 +12,8 @@ export function createRoutes(deps: CreateDeps): readonly Route[] {
       handle: async (request) => {
         const body = await request.body(readContainerCreate);
         const name = request.query('name');
-        const asked = name === undefined || name === '' ? undefined : name;
+        const platform = request.query('platform');
+        const asked = { name: name || undefined, platform: platform ? platformOf(platform) : undefined };
         const { container, warnings } = await createContainer(deps, body, asked, request.version);
         return json(201, { Id: container.id, Warnings: warnings });
       },

@@ -5,6 +5,7 @@ import { MANIFEST_TYPES } from '../../image/media-types.js';
 import { fetchManifest } from '../../registry/manifests.js';
 import { DEFAULT_REGISTRY, familiarReference, isRegistry, withDefaultTag } from '../../registry/reference.js';
 import { readAuthConfig } from '../api/read.js';
+import { applyChanges } from '../container/commit-config.js';
 import { ApiError, badRequest, notImplemented } from '../http/api-error.js';
 import { type ApiRequest, json, type Reply, type Route } from '../http/route.js';
 import { type ArchiveDeps, importTar, load, saveReply } from '../images/archives.js';
@@ -59,11 +60,10 @@ async function create(deps: TransferDeps, request: ApiRequest): Promise<Reply> {
   if (!source) throw badRequest('neither fromImage nor fromSrc says where the image comes from');
   if (source !== '-')
     throw notImplemented('fromSrc: a URL is not fetched: download it and send it as the body, with fromSrc=-');
-  if (request.queries('changes').some((change) => change !== ''))
-    throw notImplemented('changes: not applied to an imported image: commit a container with them');
+  const config = applyChanges({}, request.queries('changes'));
   const repository = request.query('repo');
   const name = repository ? newName(repository, request.query('tag')) : undefined;
-  const wish = { name, message: request.query('message') ?? '' };
+  const wish = { name, message: request.query('message') ?? '', config: { ...config } };
   return progressReply(deps.log, (emit) => importTar(deps, request.stream, wish, emit));
 }
 

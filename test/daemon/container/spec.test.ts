@@ -43,6 +43,7 @@ function spec(body: object, more: More = {}) {
     devices: [],
     blockDevices: {},
     cgroupsPath: '/tsrun/f',
+    linked: [],
     initPath: undefined,
     host: {
       arch: 'x64',

@@ -89,7 +89,12 @@ function forVersion(config: ContainerConfig, version: ApiVersion): ContainerConf
 }
 
 function checkDaemon(host: HostConfig, defaults: Defaults): void {
-  const { Runtime = '', CgroupParent = '', LogConfig = {}, DeviceRequests = [] } = host;
+  const { Runtime = '', CgroupParent = '', LogConfig = {}, DeviceRequests = [], StorageOpt = {} } = host;
+  const [option] = Object.keys(StorageOpt);
+  if (option !== undefined)
+    throw refuse(
+      `--storage-opt is not supported: nothing bounds a container's layer (StorageOpt: ${quote(option, 64)})`,
+    );
   if (Runtime !== '' && !defaults.runtimes.includes(Runtime))
     throw refuse(`unknown or invalid runtime name: ${Runtime}: there are ${defaults.runtimes.join(', ')}`);
   if (CgroupParent !== '' && defaults.systemdCgroup && !/^[^/]+\.slice$/.test(CgroupParent))

@@ -118,10 +118,10 @@ function tmpfsMount(request: MountRequest, destination: string): MountPoint {
   };
 }
 
-/** Go's FileMode has its own bits for set-id and sticky. */
+/** The docker command sends what chmod(1) takes; programs in Go may send FileMode, with its own bits for set-id and sticky. */
 function unixMode(mode: number): number {
   const bit = (from: number, to: number): number => (Math.floor(mode / 2 ** from) % 2 === 1 ? to : 0);
-  return (mode & 0o777) | bit(20, 0o1000) | bit(22, 0o2000) | bit(23, 0o4000);
+  return (mode & 0o7777) | bit(20, 0o1000) | bit(22, 0o2000) | bit(23, 0o4000);
 }
 
 function imageMount(request: MountRequest, destination: string): MountPoint {

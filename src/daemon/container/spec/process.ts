@@ -50,10 +50,11 @@ function argsOf({ record: { config }, initPath }: SpecRequest): string[] {
 }
 
 /** Later ones replace earlier ones where these stand; NAME alone takes a default away. */
-function environmentOf({ record: { config }, account, hostname }: SpecRequest): string[] {
+function environmentOf({ record: { config }, account, hostname, linked }: SpecRequest): string[] {
   const defaults = [DEFAULT_PATH, ...(hostname === '' ? [] : [`HOSTNAME=${hostname}`]), `HOME=${account.home}`];
   const found = new Map<string, string>();
-  for (const entry of [...defaults, ...(config.Tty === true ? ['TERM=xterm'] : []), ...(config.Env ?? [])]) {
+  const terminal = config.Tty === true ? ['TERM=xterm'] : [];
+  for (const entry of [...defaults, ...terminal, ...linked, ...(config.Env ?? [])]) {
     const equals = entry.indexOf('=');
     if (equals < 0) found.delete(entry);
     else found.set(entry.slice(0, equals), entry);

@@ -13,6 +13,8 @@ export interface SpecRequest {
   readonly mounts: readonly ResolvedMount[];
   /** hosts, hostname and resolv.conf. */
   readonly networkFiles: readonly Mount[];
+  /** Variables about linked containers. */
+  readonly linked: readonly string[];
   /** Paths of namespaces to join; undefined: a new one, 'host': none. */
   readonly namespaces: JoinedNamespaces;
   /** With IpcMode shareable or container: the tmpfs on the host that is everybody's /dev/shm. */
