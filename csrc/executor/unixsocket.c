@@ -146,3 +146,26 @@ int unix_send_fd(int socket_fd, int fd, const void *bytes, size_t size)
 	}
 	return -1;
 }
+
+ssize_t unix_receive_fd(int socket_fd, int flags, int *ret_fd, void *bytes, size_t size)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .bytes = { 0 } };
+	struct iovec data = { .iov_base = bytes, .iov_len = size };
+	struct msghdr message = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t got = recvmsg(socket_fd, &message, flags | MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *rights = got < 0 ? NULL : CMSG_FIRSTHDR(&message);
+
+	*ret_fd = -1;
+	if (rights != NULL && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS &&
+		rights->cmsg_len == CMSG_LEN(sizeof(*ret_fd)))
+		memcpy(ret_fd, CMSG_DATA(rights), sizeof(*ret_fd));
+	return got;
+}

@@ -18,6 +18,7 @@
 #include "cleanup.h"
 #include "io.h"
 #include "timestamp.h"
+#include "unixsocket.h"
 
 #define MAX_ARGUMENTS 128
 
@@ -95,33 +96,6 @@ _Noreturn static void become_executor(const struct options *options, const struc
 	_exit(127);
 }
 
-static int receive_master(int socket_fd)
-{
-	char name[256];
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec data = { name, sizeof(name) };
-	struct msghdr message = {
-		.msg_iov = &data,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
-	const struct cmsghdr *rights;
-	int fd;
-
-	if (recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) < 0)
-		return -1;
-	rights = CMSG_FIRSTHDR(&message);
-	if (rights == NULL || rights->cmsg_level != SOL_SOCKET || rights->cmsg_type != SCM_RIGHTS ||
-		rights->cmsg_len != CMSG_LEN(sizeof(fd)))
-		return -1;
-	memcpy(&fd, CMSG_DATA(rights), sizeof(fd));
-	return fd;
-}
-
 /*
  * Two descriptors, as input may be closed before output. The executor leaves "\n" as it is, for callers that have a
  * terminal of their own to see to it; a client of the daemon sets its own raw, and wants "\r\n" of ours.
@@ -129,9 +103,10 @@ static int receive_master(int socket_fd)
 static int take_terminal(struct program *program, int socket_fd)
 {
 	struct termios mode;
+	char name[256];
 
-	program->output[0] = receive_master(socket_fd);
-	if (program->output[0] < 0)
+	if (unix_receive_fd(socket_fd, MSG_DONTWAIT, &program->output[0], name, sizeof(name)) < 0 ||
+		program->output[0] < 0)
 		return -1;
 	if (tcgetattr(program->output[0], &mode) == 0) {
 		mode.c_oflag |= ONLCR;

@@ -22,6 +22,7 @@
 #include "../saferoot.h"
 #include "../sys.h"
 #include "../tty.h"
+#include "../unixsocket.h"
 
 /* 0 once the peer has something to say or is gone; -1 when we are asked to stop. */
 static int wait_for_peer(const struct context *ctx, struct failure *reterr)
@@ -43,32 +44,15 @@ static int wait_for_peer(const struct context *ctx, struct failure *reterr)
 /* One message of exactly this size, with a descriptor or -1. */
 static int receive(const struct context *ctx, void *data, size_t size, int *ret_fd, struct failure *reterr)
 {
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { .bytes = { 0 } };
-	struct iovec iov = { data, size };
-	struct msghdr message = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
-	const struct cmsghdr *rights;
 	ssize_t got;
 
 	if (wait_for_peer(ctx, reterr) < 0)
 		return -1;
-	got = recvmsg(ctx->args->adopt_fd, &message, MSG_CMSG_CLOEXEC);
-	if (got < 0)
-		return FAIL(reterr, "recvmsg");
-	rights = CMSG_FIRSTHDR(&message);
-	if (rights != NULL && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS &&
-		rights->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(ret_fd, CMSG_DATA(rights), sizeof(int));
+	got = unix_receive_fd(ctx->args->adopt_fd, 0, ret_fd, data, size);
 	if (got == (ssize_t)size)
 		return 0;
-	errno = got == 0 ? ECANCELED : EPROTO;
+	if (got >= 0)
+		errno = got == 0 ? ECANCELED : EPROTO;
 	return FAIL(reterr, "recvmsg");
 }
 
@@ -89,35 +73,12 @@ static int place_directory(const char *path, int number, struct failure *reterr)
 	return fd < 0 ? FAIL(reterr, "open") : place(fd, number, reterr);
 }
 
-static int send_socket(const struct context *ctx, int fd, struct failure *reterr)
-{
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { .bytes = { 0 } };
-	int32_t pid = getpid();
-	struct iovec iov = { &pid, sizeof(pid) };
-	const struct msghdr message = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
-
-	control.header = (struct cmsghdr){
-		.cmsg_len = CMSG_LEN(sizeof(int)),
-		.cmsg_level = SOL_SOCKET,
-		.cmsg_type = SCM_RIGHTS,
-	};
-	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	return sendmsg(ctx->args->adopt_fd, &message, MSG_NOSIGNAL) < 0 ? FAIL(reterr, "sendmsg") : 0;
-}
-
 int op_criu_socket(struct context *ctx, const struct op_criu_socket *op, struct failure *reterr)
 {
 	cleanup_fd int ours = -1;
 	cleanup_fd int theirs = -1;
 	int first = (int)op->first;
+	int32_t pid = getpid();
 	int pair[2];
 
 	if (place_directory(plan_str(&ctx->plan, op->images), first + 1, reterr) < 0 ||
@@ -127,7 +88,9 @@ int op_criu_socket(struct context *ctx, const struct op_criu_socket *op, struct 
 		return FAIL(reterr, "socketpair");
 	ours = pair[0];
 	theirs = pair[1];
-	return place(ours, first, reterr) < 0 ? -1 : send_socket(ctx, theirs, reterr);
+	if (place(ours, first, reterr) < 0)
+		return -1;
+	return unix_send_fd(ctx->args->adopt_fd, theirs, &pid, sizeof(pid)) < 0 ? FAIL(reterr, "sendmsg") : 0;
 }
 
 int op_adopt(struct context *ctx, const struct op_adopt *op, struct failure *reterr)

@@ -10,34 +10,19 @@
 #include <unistd.h>
 
 #include "../cleanup.h"
+#include "../unixsocket.h"
 
 static int receive_master(int socket, struct failure *reterr)
 {
 	char name[256];
-	union {
-		struct cmsghdr header;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec data = { name, sizeof(name) };
-	struct msghdr message = {
-		.msg_iov = &data,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
-	const struct cmsghdr *rights;
 	int fd;
 
-	if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) < 0)
+	if (unix_receive_fd(socket, MSG_DONTWAIT, &fd, name, sizeof(name)) < 0)
 		return FAIL(reterr, "recvmsg");
-	rights = CMSG_FIRSTHDR(&message);
-	if (rights == NULL || rights->cmsg_level != SOL_SOCKET || rights->cmsg_type != SCM_RIGHTS ||
-		rights->cmsg_len != CMSG_LEN(sizeof(fd))) {
-		errno = EPROTO;
-		return FAIL(reterr, "recvmsg");
-	}
-	memcpy(&fd, CMSG_DATA(rights), sizeof(fd));
-	return fd;
+	if (fd >= 0)
+		return fd;
+	errno = EPROTO;
+	return FAIL(reterr, "recvmsg");
 }
 
 static void make_raw(struct terminal *terminal)
