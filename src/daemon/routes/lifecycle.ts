@@ -40,7 +40,8 @@ export function lifecycleRoutes({ actors }: LifecycleDeps): readonly Route[] {
     post('resize', async (container, request) => {
       const { rows, columns } = sizeOf(request);
       if (!container.isRunning) throw conflict(`container ${container.id} is not running`);
-      await resizeTerminal(container.monitorDirectory, rows, columns);
+      // Clients resize what has no terminal, too: dockerd lets it be.
+      if (container.record.config.Tty === true) await resizeTerminal(container.monitorDirectory, rows, columns);
       container.happened('resize', { height: String(rows), width: String(columns) });
       return empty(200);
     }),
