@@ -101,7 +101,8 @@ function build(esbuild, entryPoint, plugins = []) {
     legalComments: 'none',
     logLevel: 'warning',
     define: { ...versionConstants(), 'import.meta.url': 'bundleUrl', ...NO_STDOUT },
-    banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
+    // For what yargs wants to know; the hot bundle has none.
+    banner: plugins.length > 0 ? {} : { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
     plugins: [...plugins, stubs, moduleUrl, ownBundle],
     external: ['lmdb'], // has a native part beside it in node_modules
   };
@@ -221,6 +222,9 @@ const stubs = {
   },
 };
 
+/** Most of them want a path: making it of URLs, and loading node:url for that, takes a hundredth of a start. */
+const FILE_BESIDE = /fileURLToPath\(new URL\(([^(),]+), import\.meta\.url\)\)/g;
+
 /** Gives each of our modules the import.meta.url it has in the source tree, so that relative paths hold in both. */
 const moduleUrl = {
   name: 'module-url',
@@ -230,7 +234,13 @@ const moduleUrl = {
       if (!source.includes('import.meta.url')) return undefined;
       const place = JSON.stringify(relative(DIST, path));
       const url = `require('node:url').pathToFileURL(require('node:path').join(__dirname, ${place})).href`;
-      return { contents: source.replaceAll('import.meta.url', `(${url})`), loader: 'ts', resolveDir: dirname(path) };
+      const paths = source.replace(
+        FILE_BESIDE,
+        (_, file) => `require('node:path').join(__dirname, ${place}, '..', ${file})`,
+      );
+      const used = paths.includes('fileURLToPath(') ? paths : paths.replace(/^import { fileURLToPath } .*\n/m, '');
+      const contents = used.replaceAll('import.meta.url', `(${url})`);
+      return { contents, loader: 'ts', resolveDir: dirname(path) };
     });
   },
 };

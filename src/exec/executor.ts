@@ -13,7 +13,7 @@ import { encodePlan } from '../plan/encode.js';
 import type { Plan } from '../plan/plan.js';
 import { signalName } from '../util/signals.js';
 import { type Answer, decodeAnswer } from './channel.js';
-import { describeNote, type FailureContext, toError, withoutVerdict } from './failure.js';
+import type { FailureContext } from './failure.js';
 import { preservedFds } from './fds.js';
 import { MONITOR_PATH, type Monitor, monitorArgv, monitorFailure } from './monitor.js';
 import type { Trace } from './trace.js';
@@ -161,7 +161,7 @@ export async function callExecutor(call: Call, context: FailureContext, warn: Wa
     const ended = await spawn(call, { plan, status, output });
     const answer = decodeAnswer(readAll(status));
     if (call.monitor !== undefined) checkMonitor(answer, ended, call.monitor);
-    const pid = judge(answer, ended, context, warn);
+    const pid = await judge(answer, ended, context, warn);
     return { pid, stdout: output === undefined ? Buffer.alloc(0) : readAll(output) };
   } finally {
     for (const fd of fds) closeSync(fd);
@@ -175,20 +175,23 @@ function checkMonitor({ verdict }: Answer, { status }: Ended, monitor: Monitor):
 }
 
 /** The same for a verb that the launcher has run. */
-export function judgeHandover(answer: Answer, context: FailureContext, warn: Warn): Outcome {
-  return { pid: judge(answer, { status: 1, signal: null }, context, warn), stdout: Buffer.alloc(0) };
+export async function judgeHandover(answer: Answer, context: FailureContext, warn: Warn): Promise<Outcome> {
+  return { pid: await judge(answer, { status: 1, signal: null }, context, warn), stdout: Buffer.alloc(0) };
 }
 
-/** The pid of a verdict that is none of failure. */
-function judge(answer: Answer, ended: Ended, context: FailureContext, warn: Warn): number {
-  for (const note of answer.notes) context.debug?.(describeNote(note, context));
-  for (const warning of answer.warnings) {
+/** The pid of a verdict that is none of failure. What words the others is loaded for them alone. */
+async function judge(answer: Answer, ended: Ended, context: FailureContext, warn: Warn): Promise<number> {
+  const { notes, warnings, verdict } = answer;
+  if (verdict?.problem === 'NONE' && notes.length === 0 && warnings.length === 0) return verdict.pid;
+  const { describeNote, toError, withoutVerdict } = await import('./failure.js');
+  for (const note of notes) context.debug?.(describeNote(note, context));
+  for (const warning of warnings) {
     const error = toError(...(context.divide?.(warning) ?? [warning, context]));
     warn(error.message, error);
   }
-  if (answer.verdict === undefined) throw withoutVerdict(context.verb, ended);
-  if (answer.verdict.problem !== 'NONE') throw toError(answer.verdict, context);
-  return answer.verdict.pid;
+  if (verdict === undefined) throw withoutVerdict(context.verb, ended);
+  if (verdict.problem !== 'NONE') throw toError(verdict, context);
+  return verdict.pid;
 }
 
 export interface Supervision {

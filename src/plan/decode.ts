@@ -36,7 +36,14 @@ interface Source {
   readonly strings: number;
 }
 
-const NAMES = new Map<number, OpName>((Object.keys(OP_SHAPES) as OpName[]).map((name) => [OP_SHAPES[name].code, name]));
+let names: ReadonlyMap<number, OpName> | undefined;
+
+/** Made at the first use: a create loads this file and decodes nothing. */
+function nameOf(code: number): OpName | undefined {
+  names ??= new Map((Object.keys(OP_SHAPES) as OpName[]).map((name) => [OP_SHAPES[name].code, name]));
+  return names.get(code);
+}
+
 const decoder = new TextDecoder();
 
 export function decodePlan(bytes: Uint8Array): Plan {
@@ -74,7 +81,7 @@ function readList(source: Source, list: ListName, at: number): Op[] {
 }
 
 function readRecord(source: Source, list: ListName, at: number): Op {
-  const name = NAMES.get(source.view.getUint32(at, true));
+  const name = nameOf(source.view.getUint32(at, true));
   if (name === undefined || !OP_SHAPES[name].lists.includes(list)) throw new PlanFormatError(`opcode in ${list}`, at);
   const origin = asPointer(readText(source, source.view.getUint32(at + 4, true), at + 4));
   const fields = OP_SHAPES[name].fields.map((field) => [field.name, readField(source, field, at + field.offset)]);

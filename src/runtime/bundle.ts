@@ -14,7 +14,7 @@ import { readHostFile } from '../util/file.js';
 import { formatIssue } from '../util/issue.js';
 import { quote } from '../util/quote.js';
 import type { Runtime } from './runtime.js';
-import { traced } from './trace.js';
+import { traced } from './span.js';
 
 const CONFIG = 'config.json';
 

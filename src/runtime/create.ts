@@ -14,7 +14,7 @@ import { type Bundle, readBundle, warnOf, withPositions } from './bundle.js';
 import { type Console, openConsole, sized } from './console.js';
 import { type Compiled, remember } from './remember.js';
 import { hostFacts, type Runtime, runVerb } from './runtime.js';
-import { traced } from './trace.js';
+import { traced } from './span.js';
 
 export interface CreateRequest {
   readonly id: ContainerId;

@@ -18,7 +18,7 @@ import { type Container, readContainer } from './container.js';
 import { readSubCgroups } from './exec-cgroup.js';
 import { changeProcess, type ProcessChanges } from './exec-process.js';
 import { hostFacts, type Runtime, runVerb } from './runtime.js';
-import { traced } from './trace.js';
+import { traced } from './span.js';
 
 const MAX_PROCESS_BYTES = 1024 * 1024;
 

@@ -15,7 +15,8 @@ import { readStateFile } from '../state/directory.js';
 import type { Activation } from './activation.js';
 import type { Handover, TakeHandover } from './handover.js';
 import { isRootless } from './rootless.js';
-import { type Tracer, tracedAsync } from './trace.js';
+import { tracedAsync } from './span.js';
+import type { Tracer } from './trace.js';
 
 export interface Runtime {
   /** Absolute. */
@@ -87,7 +88,11 @@ export async function runVerb(runtime: Runtime, call: VerbCall): Promise<Outcome
   return tracedAsync(runtime, `executor ${call.verb}`, () => callExecutor(full, context, runtime.warn));
 }
 
-function takeOver({ debug, warn }: Runtime, { verb, id, plan: compiled }: VerbCall, handed: Handover): Outcome {
+function takeOver(
+  { debug, warn }: Runtime,
+  { verb, id, plan: compiled }: VerbCall,
+  handed: Handover,
+): Promise<Outcome> {
   const { answer, plan: bytes } = handed;
   const context: FailureContext = { verb, id, plan: () => compiled ?? readable(bytes), facts: hostFacts, debug };
   return judgeHandover(answer, context, warn);

@@ -49,17 +49,3 @@ export function openTracer(path: string, command: string, warn: Runtime['warn'])
     },
   };
 }
-
-/** Runs step, as a span of the timeline if there is one. */
-export function traced<T>({ tracer }: Pick<Runtime, 'tracer'>, name: string, step: () => T): T {
-  return tracer === undefined ? step() : tracer.trace.span(name, step);
-}
-
-/** The same for one that takes its time. */
-export async function tracedAsync<T>(
-  { tracer }: Pick<Runtime, 'tracer'>,
-  name: string,
-  step: () => Promise<T>,
-): Promise<T> {
-  return tracer === undefined ? step() : tracer.trace.spanAsync(name, step);
-}

@@ -21,12 +21,10 @@ import { annotatedProperties } from './annotations.js';
 import { deviceProperties } from './devices.js';
 import { managedFacts, placeUnitCgroups, trackedPlace } from './hierarchies.js';
 import {
-  ADD_MATCH,
   attachProcess,
-  HELLO,
+  greetings,
   PROCESSES,
   resetFailedUnit,
-  SUBSCRIBE,
   setUnitProperties,
   startTransientUnit,
   stopUnit,
@@ -122,8 +120,7 @@ function scopeProperties(unit: Unit): Property[] {
 }
 
 function connectTo({ direct, bus }: SystemdFacts): Op {
-  const greeting = { hello: HELLO.bytes, match: ADD_MATCH.bytes, subscribe: SUBSCRIBE.bytes };
-  return { op: 'SYSTEMD_CONNECT', direct, bus, ...greeting, origin: FLAG };
+  return { op: 'SYSTEMD_CONNECT', direct, bus, ...greetings(), origin: FLAG };
 }
 
 const stopMessages = (unit: string) => ({ stop: stopUnit(unit).bytes, reset: resetFailedUnit(unit).bytes });

@@ -33,9 +33,13 @@ const JOB_REMOVED =
   "interface='org.freedesktop.systemd1.Manager',member='JobRemoved'";
 
 /** What a bus wants before it passes anything on, and what makes systemd send signals to it. */
-export const HELLO = toBus('Hello', '', []);
-export const ADD_MATCH = toBus('AddMatch', 's', [JOB_REMOVED]);
-export const SUBSCRIBE = toManager('Subscribe', '', []);
+export function greetings() {
+  return {
+    hello: toBus('Hello', '', []).bytes,
+    match: toBus('AddMatch', 's', [JOB_REMOVED]).bytes,
+    subscribe: toManager('Subscribe', '', []).bytes,
+  };
+}
 
 const list = (properties: readonly Property[]): DbusValue => properties.map(({ name, value }) => [name, value]);
 
