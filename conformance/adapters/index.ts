@@ -1,7 +1,9 @@
 /** The suites of others, by the names of --suite. */
+import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
+import { mounts } from '../harness/leaks.js';
 import { CannotRun, type Result } from '../harness/model.js';
 import type { Adapter } from './adapter.js';
 import { bats } from './bats.js';
@@ -32,6 +34,17 @@ export function parseSuite(text: string): SuiteRequest | string {
   return { adapter, place: resolve(place) };
 }
 
+/** runc without a mount namespace leaves mounts in the host's tree: they must not keep the report from being written. */
+function clear(dir: string): void {
+  const points = mounts([basename(dir)]).map((mount) => mount.split(' ')[5] ?? '');
+  for (const point of points.reverse()) spawnSync('umount', ['--lazy', point], { stdio: 'ignore' });
+  try {
+    rmSync(dir, { recursive: true, force: true });
+  } catch (error) {
+    process.stderr.write(`conformance: ${dir} stays: ${error instanceof Error ? error.message : error}\n`);
+  }
+}
+
 /** Throws when something is missing to run it. */
 export async function runSuiteOfOthers(
   { adapter, place }: SuiteRequest,
@@ -45,7 +58,7 @@ export async function runSuiteOfOthers(
     if (missing !== undefined) throw new CannotRun(`--suite: ${missing}`);
     for await (const result of adapter.run({ ...options, place, dir })) results.push(result);
   } finally {
-    rmSync(dir, { recursive: true, force: true });
+    clear(dir);
   }
   return results;
 }
