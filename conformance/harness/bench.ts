@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import type { Bench } from './lab.js';
 import { CannotRun } from './model.js';
-import { makeNull, placeProblem, settleSurroundings, watchNodes } from './surroundings.js';
+import { makeInput, placeProblem, settleSurroundings, watchNodes } from './surroundings.js';
 
 export interface BenchOptions {
   readonly runtime: string;
@@ -32,7 +32,7 @@ export function openBench({ runtime, probe, globalArgs }: BenchOptions): Bench {
     runtime: {
       path: findRuntime(runtime),
       globalArgs: args.map((arg) => arg.replace('{root}', join(dir, 'state'))),
-      stdin: makeNull(dir),
+      stdin: makeInput(dir),
     },
     probe: join(dir, 'probe'),
     dir,

@@ -3,7 +3,7 @@
  * container. And what a runtime must not do to its host: the nodes of /dev are watched, and put right when it did.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, closeSync, openSync, readSync, type Stats, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, type Stats, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** Nobody's. A container that has it has kept groups of the runtime's caller. */
@@ -19,29 +19,14 @@ export function settleSurroundings(): void {
 }
 
 /**
- * A file for the runtimes' standard input that reads as empty: some give their standard streams to the user of the
- * container, and the host's /dev/null is everybody's. A node of our own, or an empty file where nodes mean nothing.
+ * An empty file for the runtimes' standard input: some give their standard streams to the user of the container, and the
+ * host's /dev/null is everybody's. No node of our own either: crun 1.8 opens the container's null in the place of one,
+ * which in a user namespace is the host's.
  */
-export function makeNull(dir: string): string {
-  const path = join(dir, 'null');
-  const made = spawnSync('mknod', ['-m', '666', path, 'c', '1', '3'], { stdio: 'pipe' });
-  if (made.status === 0 && readsAsEmpty(path)) return path;
-  const file = join(dir, 'empty');
-  writeFileSync(file, '');
-  return file;
-}
-
-function readsAsEmpty(path: string): boolean {
-  try {
-    const fd = openSync(path, 'r+');
-    try {
-      return readSync(fd, Buffer.alloc(1)) === 0;
-    } finally {
-      closeSync(fd);
-    }
-  } catch {
-    return false; // mount(8): nodev
-  }
+export function makeInput(dir: string): string {
+  const path = join(dir, 'input');
+  writeFileSync(path, '');
+  return path;
 }
 
 /** Why containers could not run from this directory, or undefined. */
