@@ -53,6 +53,11 @@ const ENTRIES: readonly Entry[] = [
     hint: 'choose a directory that can be written with --root, or run as root',
   },
   {
+    ops: ['PROPAGATION'],
+    errnos: ['EINVAL'],
+    hint: 'tsrun runs in a chroot whose root is no mount point: mount --bind the directory on itself before chroot',
+  },
+  {
     errnos: ['ENOSPC', 'EDQUOT'],
     ops: ['STATE_CREATE', 'STATE_FILE', 'STATE_PLAN'],
     hint: 'the file system of --root is full',

@@ -81,6 +81,8 @@ t.test('toError joins errno and origin into one sentence and a hint', async (t) 
   t.match(fail({ ...MOUNT_TMPFS, type: 'nosuchfs' }, { errno: 19 }).hint, /no file system 'nosuchfs'/);
   const log = Buffer.from("size=bogus\ne tmpfs: Bad value for 'size'");
   t.equal(fail(MOUNT_TMPFS, { errno: 22, detail: log }).hint, `the kernel says: "tmpfs: Bad value for 'size'"`);
+  const root: Op = { op: 'PROPAGATION', propagation: 1n << 19n, flags: 0, origin: pointer('linux') };
+  t.match(fail(root, { errno: 22 }).hint, /chroot whose root is no mount point/);
   t.match(fail(undefined, { errno: 13, list: undefined, syscall: 'mkdirat' }).message, /^mkdirat: EACCES/);
   t.match(
     fail({ op: 'PID_FILE', origin: asPointer('') }, { errno: 2 }).message,
