@@ -36,6 +36,7 @@ static const struct flag FLAGS[] = {
 	{ "--plan-fd", NUMBER, AT(plan_fd) },
 	{ "--status-fd", NUMBER, AT(status_fd) },
 	{ "--console-fd", NUMBER, AT(console_fd) },
+	{ "--onlcr", SWITCH, AT(onlcr) },
 	{ "--adopt-fd", NUMBER, AT(adopt_fd) },
 	{ "--trace-fd", NUMBER, AT(trace_fd) },
 	{ "--preserve-fds", NUMBER, AT(preserve_fds) },

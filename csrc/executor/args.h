@@ -19,7 +19,8 @@ struct args {
 	int plan_fd;
 	int status_fd; /* -1: no records wanted */
 	int console_fd;
-	int adopt_fd;	  /* restore: the peer that talks to CRIU */
+	bool onlcr;   /* the terminal turns "\n" into "\r\n", for readers that have no terminal of their own to do so */
+	int adopt_fd; /* restore: the peer that talks to CRIU */
 	int notify_fd;	  /* unbound datagram socket that start binds and the supervisor reads, or -1 */
 	int trace_fd;	  /* -1: no timestamps wanted */
 	int preserve_fds; /* fds 3 .. 2 + preserve_fds are the program's */

@@ -12,7 +12,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -68,7 +67,7 @@ static void close_ends(struct ends *ends)
 
 _Noreturn static void become_executor(const struct options *options, const struct ends *ends)
 {
-	char *argv[MAX_ARGUMENTS + 5];
+	char *argv[MAX_ARGUMENTS + 6];
 	char pid_file[PATH_MAX];
 	char console[16];
 	sigset_t none;
@@ -85,6 +84,7 @@ _Noreturn static void become_executor(const struct options *options, const struc
 		(void)snprintf(console, sizeof(console), "%d", ends->console[1]);
 		argv[count++] = "--console-fd";
 		argv[count++] = console;
+		argv[count++] = "--onlcr"; /* a client of the daemon sets its terminal raw */
 		(void)fcntl(ends->console[1], F_SETFD, 0);
 	}
 	argv[count] = NULL;
@@ -96,22 +96,14 @@ _Noreturn static void become_executor(const struct options *options, const struc
 	_exit(127);
 }
 
-/*
- * Two descriptors, as input may be closed before output. The executor leaves "\n" as it is, for callers that have a
- * terminal of their own to see to it; a client of the daemon sets its own raw, and wants "\r\n" of ours.
- */
+/* Two descriptors, as input may be closed before output. */
 static int take_terminal(struct program *program, int socket_fd)
 {
-	struct termios mode;
 	char name[256];
 
 	if (unix_receive_fd(socket_fd, MSG_DONTWAIT, &program->output[0], name, sizeof(name)) < 0 ||
 		program->output[0] < 0)
 		return -1;
-	if (tcgetattr(program->output[0], &mode) == 0) {
-		mode.c_oflag |= ONLCR;
-		(void)tcsetattr(program->output[0], TCSANOW, &mode);
-	}
 	program->input = fcntl(program->output[0], F_DUPFD_CLOEXEC, 3);
 	return program->input < 0 ? -1 : 0;
 }

@@ -152,10 +152,11 @@ static void test_slow(void)
 {
 	pid_t pid = start("sleep 0.2; head -c 3000000 /dev/zero", (struct options){ 0 });
 	int lazy = greet('A', CLIENT_STDOUT);
-	int keen = greet('A', CLIENT_STDOUT);
+	int keen = greet('A', CLIENT_STDOUT | CLIENT_HOLD);
 	size_t got;
 
-	OK(read_all(keen, text, sizeof(text)) == 3000000, "a reader that reads gets all, whatever another does");
+	OK(read_all(keen, text, sizeof(text)) == 3000000,
+		"a reader that the program waits for gets all, whatever another does");
 	got = read_all(lazy, text, sizeof(text));
 	OK(got > 0 && got < 3000000, "a reader that does not read is dropped, with a bounded queue");
 	OK(ended(pid), "the monitor ends");

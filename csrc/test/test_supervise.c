@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -118,11 +120,51 @@ static void test_status(void)
 		"verb_supervise() reaps orphans and ends with the program");
 }
 
+/* Blocked signals go to its signalfd: from then on the supervisor has none of its own. proc_pid_status(5). */
+static bool blocks_signals(pid_t pid)
+{
+	char path[64];
+	char line[256];
+	unsigned long long blocked = 0;
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	file = fopen(path, "re");
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+		if (sscanf(line, "SigBlk: %llx", &blocked) == 1)
+			break;
+	if (file != NULL)
+		(void)fclose(file);
+	return (blocked & 1ULL << (SIGTERM - 1)) != 0;
+}
+
+/* A supervisor that takes signals, of a program that has its traps and says so on descriptor 9. */
+static pid_t start_supervisor(const struct run *run)
+{
+	char byte;
+	int ready[2];
+	pid_t pid;
+
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		(void)dup2(ready[1], 9);
+		_exit(supervisor((void *)(uintptr_t)run));
+	}
+	(void)close(ready[1]);
+	(void)!read(ready[0], &byte, 1);
+	(void)close(ready[0]);
+	while (!blocks_signals(pid) && kill(pid, 0) == 0)
+		pause_for(10);
+	return pid;
+}
+
 static void test_signals(void)
 {
 	struct run run = {
-		.script =
-			"trap 'exit 11' TERM; trap 'exit 12' USR1; trap 'exit 13' WINCH; while :; do sleep 0.02; done",
+		.script = "trap 'exit 11' TERM; trap 'exit 12' USR1; trap 'exit 13' WINCH; echo >&9; "
+			  "while :; do sleep 0.02; done",
 		.input = -1,
 		.output = -1,
 	};
@@ -132,12 +174,9 @@ static void test_signals(void)
 	} CASES[] = { { SIGTERM, 11 }, { SIGUSR1, 12 }, { SIGRTMIN, 128 } };
 
 	for (size_t i = 0; i < 3; i++) {
-		pid_t pid = fork();
+		pid_t pid = start_supervisor(&run);
 		int status = 0;
 
-		if (pid == 0)
-			_exit(supervisor(&run));
-		pause_for(200);
 		(void)kill(pid, SIGWINCH);
 		(void)kill(pid, SIGURG);
 		(void)kill(pid, SIGPIPE);
@@ -218,16 +257,36 @@ static int closed_stdout(void *arg)
 	return supervisor(&run);
 }
 
+/* Until word has been read, or what there is when nothing comes any more. Returns the length. */
+static size_t read_until(int fd, const char *word, char *text, size_t length, size_t size)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+
+	while (strstr(text, word) == NULL && length < size - 1 && poll(&wait, 1, 20000) > 0) {
+		ssize_t got = read(fd, text + length, size - 1 - length);
+
+		if (got <= 0)
+			break;
+		length += (size_t)got;
+		text[length] = '\0';
+	}
+	return length;
+}
+
 /* The supervisor on a host terminal of its own, whose other end is ours. */
 static void test_host_terminal(void)
 {
 	struct run run = {
-		.script = "stty size; read -r x; stty size; exit 2", .terminal = true, .input = -1, .output = -1
+		.script = "stty size; while [ \"$(stty size)\" = '33 101' ]; do sleep 0.02; done; stty size; "
+			  "read -r x; exit 2",
+		.terminal = true,
+		.input = -1,
+		.output = -1,
 	};
 	struct winsize size = { .ws_row = 33, .ws_col = 101 };
-	struct termios before;
-	struct termios during;
-	struct termios after;
+	struct termios before = { 0 }; /* the kernel fills the first part only */
+	struct termios during = { 0 };
+	struct termios after = { 0 };
 	char text[512] = "";
 	size_t length = 0;
 	int status = 0;
@@ -245,21 +304,18 @@ static void test_host_terminal(void)
 		(void)ioctl(slave, TIOCSCTTY, 0);
 		_exit(supervisor(&run));
 	}
-	pause_for(300);
+	length = read_until(master, "33 101", text, length, sizeof(text));
 	(void)tcgetattr(slave, &during);
+	OK(strstr(text, "33 101") != NULL, "verb_supervise() gives the pty the host terminal's size");
+	OK((during.c_lflag & (ICANON | ECHO | ISIG)) == 0, "verb_supervise() makes the host terminal raw");
 	size.ws_row = 44;
 	(void)ioctl(master, TIOCSWINSZ, &size);
-	pause_for(100);
+	(void)read_until(master, "44 101", text, length, sizeof(text));
+	OK(strstr(text, "44 101") != NULL, "verb_supervise() follows a change of size");
 	(void)!write(master, "x\r", 2);
 	(void)waitpid(pid, &status, 0);
 	(void)tcgetattr(slave, &after);
-	(void)fcntl(master, F_SETFL, O_NONBLOCK);
-	length = (size_t)read(master, text, sizeof(text) - 1);
-	text[length < sizeof(text) ? length : 0] = '\0';
-	OK(WEXITSTATUS(status) == 2 && strstr(text, "33 101") != NULL,
-		"verb_supervise() gives the pty the host terminal's size");
-	OK(strstr(text, "44 101") != NULL, "verb_supervise() follows a change of size");
-	OK((during.c_lflag & (ICANON | ECHO | ISIG)) == 0, "verb_supervise() makes the host terminal raw");
+	OK(WEXITSTATUS(status) == 2, "verb_supervise() passes on what is typed");
 	OK(memcmp(&before, &after, sizeof(before)) == 0, "verb_supervise() restores the host terminal");
 	(void)close(master);
 	(void)close(slave);

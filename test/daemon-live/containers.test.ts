@@ -76,6 +76,7 @@ t.test('docker exec, logs, stop, start, pause and rm of a container in the backg
     ),
   );
   t.match(docker(['exec', 'c1', 'sh', '-c', 'echo in; exit 5']), { status: 5, stdout: 'in\n' });
+  t.equal(docker(['exec', '-t', 'c1', 'echo', 'line']).stdout, 'line\r\n', 'a program that ends at once, too');
   t.match(docker(['exec', 'c1', 'nosuch']), { status: 127, stdout: /executable file not found/ });
   t.match(
     docker(['exec', '-i', '-e', 'A=b', '-w', '/tmp', 'c1', 'sh', '-c', 'cat; echo $A; pwd'], { input: 'input\n' }),

@@ -74,17 +74,22 @@ static int open_master(const struct context *ctx, struct failure *reterr)
 	return steal_fd(&master);
 }
 
-static int prepare(int master, const struct op_open_console *op, struct failure *reterr)
+/* A new pty has ONLCR. Whoever reads the master wants what the program wrote, not CR LF for LF, unless told otherwise.
+ */
+static int leave_line_ends(int master, struct failure *reterr)
 {
-	const struct winsize size = { .ws_row = (unsigned short)op->height, .ws_col = (unsigned short)op->width };
 	struct termios mode;
 
-	/* Whoever reads the master wants what the program wrote, not CR LF for LF. */
 	if (tcgetattr(master, &mode) < 0)
 		return FAIL(reterr, "tcgetattr");
 	mode.c_oflag &= ~(tcflag_t)ONLCR;
-	if (tcsetattr(master, TCSANOW, &mode) < 0)
-		return FAIL(reterr, "tcsetattr");
+	return tcsetattr(master, TCSANOW, &mode) < 0 ? FAIL(reterr, "tcsetattr") : 0;
+}
+
+static int set_size(int master, const struct op_open_console *op, struct failure *reterr)
+{
+	const struct winsize size = { .ws_row = (unsigned short)op->height, .ws_col = (unsigned short)op->width };
+
 	if ((op->width != 0 || op->height != 0) && ioctl(master, TIOCSWINSZ, &size) < 0)
 		return FAIL(reterr, "ioctl TIOCSWINSZ");
 	return 0;
@@ -165,7 +170,9 @@ int op_open_console(struct context *ctx, const struct op_open_console *op, struc
 	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (slave < 0)
 		return FAIL(reterr, "ioctl TIOCGPTPEER");
-	if (prepare(master, op, reterr) < 0)
+	if (!ctx->args->onlcr && leave_line_ends(master, reterr) < 0)
+		return -1;
+	if (set_size(master, op, reterr) < 0)
 		return -1;
 	if (fchown(slave, op->uid, op->gid) < 0)
 		return FAIL(reterr, "fchown");

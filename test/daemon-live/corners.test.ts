@@ -1,0 +1,44 @@
+// What clients do beyond the everyday commands: links, refused options, directories by docker cp, attaching by web socket.
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import t from 'tap';
+import { WebSocket } from 'ws';
+import { needDocker, tsrunDaemonWithNetwork } from '../helpers/daemon.js';
+import { IMAGE, imageArchive, must } from '../helpers/engine.js';
+
+t.setTimeout(280_000);
+
+t.test('docker run and docker cp in their corners, attach by web socket', { skip: needDocker() }, async (t) => {
+  const daemon = tsrunDaemonWithNetwork(t);
+  const { docker, at } = daemon;
+  must(docker(['load', '-i', imageArchive(daemon.directory)]));
+  must(docker(['run', '-d', '-i', '--name', 'store', '--expose', '5432', '-e', 'A=b', IMAGE, 'cat']));
+  t.teardown(() => docker(['rm', '-fv', 'store']));
+  t.match(docker(['run', '--rm', '--link', 'store:my-db', IMAGE, 'env']), {
+    status: 0,
+    stdout: /^MY_DB_PORT_5432_TCP=tcp:\/\/172\.17\.0\.2:5432$[\s\S]*^MY_DB_ENV_A=b$/m,
+  });
+  for (const [flags, message] of [
+    [['--link', 'nosuch:x'], /could not get container for nosuch/],
+    [['--volumes-from', 'nosuch'], /No such container: nosuch/],
+    [['--network', 'nosuch'], /daemon: failed to set up container networking: network nosuch not found/],
+    [['--pull', 'never', '--platform', 'linux/s390x'], /does not match the specified platform \(linux\/s390x\)/],
+    [['--storage-opt', 'size=1g'], /--storage-opt is not supported/],
+  ] as const)
+    t.match(docker(['run', '--rm', ...flags, IMAGE, 'true']), { status: 125, stderr: message }, flags.join(' '));
+
+  mkdirSync(at('tree/sub'), { recursive: true });
+  writeFileSync(at('tree/sub/file'), 'copied\n');
+  must(docker(['cp', '-a', at('tree'), 'store:/tmp/']));
+  t.equal(docker(['exec', 'store', 'cat', '/tmp/tree/sub/file']).stdout, 'copied\n');
+  for (let n = 0; n < 3; n++) t.equal(docker(['exec', '-d', 'store', 'true']).status, 0, 'it may end at once');
+
+  const path = '/containers/store/attach/ws?stream=1&stdin=1&stdout=1';
+  const socket = new WebSocket(`ws+unix://${daemon.socket}:${path}`);
+  await once(socket, 'open');
+  socket.send('through the socket\n');
+  const [data] = await once(socket, 'message');
+  t.equal(String(data), 'through the socket\n', 'no frames');
+  socket.close();
+  await once(socket, 'close');
+});
