@@ -1,10 +1,13 @@
 // What clients do beyond the everyday commands: links, refused options, directories by docker cp, attaching by web socket.
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import t from 'tap';
 import { WebSocket } from 'ws';
+import { call, post } from '../helpers/api.js';
 import { needDocker, tsrunDaemonWithNetwork } from '../helpers/daemon.js';
 import { IMAGE, imageArchive, must } from '../helpers/engine.js';
+import { eventually } from '../helpers/runtime.js';
 
 t.setTimeout(280_000);
 
@@ -41,4 +44,16 @@ t.test('docker run and docker cp in their corners, attach by web socket', { skip
   t.equal(String(data), 'through the socket\n', 'no frames');
   socket.close();
   await once(socket, 'close');
+
+  must(docker(['run', '-dt', '--name', 'terminal', IMAGE, 'sh', '-c', 'while :; do stty size; sleep 0.1; done']));
+  t.teardown(() => docker(['rm', '-f', 'terminal']));
+  t.equal((await call(daemon.socket, 'POST', '/containers/terminal/resize?h=33&w=101')).status, 200);
+  t.ok(eventually(() => docker(['logs', '--tail', '1', 'terminal']).stdout.startsWith('33 101')));
+  const command = 'while [ "$(stty size)" != "44 102" ]; do sleep 0.1; done; exit 7';
+  const made = await post(daemon.socket, '/containers/terminal/exec', { Cmd: ['sh', '-c', command], Tty: true });
+  t.equal((await post(daemon.socket, `/exec/${made.json.Id}/start`, { Detach: true, Tty: true })).status, 200);
+  t.equal((await call(daemon.socket, 'POST', `/exec/${made.json.Id}/resize?h=44&w=102`)).status, 200);
+  const state = async () => (await call(daemon.socket, 'GET', `/exec/${made.json.Id}/json`)).json;
+  for (let tries = 0; (await state()).Running && tries < 100; tries++) await setTimeout(50);
+  t.equal((await state()).ExitCode, 7);
 });
