@@ -1,6 +1,7 @@
 // What clients do beyond the everyday commands: links, refused options, directories by docker cp, attaching by web socket.
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import t from 'tap';
 import { WebSocket } from 'ws';
@@ -44,6 +45,16 @@ t.test('docker run and docker cp in their corners, attach by web socket', { skip
   t.equal(String(data), 'through the socket\n', 'no frames');
   socket.close();
   await once(socket, 'close');
+
+  const names = (...flags: readonly string[]) =>
+    docker(['run', '--rm', ...flags, IMAGE, 'sh', '-c', 'hostname; echo $HOSTNAME'])
+      .stdout.trim()
+      .split('\n');
+  const [id = ''] = docker(['inspect', '--format', '{{.Config.Hostname}}', 'store']).stdout.split('\n');
+  t.match(id, /^[0-9a-f]{12}$/);
+  t.strictSame(names('--network', 'container:store'), [id, id], "with another's network comes its name");
+  t.strictSame(names('--network', 'host'), [hostname(), hostname()], "and with the host's the host's");
+  t.strictSame(names('--uts', 'host'), [hostname(), hostname()]);
 
   must(docker(['run', '-dt', '--name', 'terminal', IMAGE, 'sh', '-c', 'while :; do stty size; sleep 0.1; done']));
   t.teardown(() => docker(['rm', '-f', 'terminal']));

@@ -19,6 +19,7 @@ import type { ApiVersion } from '../http/api-version.js';
 import { checkLinks } from '../network/links.js';
 import type { Actors } from './actors.js';
 import type { Container } from './container.js';
+import { chooseHostname } from './hostname.js';
 import { checkLogConfig } from './log-config.js';
 import type { ContainerMounts } from './mounts.js';
 import { containerOptions, type Defaults } from './options/index.js';
@@ -69,9 +70,10 @@ export async function createContainer(
   const { config, hostConfig, networks, warnings } = containerOptions(body, image.config, version, deps.defaults);
   checkLogConfig(hostConfig.LogConfig);
   checkLinks(hostConfig, (text) => deps.actors.find(text));
+  const id = randomBytes(32).toString('hex');
   const record: ContainerRecord = {
-    id: randomBytes(32).toString('hex'),
-    ...{ name, config, hostConfig, networks },
+    ...{ id, name, hostConfig, networks },
+    config: { ...config, Hostname: chooseHostname(id, config, hostConfig) },
     created: now(),
     image: { reference, id: image.id, manifest: image.descriptor.digest },
     endpoints: {},

@@ -12,6 +12,7 @@ import { runHelper } from '../../snapshot/helper.js';
 import type { Config, Mount } from '../../spec/types.gen.js';
 import { together } from '../../util/together.js';
 import { badRequest, conflict } from '../http/api-error.js';
+import { hostnameOf } from './hostname.js';
 import type { ContainerMounts } from './mounts.js';
 import { containerOf } from './options/modes.js';
 import type { ContainerRecord } from './record.js';
@@ -95,7 +96,7 @@ async function prepare(
     record,
     account,
     mounts,
-    hostname: hostConfig.UTSMode === 'host' ? '' : record.config.Hostname || record.id.slice(0, 12),
+    hostname: hostnameOf(record, (name) => deps.containers.find(name)),
     networkFiles: network.mounts,
     linked: network.environment,
     namespaces: { ...joined(deps, record), network: network.namespace },

@@ -102,7 +102,7 @@ const CASES: { readonly [name: string]: readonly [object, More?] } = {
         ReadonlyRootfs: true,
       },
     },
-    { namespaces: { network: 'host', ipc: 'host', pid: 'host' }, hostname: '' },
+    { namespaces: { network: 'host', ipc: 'host', pid: 'host' }, hostname: 'host' },
   ],
   'container-modes': [
     { HostConfig: { NetworkMode: 'container:a', PidMode: 'container:a', IpcMode: 'container:a' } },

@@ -21,7 +21,7 @@ export function containerSpec(request: SpecRequest): Config {
     ociVersion: OCI_VERSION,
     process: processOf(request),
     root: { path: 'rootfs', readonly: ReadonlyRootfs },
-    ...(named && request.hostname !== '' ? { hostname: request.hostname } : {}),
+    ...(named ? { hostname: request.hostname } : {}),
     ...(named && Domainname !== '' ? { domainname: Domainname } : {}),
     mounts: mountsOf(request),
     ...(Object.keys(Annotations).length === 0 ? {} : { annotations: Annotations }),

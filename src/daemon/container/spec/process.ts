@@ -51,7 +51,7 @@ function argsOf({ record: { config }, initPath }: SpecRequest): string[] {
 
 /** Later ones replace earlier ones where these stand; NAME alone takes a default away. */
 function environmentOf({ record: { config }, account, hostname, linked }: SpecRequest): string[] {
-  const defaults = [DEFAULT_PATH, ...(hostname === '' ? [] : [`HOSTNAME=${hostname}`]), `HOME=${account.home}`];
+  const defaults = [DEFAULT_PATH, `HOSTNAME=${hostname}`, `HOME=${account.home}`];
   const found = new Map<string, string>();
   const terminal = config.Tty === true ? ['TERM=xterm'] : [];
   for (const entry of [...defaults, ...terminal, ...linked, ...(config.Env ?? [])]) {

@@ -7,7 +7,7 @@ export interface SpecRequest {
   readonly record: Pick<ContainerRecord, 'id' | 'config' | 'hostConfig'>;
   /** additionalGids with those of GroupAdd. */
   readonly account: Account;
-  /** '' with the host's UTS namespace. */
+  /** With the host's UTS namespace the host's. */
   readonly hostname: string;
   /** Volumes, binds and tmpfs, in any order; sources are there. */
   readonly mounts: readonly ResolvedMount[];
