@@ -56,6 +56,13 @@ t.test('docker run and docker cp in their corners, attach by web socket', { skip
   t.strictSame(names('--network', 'host'), [hostname(), hostname()], "and with the host's the host's");
   t.strictSame(names('--uts', 'host'), [hostname(), hostname()]);
 
+  const log = ['--log-driver', 'local', '--log-opt', 'max-size=10k', '--log-opt', 'max-file=2'];
+  must(docker(['run', '--name', 'logged', ...log, IMAGE, 'sh', '-c', 'seq 1 3000; echo over >&2']));
+  t.teardown(() => docker(['rm', 'logged']));
+  t.match(docker(['logs', '--tail', '2', 'logged']), { stdout: /^3000$/m, stderr: 'over\n' });
+  const kept = docker(['logs', 'logged']).stdout.split('\n').length;
+  t.ok(kept > 500 && kept < 3000, `${kept} lines are left of two files of 10 kB`);
+
   must(docker(['run', '-dt', '--name', 'terminal', IMAGE, 'sh', '-c', 'while :; do stty size; sleep 0.1; done']));
   t.teardown(() => docker(['rm', '-f', 'terminal']));
   t.equal((await call(daemon.socket, 'POST', '/containers/terminal/resize?h=33&w=101')).status, 200);
