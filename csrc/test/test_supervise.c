@@ -277,7 +277,8 @@ static size_t read_until(int fd, const char *word, char *text, size_t length, si
 static void test_host_terminal(void)
 {
 	struct run run = {
-		.script = "stty size; while [ \"$(stty size)\" = '33 101' ]; do sleep 0.02; done; stty size; "
+		.script = "until [ \"$(stty size)\" = '33 101' ]; do sleep 0.02; done; stty size; while [ \"$(stty "
+			  "size)\" = '33 101' ]; do sleep 0.02; done; stty size; "
 			  "read -r x; exit 2",
 		.terminal = true,
 		.input = -1,

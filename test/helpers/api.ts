@@ -21,12 +21,16 @@ export function call(socketPath: string, method: string, path: string, options: 
     const sent = request({ socketPath, method, path, headers: options.headers ?? {} }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', reject);
       response.on('end', () => {
         const text = Buffer.concat(chunks).toString();
         resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json: parse(text) });
       });
     });
-    sent.on('error', reject);
+    // A connection that is kept may be one of a daemon that has been killed since.
+    sent.on('error', (error) =>
+      sent.reusedSocket ? call(socketPath, method, path, options).then(resolve, reject) : reject(error),
+    );
     sent.end(options.body);
   });
 }

@@ -1,4 +1,5 @@
 // Images of a user without rights: uid 1000 without capabilities, with ids of /etc/subuid and without.
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -93,6 +94,18 @@ t.test('with one id everything is of root', { skip }, async (t) => {
   nothingLeft();
 });
 
+/** A program of its own of a test's source, as the tests themselves are run. */
+function bundled(file: string): string {
+  const script = `import { bundleTests } from './scripts/lib/testing.mjs';
+    const [program] = (await bundleTests(['${file}'])).values(); process.stdout.write(program);`;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(stderr);
+  return stdout;
+}
+
 t.test(
   'the snapshots of a user keep their contract',
   {
@@ -100,11 +113,10 @@ t.test(
   },
   async (t) => {
     const user = walker(t);
-    const program = fileURLToPath(new URL('../snapshot/contract.user.ts', import.meta.url));
-    const loader = process.execArgv.filter((word) => word.includes('@tapjs/typescript'));
+    const program = bundled('test/snapshot/contract.user.ts');
     const maps = ['0 1000 1 1 100000 65536', '0 1000 1 1 100000 65536'];
     const tools = ['newuidmap', 'newgidmap'].map((name) => `/usr/bin/${name}`);
-    const argv = [HELPER, 'enter', ...maps, ...tools, process.execPath, ...loader, program];
+    const argv = [HELPER, 'enter', ...maps, ...tools, process.execPath, program];
     const env = { TMPDIR: user.home, PATH: process.env['PATH'] ?? '' };
     const { status, stdout } = user.as(argv, env, 200_000);
     t.equal(status, 0, stdout.replaceAll(/^ *ok .*\n/gm, ''));
