@@ -39,6 +39,8 @@ export interface RunChoices {
   readonly labels: { readonly [key: string]: string };
   readonly mounts: readonly Mount[];
   readonly poststop: readonly Hook[];
+  /** undefined: none. */
+  readonly apparmor: string | undefined;
 }
 
 export interface HostTraits {
@@ -88,6 +90,7 @@ function processOf(image: ImageConfig, account: Account, choices: RunChoices): P
     // Of another user than root the sets are emptied by execve(2) anyway; the bounding set is what setuid programs get.
     capabilities: { bounding: DEFAULT_CAPABILITIES, effective, permitted: effective },
     oomScoreAdj: 0,
+    ...(choices.apparmor === undefined ? {} : { apparmorProfile: choices.apparmor }),
   };
 }
 

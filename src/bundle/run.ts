@@ -16,6 +16,7 @@ import type { Mount } from '../spec/types.gen.js';
 import type { ContainerId } from '../state/container-id.js';
 import { stringifyJson } from '../util/json-write.js';
 import { ownIdMaps } from '../util/user-namespace.js';
+import { defaultApparmor } from './apparmor.js';
 import { accountFiles, networkFiles } from './files.js';
 import { imageSpec, type RunChoices } from './image-spec.js';
 import { imageVolumes, volumePaths } from './image-volumes.js';
@@ -33,6 +34,8 @@ export interface ImageRunRequest
   /** undefined: the image's. */
   readonly user: string | undefined;
   readonly hostname: string | undefined;
+  /** 'unconfined' for none; undefined: the default where the host has AppArmor. */
+  readonly apparmor: string | undefined;
   readonly mounts: readonly Mount[];
   readonly detach: boolean;
   /** Leave the stopped container and its snapshot. */
@@ -92,6 +95,13 @@ export async function runImage(
   }
 }
 
+/** To load a profile takes root of the machine. */
+function apparmorOf({ apparmor }: ImageRunRequest, warn: Runtime['warn']): string | undefined {
+  if (apparmor !== undefined) return apparmor === 'unconfined' ? undefined : apparmor;
+  const { lsm, inUserNamespace } = hostFacts();
+  return lsm.apparmor && !inUserNamespace ? defaultApparmor(warn) : undefined;
+}
+
 const CREATE = {
   consoleSocket: undefined,
   pidFile: undefined,
@@ -121,6 +131,7 @@ async function writeBundle(
   const choices = {
     ...request,
     hostname,
+    apparmor: apparmorOf(request, runtime.warn),
     mounts: [...own, ...volumes, ...request.mounts],
     poststop: [discardHook(content.dataRoot, snapshots.store, request.id)],
   };

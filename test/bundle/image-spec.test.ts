@@ -54,6 +54,7 @@ const CHOICES: RunChoices = {
   labels: {},
   mounts: [],
   poststop: [],
+  apparmor: undefined,
 };
 const ROOT = { uid: 0, gid: 0, additionalGids: [], home: '/root' };
 const HOST = { cgroupNamespace: true, arch: 'x64' };

@@ -68,6 +68,46 @@ t.test('a profile without a rule for signals keeps away TERM, but not KILL and d
   t.not(box.run(['state', other]).status, 0);
 });
 
+t.test(
+  "image run loads a profile of its own, which keeps the program off the host's files and mounts",
+  { skip },
+  async (t) => {
+    const box = sandbox(t);
+    const data = ['--data-root', join(box.directory, 'data')];
+    const bundle = box.bundle(['true']);
+    const tar = join(box.directory, 'rootfs.tar');
+    spawnSync('tar', ['-C', bundle.rootfs, '-cf', tar, '.']);
+    must(box.run(['image', 'import', ...data, tar, 'bb:1']));
+    const run = (...args: readonly string[]) => box.run(['image', 'run', ...data, ...args]);
+    const script = `cat /proc/self/attr/current; echo a > /tmp/file && cat /tmp/file; echo 0 > /proc/self/oom_score_adj && echo own
+    mount -t tmpfs x /tmp; echo b > /proc/sysrq-trigger; kill -0 1 && echo signal`;
+    const own = run('bb:1', 'sh', '-c', script);
+    t.equal(own.stdout, 'tsrun-default (enforce)\na\nown\nsignal\n', own.stderr);
+    t.equal(run('--apparmor', 'unconfined', 'bb:1', 'cat', '/proc/self/attr/current').stdout, 'unconfined\n');
+    const writable = (profile: string) => {
+      const names =
+        'kernel/msgmax kernel/sem kernel/hostname kernel/modprobe kernel/core_pattern kernel/sysrq fs/file-max';
+      const script = `cd /proc/sys; for name in ${names}; do { cat $name > $name; } 2>/dev/null && echo $name; done; true`;
+      const other = box.bundle(['sh', '-c', script], (config) => {
+        config['process'].apparmorProfile = profile;
+        config['process'].noNewPrivileges = false;
+        config['linux'].readonlyPaths = [];
+        config['linux'].maskedPaths = [];
+      });
+      return must(box.run(['run', '--bundle', other.path, `writes-${profile}`]))
+        .stdout.trim()
+        .split('\n');
+    };
+    t.strictSame(
+      writable('tsrun-default'),
+      ['kernel/msgmax', 'kernel/sem', 'kernel/hostname'],
+      "its namespaces' alone",
+    );
+    t.equal(writable('unconfined').length, 7, 'the positive twin');
+    t.match(run('--apparmor', 'tsrun-none', 'bb:1', 'true').stderr, /set the AppArmor profile 'tsrun-none': ENOENT/);
+  },
+);
+
 t.test('a profile that is not loaded is named', { skip }, async (t) => {
   const box = sandbox(t);
   const bundle = box.bundle(['true'], (config) => {
