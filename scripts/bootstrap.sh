@@ -68,6 +68,7 @@ for group in "$@"; do
 		want curl curl
 		want openssl openssl
 		want docker-registry docker-registry
+		want docker-compose docker-compose
 		[ -e /usr/lib/python3/dist-packages/docker ] || missing="$missing python3-docker"
 		;;
 	vm)

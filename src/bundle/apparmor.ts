@@ -1,7 +1,6 @@
 /**
  * The AppArmor profile of containers that ask for none: everything that a program of a container does, but no mounts, and no
- * writing to what /proc and /sys have of the host. It is loaded by apparmor_parser(8) when the first container comes. In
- * effect that of dockerd.
+ * writing to what /proc and /sys have of the host. It is loaded by apparmor_parser(8) when the first container comes.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

@@ -8,6 +8,7 @@ import { readActivation } from '../runtime/activation.js';
 import { replaceFile } from '../util/replace-file.js';
 import { VERSION } from '../util/version.js';
 import { type ConfigRequest, type DaemonConfig, readConfig, readReload } from './config/config.js';
+import { RELOADED } from './config/options.js';
 import { openDaemon } from './daemon.js';
 import { createHttp } from './http/server.js';
 import { listen } from './listen.js';
@@ -77,10 +78,10 @@ async function run(config: DaemonConfig, request: DaemonRequest): Promise<void> 
 /** False: the file is wrong, and all stays as it was. */
 function reloaded(config: DaemonConfig, settings: LogSettings, request: DaemonRequest, log: Log): boolean {
   try {
-    const { names, ...changed } = readReload(request);
+    const changed = readReload(request);
     Object.assign(config, changed);
     settings.level = changed.logLevel;
-    log.info(`SIGHUP received: read anew: ${names.join(', ')}`);
+    log.info(`SIGHUP received: read anew: ${RELOADED.join(', ')}`);
     return true;
   } catch (error) {
     if (!(error instanceof TsrunError)) throw error;

@@ -23,7 +23,7 @@ function started(t: Test) {
 t.test('a published port leads into the container, is shown, and goes with it', { skip }, async (t) => {
   const { docker, inNetwork } = started(t);
   must(docker(['run', '-d', '--name', 'web', '-p', '8080:80', IMAGE, 'sh', '-c', SERVE]));
-  await eventually(() => inNetwork('curl', '-s', '-m', '5', 'http://127.0.0.1:8080/').stdout === 'served\n');
+  t.ok(eventually(() => inNetwork('curl', '-s', '-m', '5', 'http://127.0.0.1:8080/').stdout === 'served\n'));
   t.equal(inNetwork('curl', '-s', '-m', '5', 'http://172.31.78.1:8080/').stdout, 'served\n');
   t.match(docker(['port', 'web']).stdout, /80\/tcp -> 0\.0\.0\.0:8080/);
   t.match(docker(['ps']).stdout, /0\.0\.0\.0:8080->80\/tcp/);
@@ -43,7 +43,7 @@ t.test('containers of a network find each other by name and alias, others do not
   must(docker(['network', 'create', 'n1']));
   must(docker(['run', '-d', '--name', 'web', '--network', 'n1', '--network-alias', 'www', IMAGE, 'sh', '-c', SERVE]));
   const address = docker(['inspect', '-f', '{{.NetworkSettings.Networks.n1.IPAddress}}', 'web']).stdout.trim();
-  await eventually(() => inNetwork('curl', '-s', '-m', '5', `http://${address}/`).stdout === 'served\n');
+  t.ok(eventually(() => inNetwork('curl', '-s', '-m', '5', `http://${address}/`).stdout === 'served\n'));
   // busybox's own resolver: wget of a static glibc crashes in an image without libraries.
   const ask = (network: string, name: string) =>
     docker(['run', '--rm', '--network', network, IMAGE, 'nslookup', name]).stdout;

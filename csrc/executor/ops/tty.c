@@ -74,8 +74,7 @@ static int open_master(const struct context *ctx, struct failure *reterr)
 	return steal_fd(&master);
 }
 
-/* A new pty has ONLCR. Whoever reads the master wants what the program wrote, not CR LF for LF, unless told otherwise.
- */
+/* A new pty has ONLCR. Whoever reads the master wants what the program wrote, unless told otherwise. */
 static int leave_line_ends(int master, struct failure *reterr)
 {
 	struct termios mode;

@@ -143,8 +143,7 @@ static void undo(struct context *ctx)
 	for (uint32_t i = 0; i < count; i++) {
 		const struct op *op = plan_op(&ctx->plan, LIST_TEARDOWN, i);
 
-		/* What cannot be removed now, as of a process that waits in the kernel, is removed later by the record.
-		 */
+		/* What cannot be removed now (a process hangs in the kernel) is removed later, by the record. */
 		if (!must_undo(ctx, op) || (left && op->code == OP_STATE_REMOVE))
 			continue;
 		if (run_op_as_warning(ctx, LIST_TEARDOWN, i) < 0 && op->code != OP_RUN_HOOK)

@@ -73,8 +73,7 @@ static void read_passwd(struct buffer *ret_passwd)
 	buffer_add(ret_passwd, "", 1);
 }
 
-/* passwd(5); of several names for an id the first, as getpwuid(3). One that JSON would have to escape is passed over.
- */
+/* passwd(5); of several names for an id the first, as getpwuid(3). One that JSON had to escape is passed over. */
 static void find_owner(const char *passwd, uid_t uid, char *ret_owner, size_t size)
 {
 	char wanted[16];

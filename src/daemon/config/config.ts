@@ -6,7 +6,7 @@ import { readConfigFile } from './file.js';
 import { count, type Given, list, refuse, text, truth } from './given.js';
 import { type Host, parseHost } from './host.js';
 import { networkConfig } from './network.js';
-import { type OptionName, RELOADED } from './options.js';
+import type { OptionName } from './options.js';
 
 export interface DaemonConfig {
   readonly hosts: readonly Host[];
@@ -113,12 +113,9 @@ export type Reloaded = Pick<
 >;
 
 /** The same command line with the file as it is now. Throws UsageError: then nothing is to be changed. */
-export function readReload(request: ConfigRequest): Reloaded & { readonly names: readonly OptionName[] } {
+export function readReload(request: ConfigRequest): Reloaded {
   const { logLevel, labels, registryMirrors, insecureRegistries, layersAtOnce, shutdownSeconds } = readConfig(request);
-  return {
-    ...{ logLevel, labels, registryMirrors, insecureRegistries, layersAtOnce, shutdownSeconds },
-    names: RELOADED,
-  };
+  return { logLevel, labels, registryMirrors, insecureRegistries, layersAtOnce, shutdownSeconds };
 }
 
 const isGiven = (value: unknown): boolean =>

@@ -93,8 +93,7 @@ t.test('readConfig refuses an exec root that leaves no room for the paths of soc
 
 t.test('readReload reads what may change while the daemon runs, and nothing else', async (t) => {
   const asked = request(t, { labels: ['a=b'], debug: true, 'insecure-registries': ['10.0.0.0/8'], mtu: 1400 });
-  const { names, ...changed } = readReload(asked);
+  const changed = readReload(asked);
   t.match(changed, { logLevel: 'debug', labels: ['a=b'], insecureRegistries: ['10.0.0.0/8'] });
   t.notOk(Object.hasOwn(changed, 'network'));
-  t.ok(names.includes('label'));
 });
