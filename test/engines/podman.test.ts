@@ -102,7 +102,7 @@ t.test('podman runs containers with it', { skip }, async (t) => {
     const words = ['podman', ...global, ...engine, 'run', '--rm', '--tty', '--interactive', ...CREATE, IMAGE];
     const command = `${words.join(' ')} sh -c 'test -t 0 && echo is-tty'`;
     const env = { CONTAINERS_CONF: at('containers.conf') };
-    t.match(own.run('script', ['-qec', command, '/dev/null'], { env }).stdout, /is-tty/);
+    t.match(own.onTerminal(command, { env }).stdout, /is-tty/);
   });
 
   await t.test('a user, a working directory, environment, a read-only root, a volume', async (t) => {

@@ -44,6 +44,11 @@ export interface Place {
   readonly directory: string;
   /** Runs a client; output in files, so that what it leaves in the background does not keep it. */
   run(program: string, args: readonly string[], options?: RunOptions): Result;
+  /**
+   * Runs a client on a terminal at which nobody types. An end of standard input would become a ^D there, and a client
+   * that reads it before it has the terminal in raw mode stops to listen (seen with Podman, whatever its runtime).
+   */
+  onTerminal(command: string, options?: RunOptions): Result;
   /** Starts a daemon and waits until ready() holds. */
   daemon(program: string, args: readonly string[], ready: () => boolean): ChildProcess;
   log(): string;
@@ -67,6 +72,8 @@ export function place(t: Test): Place {
   return {
     directory,
     run,
+    onTerminal: (command, options) =>
+      run('sh', ['-c', '[ -p quiet ] || mkfifo quiet; exec script -qec "$1" /dev/null <>quiet', 'sh', command], options),
     log: () => (existsSync(logFile) ? readFileSync(logFile, 'utf8').split('\n').slice(-30).join('\n') : ''),
     daemon: (program, args, ready) => {
       const log = openSync(logFile, 'a');
