@@ -191,7 +191,7 @@ function makeBundle(directory: string, args?: readonly string[], edit?: (config:
 }
 
 /** Polls until the condition holds; false when it does not within the time. */
-export function eventually(condition: () => boolean, timeout = 5000): boolean {
+export function eventually(condition: () => boolean, timeout = 20_000): boolean {
   for (const end = Date.now() + timeout; Date.now() < end; ) {
     if (condition()) return true;
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
