@@ -44,6 +44,7 @@ static const struct verb VERBS[] = {
 	{ "update", verb_update, false, false },
 	{ "state", verb_state, false, false },
 	{ "list", verb_list, false, true },
+	{ "ps", verb_ps, false, false },
 	{ "delete", verb_delete, false, false },
 	{ "wait", verb_wait, false, false },
 };

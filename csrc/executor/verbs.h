@@ -13,6 +13,7 @@ int verb_pause(struct context *ctx, struct failure *reterr);
 int verb_resume(struct context *ctx, struct failure *reterr);
 int verb_update(struct context *ctx, struct failure *reterr);
 int verb_state(struct context *ctx, struct failure *reterr);
+int verb_ps(struct context *ctx, struct failure *reterr);
 int verb_list(struct context *ctx, struct failure *reterr);
 int verb_delete(struct context *ctx, struct failure *reterr);
 int verb_wait(struct context *ctx, struct failure *reterr);

@@ -64,6 +64,13 @@ static const struct flag LIST_FLAGS[] = {
 	{ 0 },
 };
 
+/* The table is made of what ps(1) prints: src/runtime/ps.ts. */
+static const struct flag PS_FLAGS[] = {
+	{ "format", LIST_FORMAT, AT(args.format) },
+	{ "f", LIST_FORMAT, AT(args.format) },
+	{ 0 },
+};
+
 static const struct flag EXEC_FLAGS[] = {
 	{ "detach", SWITCH, AT(detach) },
 	{ "d", SWITCH, AT(detach) },
@@ -108,6 +115,7 @@ static const struct verb VERBS[] = {
 	{ "pause", NO_FLAGS },
 	{ "resume", NO_FLAGS },
 	{ "list", LIST_FLAGS },
+	{ "ps", PS_FLAGS },
 };
 
 static bool is_one_of(const char *text, const char *const *words)
@@ -245,6 +253,8 @@ static bool parse_operands(char **argv, struct command *command)
 		command->args.rest = argv;
 		return *argv != NULL;
 	}
+	if (strcmp(command->name, "ps") == 0 && (command->args.format == NULL || strcmp(command->args.format, "json") != 0))
+		return false;
 	if (strcmp(command->name, "kill") == 0) {
 		command->args.signal = *argv == NULL ? SIGTERM : signal_number(*argv++);
 		if (command->args.signal < 0)

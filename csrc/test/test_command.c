@@ -38,6 +38,10 @@ static void test_verbs(void)
 	OK(!understood(WORDS("update", "a")) && !understood(WORDS("starts", "a")) && !understood(WORDS("")) &&
 			!understood((char *[]){ "tsrun", NULL }) && !understood((char *[]){ NULL }),
 		"so are other commands, and none");
+	OK(understood(WORDS("ps", "--format", "json", "a")) && !understood(WORDS("ps", "a")) &&
+			!understood(WORDS("ps", "--format=table", "a")) &&
+			!understood(WORDS("ps", "-f", "json", "a", "-ef")),
+		"ps as pids; its table is of Node");
 	OK(!understood(WORDS("start")) && !understood(WORDS("start", "a", "b")) &&
 			!understood(WORDS("kill", "a", "TERM", "b")),
 		"and the wrong number of arguments");

@@ -29,6 +29,7 @@ export type Verb =
   | 'update'
   | 'state'
   | 'list'
+  | 'ps'
   | 'delete'
   | 'wait';
 

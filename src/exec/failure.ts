@@ -118,9 +118,12 @@ export function withoutVerdict(
   ended: { readonly status: number | null; readonly signal: string | null },
 ): TsrunError {
   const how = ended.signal === null ? `ended with status ${ended.status}` : `was killed by ${ended.signal}`;
-  return new TsrunError('EXEC_FAILED', `the executor ${how} without a verdict`, {
-    hint: verb === 'create' || verb === 'run' ? 'tsrun delete --force removes what it may have left' : undefined,
-  });
+  // Killed, or without the memory to say so: what it was asked for may have been done.
+  const hint =
+    verb === 'create' || verb === 'run'
+      ? 'tsrun delete --force removes what it may have left'
+      : 'it may have done its work before: tsrun state, ps and mounts list tell';
+  return new TsrunError('EXEC_FAILED', `the executor ${how} without a verdict`, { hint });
 }
 
 /** What --debug logs of a hook that went well. */

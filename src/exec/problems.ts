@@ -8,6 +8,7 @@ import { type ErrorCode, StateError, TsrunError } from '../errors.js';
 import { namespaceWords } from '../plan/names.js';
 import type { Op } from '../plan/op.gen.js';
 import type { Plan } from '../plan/plan.js';
+import { describeErrno } from '../util/errno.js';
 import { quote } from '../util/quote.js';
 import { signalName } from '../util/signals.js';
 import type { ProblemName, StatusRecord } from './channel.js';
@@ -219,6 +220,10 @@ const PROBLEMS: { readonly [P in Exclude<ProblemName, 'NONE' | 'SYSCALL'>]: Word
       `the user namespace that is joined has other ids: ${quote(detail(f).trim().replace(/ +/g, ' ').replace(/\n /g, ', '))}`,
     'both a namespace path and mappings that do not match it: correct linux.uidMappings and gidMappings, or leave both out',
   ),
+  FIFO_LEFT: (f) =>
+    new TsrunError('IO', `the program runs, but exec.fifo could not be removed: ${describeErrno(f.record.errno)}`, {
+      hint: 'it does no harm, and delete removes it',
+    }),
   RDT_DIFFERS: other(
     (f) => `the class of service exists and its schemata are not ${quote(detail(f))}`,
     'it may be in use by others, so it is not changed: choose another closID, leave the schemata out, or make them those of the class',

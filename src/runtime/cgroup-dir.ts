@@ -5,9 +5,7 @@
 import { type Dirent, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CgroupPlace } from '../compile/cgroup.js';
-import { StateError } from '../errors.js';
 import { SLOT } from '../plan/op.gen.js';
-import { quote } from '../util/quote.js';
 import type { Container } from './container.js';
 
 /** ENODEV: it was removed between open and read. EOPNOTSUPP: threaded, its processes are listed above it. */
@@ -36,15 +34,6 @@ export function cgroupDirs({ id, cgroups }: Container): CgroupDirs {
     v2: v2 && directory(v2),
     v1: Object.fromEntries(v1.flatMap((one) => one.controllers.split(',').map((name) => [name, directory(one)]))),
   };
-}
-
-/** The one that holds all processes of the container. Throws StateError when the container was given none. */
-export function cgroupDirectory(container: Container): string {
-  const { v2, v1 } = cgroupDirs(container);
-  const directory = v2 ?? v1['freezer'];
-  if (directory !== undefined) return directory;
-  const message = `cgroup not exist: the container has none of its own: ${quote(container.id)}`;
-  throw new StateError('CONTAINER_STATE', container.id, message);
 }
 
 /** undefined when there is no such file, or no such cgroup any more. */

@@ -6,15 +6,19 @@ import { TsrunError } from '../errors.js';
 import type { ContainerId } from '../state/container-id.js';
 import { quote } from '../util/quote.js';
 import { formatTable } from '../util/tabwriter.js';
-import { cgroupDirectory, readPids } from './cgroup-dir.js';
-import { readContainer } from './container.js';
-import type { Runtime } from './runtime.js';
+import { type Runtime, runVerb } from './runtime.js';
 
 const MAX_OUTPUT = 64 * 1024 * 1024;
 
-/** Empty once the container has stopped. */
-export function containerPids(runtime: Runtime, id: ContainerId): number[] {
-  return readPids(cgroupDirectory(readContainer(runtime, id)));
+/** Prints the pids of its processes to stdout, a JSON array; empty once the container has stopped. */
+export async function printPids(runtime: Runtime, id: ContainerId): Promise<void> {
+  await runVerb(runtime, { verb: 'ps', id });
+}
+
+export async function containerPids(runtime: Runtime, id: ContainerId): Promise<readonly number[]> {
+  const { stdout } = await runVerb(runtime, { verb: 'ps', id, capture: true });
+  // Our own executor printed it.
+  return JSON.parse(stdout.toString('latin1')) as number[];
 }
 
 /** The lines of ps(1) whose PID is one of these, below its header. Pure. */

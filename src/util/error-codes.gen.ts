@@ -111,7 +111,6 @@ export type SpecIssueCode =
   | 'APPARMOR_PROFILE'
   | 'OOM_SCORE_TOO_LOW'
   | 'PLAN_TOO_LARGE'
-  | 'NOT_YET_SUPPORTED'
   | 'APPARMOR_UNAVAILABLE'
   | 'SELINUX_UNAVAILABLE'
   | 'CAPABILITY_NEWER'
@@ -256,6 +255,7 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"NOT_REAL_DIRECTORY","group":"problem","meaning":"the destination of a proc or sysfs mount is a symbolic link or something else but a directory","remedy":"mend the image: such a link is a way out of the container"},
   {"code":"NOT_POPULATABLE","group":"problem","meaning":"no process can be put into the cgroup: it is threaded or `domain invalid`","remedy":"choose another `linux.cgroupsPath`"},
   {"code":"SAME_NAMESPACE","group":"problem","meaning":"a network device was to be moved into the network namespace that it is in","remedy":"let the container have or join another network namespace"},
+  {"code":"FIFO_LEFT","group":"problem","meaning":"a warning of `start`: the program runs, but exec.fifo stays in the state directory","remedy":"nothing needs to be done: `delete` removes it"},
   {"code":"RDT_DIFFERS","group":"problem","meaning":"the resctrl class that `linux.intelRdt.closID` names exists with other schemata","remedy":"choose another `closID`, leave the schemata out, or make them those of the class"},
   {"code":"OOM_KILLED","group":"problem","meaning":"the first process was killed because of its memory limit","remedy":"raise `linux.resources.memory.limit`: the message has the limit and what was charged"},
   {"code":"SYSTEMD_ERROR","group":"problem","meaning":"systemd refused a call; the message has its words","remedy":"`journalctl` may say more"},
@@ -330,7 +330,6 @@ export const CODES: readonly CodeEntry[] = [
   {"code":"APPARMOR_PROFILE","group":"host","fields":"`process.apparmorProfile` (`tsrun check`)","meaning":"the profile is not loaded","remedy":"load it with `apparmor_parser`"},
   {"code":"OOM_SCORE_TOO_LOW","group":"host","fields":"`process.oomScoreAdj` (`tsrun check`)","meaning":"lower than the runtime's own, without CAP_SYS_RESOURCE","remedy":"ask for at least the runtime's value"},
   {"code":"PLAN_TOO_LARGE","group":"host","fields":"the document","meaning":"its plan would have more than 16 MiB","remedy":"shorten it: annotations, arguments, environment"},
-  {"code":"NOT_YET_SUPPORTED","group":"host","fields":"several","meaning":"valid, but tsrun does not do it yet; nothing is left out in silence","remedy":"remove the field"},
   {"code":"APPARMOR_UNAVAILABLE","group":"host","fields":"`process.apparmorProfile`","meaning":"AppArmor is off","remedy":"remove the field"},
   {"code":"SELINUX_UNAVAILABLE","group":"host","fields":"`process.selinuxLabel`, `linux.mountLabel`","meaning":"SELinux is off","remedy":"remove the field"},
   {"code":"CAPABILITY_NEWER","group":"host","warning":true,"fields":"`process.capabilities`","meaning":"the kernel does not know it yet; it is left out","remedy":"nothing to do: what the kernel does not know nobody can use"},

@@ -62,6 +62,22 @@ t.test('create that the kernel refuses at any step says so and leaves nothing', 
   }
 });
 
+t.test(
+  'start whose fifo cannot be removed warns of it: the program runs, and delete removes it',
+  { skip },
+  async (t) => {
+    const box = sandbox(t);
+    const id = box.id();
+    must(box.run(['create', '--bundle', box.bundle(['sleep', '100']).path, id]));
+    const result = faulty(box, 'unlinkat:error=EIO:when=1', ['start', id]);
+    t.equal(result.status, 0);
+    t.match(result.stderr, /the program runs, but exec\.fifo could not be removed: EIO/);
+    t.match(box.state(id), { status: 'running' });
+    must(box.run(['delete', '--force', id]));
+    t.notOk(existsSync(join(box.root, id)));
+  },
+);
+
 t.test('what a refused create could not remove is kept on record for delete --force', { skip }, async (t) => {
   const box = sandbox(t);
   const bundle = box.bundle(['sleep', '100']);

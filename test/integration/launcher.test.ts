@@ -31,7 +31,7 @@ function loneLauncher(box: Sandbox): string {
   return path;
 }
 
-t.test('start, state, list, pause, resume, exec, kill and delete need no Node', { skip }, async (t) => {
+t.test('start, state, list, ps of pids, pause, resume, exec, kill and delete need no Node', { skip }, async (t) => {
   const box = sandbox(t);
   const program = loneLauncher(box);
   const id = box.id();
@@ -45,6 +45,9 @@ t.test('start, state, list, pause, resume, exec, kill and delete need no Node', 
   for (const args of [['start'], ['pause'], ['resume']]) must(alone(...args, id));
   t.match(JSON.parse(must(alone('list', '-f', 'json')).stdout), [{ id, status: 'running', owner: 'root' }]);
   t.equal(must(alone('list', '-q')).stdout, `${id}\n`);
+  t.same(JSON.parse(must(alone('ps', '--format', 'json', id)).stdout), [
+    JSON.parse(must(alone('state', id)).stdout).pid,
+  ]);
   t.same(alone('exec', id, 'sh', '-c', 'echo out; echo err >&2; exit 7'), {
     status: 7,
     stdout: 'out\n',

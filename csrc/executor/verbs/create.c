@@ -209,6 +209,14 @@ int verb_exec(struct context *ctx, struct failure *reterr)
 	return -1;
 }
 
+/* How it ended counts, and not whether we could hear of it. */
+static bool ended_well(pid_t pid)
+{
+	int status;
+
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 /*
  * The process in the container takes back what it attached when it cannot go on, and when we are gone: it waits for a
  * last phase that comes only after the record is written. So it is not killed here but left to end by itself.
@@ -218,7 +226,7 @@ int verb_mounts(struct context *ctx, struct failure *reterr)
 	if (find_target(ctx, LOCK_EX, reterr) < 0 || plan_load(ctx->args->plan_fd, &ctx->plan, reterr) < 0 ||
 		prepare(ctx, reterr) < 0)
 		return -1;
-	if (run_lists(ctx, reterr) == 0 && channel_drain(ctx, reterr) == 0)
+	if (run_lists(ctx, reterr) == 0 && (channel_drain(ctx, reterr) == 0 || ended_well(ctx->init_pid)))
 		return 0;
 	close_fd(&ctx->signal_fd);
 	close_fd(&ctx->sync_fd);

@@ -138,6 +138,17 @@ static int judge(struct context *ctx, const char *bytes, size_t length, struct f
 	return -1;
 }
 
+/* One that stays does no harm: the program's own name tells the status, and delete removes all that is there. */
+static void remove_fifo(struct context *ctx)
+{
+	struct failure warning = { 0 };
+
+	if (unlinkat(ctx->state_fd, FIFO_NAME, 0) == 0)
+		return;
+	(void)FAIL_AS(&warning, PROBLEM_FIFO_LEFT, "unlinkat");
+	report_warning(ctx, &warning);
+}
+
 /*
  * The fifo stays until the outcome is known: until then the status is "created", and when this start is killed
  * the next one takes over.
@@ -151,10 +162,12 @@ static int release_init(struct context *ctx, struct failure *reterr)
 	if (fifo < 0)
 		return FAIL(reterr, "openat");
 	length = read_outcome(ctx, fifo, bytes, sizeof(bytes), reterr);
-	if (length < 0)
+	if (length < 0) {
+		/* It goes on, and nobody will know whether it became the program: no start failed and left one running. */
+		(void)freezer_kill_init(ctx);
 		return -1;
-	if (unlinkat(ctx->state_fd, FIFO_NAME, 0) < 0)
-		return FAIL(reterr, "unlinkat");
+	}
+	remove_fifo(ctx);
 	return judge(ctx, bytes, (size_t)length, reterr);
 }
 

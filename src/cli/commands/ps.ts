@@ -22,9 +22,10 @@ export const ps = defineCommand({
   },
   async run({ args: [id = '', ...psArgs], options, runtime }) {
     const format = readTableOrJson(options.format);
-    const { containerPids, psTable } = await import('../../runtime/ps.js');
-    const pids = containerPids(runtime, parseContainerId(id));
-    print(format === 'json' ? `${JSON.stringify(pids)}\n` : psTable(pids, psArgs));
+    const container = parseContainerId(id);
+    const { containerPids, printPids, psTable } = await import('../../runtime/ps.js');
+    if (format === 'json') await printPids(runtime, container);
+    else print(psTable(await containerPids(runtime, container), psArgs));
     return 0;
   },
 });

@@ -28,7 +28,7 @@ export interface ContainerAdminDeps {
   /** While the action lasts nobody starts, stops or removes the container. */
   exclusively<T>(record: ContainerRecord, action: () => Promise<T>): Promise<T>;
   /** Processes of a container, as the host numbers them. */
-  pids(record: ContainerRecord): readonly number[];
+  pids(record: ContainerRecord): Promise<readonly number[]>;
   /** The host's ps(1) with these options. */
   ps(options: readonly string[]): Promise<string>;
   /** Of a running container. */
@@ -62,7 +62,7 @@ async function top(deps: ContainerAdminDeps, request: ApiRequest): Promise<Reply
   // Options alone: a word of its own may name a file.
   const bad = options.find((word) => !/^[a-zA-Z0-9,=:%_-]+$/.test(word));
   if (bad !== undefined) throw badRequest(`ps_args: ${JSON.stringify(bad)} is no option of ps(1)`);
-  const [header = '', ...rows] = filterPs(await deps.ps(options), new Set(deps.pids(record)))
+  const [header = '', ...rows] = filterPs(await deps.ps(options), new Set(await deps.pids(record)))
     .trimEnd()
     .split('\n');
   const titles = header.trim().split(/\s+/);
