@@ -253,7 +253,8 @@ static bool parse_operands(char **argv, struct command *command)
 		command->args.rest = argv;
 		return *argv != NULL;
 	}
-	if (strcmp(command->name, "ps") == 0 && (command->args.format == NULL || strcmp(command->args.format, "json") != 0))
+	if (strcmp(command->name, "ps") == 0 &&
+		(command->args.format == NULL || strcmp(command->args.format, "json") != 0))
 		return false;
 	if (strcmp(command->name, "kill") == 0) {
 		command->args.signal = *argv == NULL ? SIGTERM : signal_number(*argv++);

@@ -4,8 +4,8 @@
  *
  * start, kill, state, list, ps as JSON, delete, pause and resume need no compiler: their plain forms run in this
  * process, by the same functions as in the executor. So does exec, from what create compiled for it, and so do create
- * and run of a plan that is cached (docs/adr/0007). All else is Node's. So is every word to a person: when a verb fails or has something
- * to say, Node takes over with its records and words them (docs/adr/0006).
+ * and run of a plan that is cached (docs/adr/0007). All else is Node's. So is every word to a person: when a verb fails
+ * or has something to say, Node takes over with its records and words them (docs/adr/0006).
  */
 #include <fcntl.h>
 #include <stdlib.h>

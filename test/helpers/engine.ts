@@ -73,7 +73,11 @@ export function place(t: Test): Place {
     directory,
     run,
     onTerminal: (command, options) =>
-      run('sh', ['-c', '[ -p quiet ] || mkfifo quiet; exec script -qec "$1" /dev/null <>quiet', 'sh', command], options),
+      run(
+        'sh',
+        ['-c', '[ -p quiet ] || mkfifo quiet; exec script -qec "$1" /dev/null <>quiet', 'sh', command],
+        options,
+      ),
     log: () => (existsSync(logFile) ? readFileSync(logFile, 'utf8').split('\n').slice(-30).join('\n') : ''),
     daemon: (program, args, ready) => {
       const log = openSync(logFile, 'a');

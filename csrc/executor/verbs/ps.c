@@ -40,8 +40,7 @@ static void write_json(struct buffer *pids, struct buffer *ret_text)
 	for (size_t i = 0; i < count; i++) {
 		if (i > 0 && pid[i] == pid[i - 1])
 			continue;
-		buffer_add(ret_text, number,
-			(size_t)snprintf(number, sizeof(number), i == 0 ? "%d" : ",%d", pid[i]));
+		buffer_add(ret_text, number, (size_t)snprintf(number, sizeof(number), i == 0 ? "%d" : ",%d", pid[i]));
 	}
 	buffer_add(ret_text, "]\n", 2);
 }

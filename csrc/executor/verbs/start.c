@@ -163,7 +163,8 @@ static int release_init(struct context *ctx, struct failure *reterr)
 		return FAIL(reterr, "openat");
 	length = read_outcome(ctx, fifo, bytes, sizeof(bytes), reterr);
 	if (length < 0) {
-		/* It goes on, and nobody will know whether it became the program: no start failed and left one running. */
+		/* It goes on, and nobody will know whether it became the program: no start failed and left one running.
+		 */
 		(void)freezer_kill_init(ctx);
 		return -1;
 	}
