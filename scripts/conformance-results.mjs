@@ -25,7 +25,7 @@ import { runVm, vmMissing } from './vm.mjs';
 const REPORTS = join(ROOT, 'build/conformance');
 const RUNTIMES = { tsrun: join(ROOT, 'bin/tsrun'), runc: 'runc', crun: 'crun' };
 /** Seconds that an operation of a runtime may take: an emulated processor is slow. */
-const DEADLINES = { host: 30, uml: 60, qemu: 120 };
+const DEADLINES = { host: 30, uml: 120, qemu: 120 };
 const HOURS = 3;
 const ABOUT = {
   host: 'controllers are bound to cgroup v1; crun, which refuses that, in a mount namespace with cgroup v2 alone, which has hardly any controller here (`--cgroup2-only`)',

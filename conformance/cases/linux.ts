@@ -367,6 +367,7 @@ const personality: readonly Group[] = [
               {
                 id: `personality.${domain}.machine`,
                 requirement: 'personality.domain',
+                needs: domain === 'LINUX32' ? ['machine-of:linux32'] : [],
                 ask: 'self',
                 want: { machine: String(machine) },
               },

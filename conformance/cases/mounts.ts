@@ -416,6 +416,8 @@ const idmapped = (name: string, how: string, path: string, uid: number): Observa
 
 const idmap: Group = {
   name: 'mounts with id maps',
+  // The trees are tmpfs, which takes id maps since then.
+  needs: ['linux:6.3'],
   prepare: makeTrees,
   observations: [
     idmapped('idmap', 'idmap', '', 4000),

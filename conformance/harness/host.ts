@@ -1,5 +1,6 @@
 /** What the host offers, by the names that cases use in `needs`. Each name has one function, which says what is missing. */
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync, readFileSync, rmdirSync } from 'node:fs';
 import { release } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { cgroupVersion, controllerDirectory, isUnified } from './cgroup.js';
@@ -21,11 +22,12 @@ const CHECKS: { readonly [kind: string]: (name: string) => string | undefined } 
     new RegExp(`\\t${name}$`, 'm').test(read('/proc/filesystems')) ? undefined : `no file system ${name}`,
   /** "rlimit:NOFILE>=100": the hard limit that the suite itself has. */
   rlimit: (condition) => rlimitProblem(condition),
-  /** sched(7): with cgroup v1 a new group may run no real-time process until it is given a budget. */
-  realtime: () =>
-    existsSync(join(controllerDirectory('cpu') ?? '/', 'cpu.rt_runtime_us'))
-      ? 'a new cgroup (v1) has no real-time budget here'
-      : undefined,
+  realtime: () => realtimeProblem(),
+  /** "linux:6.3": by its number, where nothing of the kernel tells more. */
+  linux: (version) => (isSince(version) ? undefined : `needs Linux ${version}`),
+  /** personality(2): whether uname(2) tells another machine in it. */
+  'machine-of': (personality) =>
+    machineIn(personality) === machineIn('linux64') ? `uname(2) tells the same machine in ${personality}` : undefined,
   processors: (count) => (onlineProcessors() >= Number(count) ? undefined : `needs ${count} processors`),
 };
 
@@ -98,6 +100,32 @@ function rlimitProblem(condition: string): string | undefined {
   const hard = row?.slice(47).trim().split(/\s+/)[0] ?? '0';
   if (hard === 'unlimited' || Number(hard) >= Number(value)) return undefined;
   return `the hard limit RLIMIT_${name} is ${hard} here, and CAP_SYS_RESOURCE is missing`;
+}
+
+/**
+ * sched(7): a kernel with real-time groups lets no real-time process into a cgroup until it has a budget, which cgroup2 has
+ * no file for.
+ */
+function realtimeProblem(): string | undefined {
+  const directory = controllerDirectory('cpu');
+  if (existsSync(join(directory ?? '/', 'cpu.rt_runtime_us'))) return 'a new cgroup (v1) has no real-time budget here';
+  if (directory === undefined || !isUnified('cpu')) return undefined;
+  const cgroup = join(directory, `conformance-realtime-${process.pid}`);
+  const script = 'echo +cpu >"$1/cgroup.subtree_control" && mkdir "$2" && echo 0 >"$2/cgroup.procs" && chrt -f 1 true';
+  const { status } = spawnSync('sh', ['-c', script, 'sh', directory, cgroup], { stdio: 'ignore' });
+  if (existsSync(cgroup)) rmdirSync(cgroup);
+  return status === 0 ? undefined : 'a new cgroup (v2) may run no real-time process here';
+}
+
+function isSince(version: string): boolean {
+  const [major = 0, minor = 0] = release().split('.', 2).map(Number);
+  const [wantedMajor = 0, wantedMinor = 0] = version.split('.').map(Number);
+  return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
+}
+
+/** Empty where it cannot be asked. */
+function machineIn(personality: string): string {
+  return spawnSync('setarch', [personality, 'uname', '-m'], { encoding: 'utf8' }).stdout ?? '';
 }
 
 function onlineProcessors(): number {

@@ -82,7 +82,7 @@ export const FIELD_HINTS: readonly Entry[] = [
     ops: ['SCHEDULER'],
     errnos: ['EPERM'],
     when: isRealtime,
-    hint: 'the cgroup (v1) of the container has no real-time budget: set linux.resources.cpu.realtimeRuntime, or boot with rt_group_sched=0',
+    hint: 'the cgroup of the container has no real-time budget: with cgroup v1 set linux.resources.cpu.realtimeRuntime; with cgroup v2 this kernel has none to set, and needs the parameter rt_group_sched=0',
   },
   {
     ops: ['SCHEDULER'],
