@@ -118,8 +118,13 @@ int statedir_write(
 	if (fd < 0)
 		return FAIL(reterr, "openat");
 	if (write_all(fd, bytes, size) < 0)
-		return FAIL(reterr, "write");
-	return renameat(ctx->state_fd, temporary, ctx->state_fd, name) < 0 ? FAIL(reterr, "renameat") : 0;
+		(void)FAIL(reterr, "write");
+	else if (renameat(ctx->state_fd, temporary, ctx->state_fd, name) < 0)
+		(void)FAIL(reterr, "renameat");
+	else
+		return 0;
+	(void)unlinkat(ctx->state_fd, temporary, 0);
+	return -1;
 }
 
 /* Now, because the program may move its descriptors about at any time: checkpoint must know the host's files among

@@ -75,6 +75,9 @@ static const struct flag EXEC_FLAGS[] = {
 	{ "detach", SWITCH, AT(detach) },
 	{ "d", SWITCH, AT(detach) },
 	{ "pid-file", TEXT, AT(args.pid_file) },
+	{ "process", TEXT, AT(process) },
+	{ "p", TEXT, AT(process) },
+	{ "console-socket", TEXT, AT(args.console_socket) },
 	{ 0 },
 };
 
@@ -241,6 +244,17 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
+/* A program, or a file that says all about it and may ask for a terminal. */
+static bool parse_exec(char **argv, struct command *command)
+{
+	const char *socket = command->args.console_socket;
+
+	if (command->process != NULL)
+		return *argv == NULL && is_plain_path(command->process) && (socket == NULL || is_plain_path(socket));
+	command->args.rest = argv;
+	return *argv != NULL && socket == NULL;
+}
+
 /* What follows the options: ID, for kill a signal, for exec a program with its arguments. */
 static bool parse_operands(char **argv, struct command *command)
 {
@@ -249,10 +263,8 @@ static bool parse_operands(char **argv, struct command *command)
 	if (*argv == NULL || !is_container_id(*argv))
 		return false;
 	command->args.id = *argv++;
-	if (strcmp(command->name, "exec") == 0) {
-		command->args.rest = argv;
-		return *argv != NULL;
-	}
+	if (strcmp(command->name, "exec") == 0)
+		return parse_exec(argv, command);
 	if (strcmp(command->name, "ps") == 0 &&
 		(command->args.format == NULL || strcmp(command->args.format, "json") != 0))
 		return false;

@@ -13,6 +13,7 @@ struct command {
 	const char *log; /* --log, or NULL */
 	size_t verb_at;	 /* of argv */
 	bool detach;
+	const char *process; /* exec: the file of --process, absolute; or NULL */
 	struct args args;
 
 	/* Of create and run: src/cli/options.ts. */

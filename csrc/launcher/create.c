@@ -12,12 +12,10 @@
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "cache.h"
 #include "call.h"
-#include "io.h"
+#include "kept.h"
 #include "node.h"
 
 #define REPORTER_WORDS 32
@@ -57,52 +55,6 @@ bool create_is_plain(struct command *command)
 	if (args->console_socket != NULL)
 		args->console_socket = make_absolute(args->console_socket, paths[1]);
 	return command->bundle != NULL;
-}
-
-/* With the place of its answer. */
-static _Noreturn void ask_node(const struct question *question, const char *name, const struct origin *origin)
-{
-	char variable[64];
-	int fd = memfd_create("tsrun-question", 0);
-
-	if (fd < 0 || write_all(fd, question->text.at, question->text.size) < 0)
-		node_exec(origin->argv, origin->envp, NULL);
-	(void)snprintf(variable, sizeof(variable), "TSRUN_QUESTION=%d %s", fd, name);
-	node_exec(origin->argv, origin->envp, variable);
-}
-
-/* src/runtime/console.ts has the rules, and what to say of those that are broken. */
-static bool console_fits(const struct command *command, bool terminal)
-{
-	const char *socket = command->args.console_socket;
-	bool detached = command->detach || strcmp(command->name, "create") == 0;
-
-	if (!terminal)
-		return socket == NULL;
-	return detached && socket != NULL && strlen(socket) < sizeof(((struct sockaddr_un *)NULL)->sun_path);
-}
-
-/* A sealed plan; does not return without one. */
-static int find_plan(const struct command *command, const struct origin *origin)
-{
-	const struct question_options options = {
-		.home = node_home(),
-		.bundle = command->bundle,
-		.no_pivot = command->no_pivot,
-		.no_new_keyring = command->no_new_keyring,
-	};
-	const char *directory = cache_directory();
-	struct question question;
-	struct cached cached;
-
-	if (directory == NULL || options.home == NULL || question_ask(&options, &question) < 0)
-		node_exec(origin->argv, origin->envp, NULL);
-	cache_find(directory, &question, &cached);
-	if (cached.plan_fd < 0)
-		ask_node(&question, cached.name, origin);
-	if (!console_fits(command, cached.terminal))
-		node_exec(origin->argv, origin->envp, NULL);
-	return cached.plan_fd;
 }
 
 /* Behind the records goes the plan, which says where the ops come from. Node goes on from there. */
@@ -181,7 +133,7 @@ int launch_create(struct command *command, struct origin *origin)
 	bool foreground = runs && !command->detach;
 	pid_t init;
 
-	command->args.plan_fd = find_plan(command, origin);
+	command->args.plan_fd = kept_plan(command, origin);
 	command->args.status_fd = memfd_create("tsrun-status", MFD_CLOEXEC);
 	if (command->args.status_fd < 0)
 		node_exec(origin->argv, origin->envp, NULL);

@@ -106,6 +106,7 @@ static void describe_signs(struct growing *text)
 		"/sys/kernel/security/lsm",
 		"/sys/module/apparmor/parameters/enabled",
 		"/sys/fs/selinux/enforce",
+		"/run/systemd/system",
 	};
 
 	grow(text, "signs ");

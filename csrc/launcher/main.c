@@ -3,9 +3,9 @@
  * starts.
  *
  * start, kill, state, list, ps as JSON, delete, pause and resume need no compiler: their plain forms run in this
- * process, by the same functions as in the executor. So does exec, from what create compiled for it, and so do create
- * and run of a plan that is cached (docs/adr/0007). All else is Node's. So is every word to a person: when a verb fails
- * or has something to say, Node takes over with its records and words them (docs/adr/0006).
+ * process, by the same functions as in the executor. So does exec, from what create compiled for it, and so do
+ * create, run and exec --process of a plan that is cached (docs/adr/0007). All else is Node's. So is every word to a
+ * person: when a verb fails or has something to say, Node takes over with its records and words them (docs/adr/0006).
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -20,6 +20,7 @@
 #include "create.h"
 #include "executor.h"
 #include "io.h"
+#include "kept.h"
 #include "node.h"
 #include "origin.h"
 #include "root.h"
@@ -123,6 +124,8 @@ static int launch(struct origin *origin)
 		node_exec(origin->argv, origin->envp, NULL);
 	if (makes_container(&command))
 		return launch_create(&command, origin);
+	if (command.process != NULL)
+		command.args.plan_fd = kept_plan(&command, origin);
 	command.args.status_fd = memfd_create("tsrun-status", MFD_CLOEXEC);
 	if (command.args.status_fd < 0)
 		node_exec(origin->argv, origin->envp, NULL);

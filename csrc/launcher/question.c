@@ -48,14 +48,16 @@ static uint64_t mix_structure(uint64_t sum, struct text text)
 }
 
 /* As src/runtime/bundle.ts reads it: a regular file. The size, or -1. */
-static ssize_t read_config(const char *bundle, char *buffer, size_t room)
+static ssize_t read_document(const struct question_options *options, char *buffer, size_t room)
 {
 	cleanup_fd int fd = -1;
 	char path[PATH_MAX];
 	struct stat st;
 	ssize_t size;
+	int length = options->process != NULL ? snprintf(path, sizeof(path), "%s", options->process)
+					      : snprintf(path, sizeof(path), "%s/config.json", options->bundle);
 
-	if (snprintf(path, sizeof(path), "%s/config.json", bundle) >= (int)sizeof(path))
+	if (length >= (int)sizeof(path))
 		return -1;
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
@@ -64,10 +66,31 @@ static ssize_t read_config(const char *bundle, char *buffer, size_t room)
 	return (size_t)size == room ? -1 : size;
 }
 
-static void describe_options(struct growing *text, const struct question_options *options)
+/* A file of the state directory that is written anew, and never changed. */
+static int describe_record(struct growing *text, const struct question_options *options, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (snprintf(path, sizeof(path), "%s/%s/%s", options->root, options->id, name) >= (int)sizeof(path) ||
+		lstat(path, &st) < 0)
+		return -1;
+	grow(text, "%s %llu %llu %lld %lld.%09ld %lld.%09ld\n", path, (unsigned long long)st.st_dev,
+		(unsigned long long)st.st_ino, (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+		(long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+	return 0;
+}
+
+static int describe_options(struct growing *text, const struct question_options *options)
 {
 	grow(text, "tsrun-cache %u\nhome %s\n", ENTRY_VERSION, options->home);
-	grow(text, "no-pivot %d\nno-new-keyring %d\n", options->no_pivot, options->no_new_keyring);
+	if (options->process == NULL) {
+		grow(text, "no-pivot %d\nno-new-keyring %d\n", options->no_pivot, options->no_new_keyring);
+		return 0;
+	}
+	grow(text, "exec\n");
+	/* What src/runtime/container.ts reads. */
+	return describe_record(text, options, "plan") < 0 || describe_record(text, options, "state.json") < 0 ? -1 : 0;
 }
 
 int question_ask(const struct question_options *options, struct question *ret_question)
@@ -80,12 +103,14 @@ int question_ask(const struct question_options *options, struct question *ret_qu
 
 	if (memory == MAP_FAILED)
 		return -1;
-	describe_options(&head, options);
-	if (host_describe(&head) < 0)
+	if (describe_options(&head, options) < 0 || host_describe(&head) < 0)
 		return -1;
 	shared = (struct text){ head.at, head.size };
-	grow(&head, "bundle %s\n\n", options->bundle);
-	config = head.full ? -1 : read_config(options->bundle, head.at + head.size, room - head.size);
+	if (options->process != NULL)
+		grow(&head, "process %s\n\n", options->process);
+	else
+		grow(&head, "bundle %s\n\n", options->bundle);
+	config = head.full ? -1 : read_document(options, head.at + head.size, room - head.size);
 	if (config < 0)
 		return -1;
 	ret_question->text = (struct text){ head.at, head.size + (size_t)config };

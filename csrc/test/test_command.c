@@ -30,6 +30,11 @@ static void test_verbs(void)
 	OK(understood(WORDS("exec", "-d", "--pid-file=/p", "a", "sh", "-c", "--root")) && command.detach &&
 			strcmp(command.args.pid_file, "/p") == 0 && strcmp(command.args.rest[2], "--root") == 0,
 		"exec takes its options before the id only");
+	OK(understood(WORDS("exec", "--process", "/p", "--detach", "--console-socket", "/s", "a")) &&
+			strcmp(command.process, "/p") == 0 && !understood(WORDS("exec", "-p", "/p", "a", "sh")) &&
+			!understood(WORDS("exec", "-p", "p", "a")) &&
+			!understood(WORDS("exec", "--console-socket", "/s", "a", "sh")),
+		"exec of a process in a file");
 	OK(!understood(WORDS("exec", "a")) && !understood(WORDS("exec", "--tty", "a", "sh")) &&
 			!understood(WORDS("exec", "--pid-file", "relative", "a", "sh")),
 		"other forms of exec are left to Node");

@@ -17,6 +17,7 @@ import { validateConfig } from '../spec/validate.js';
 import { pointer } from '../util/pointer.js';
 import type { Entry } from './entry.js';
 import { exactPattern, fillConfig, findPattern } from './pattern.js';
+import { type SlotFinder, slotAt } from './slots.js';
 import { canMark, makeTemplate, markers, type Piece, piecesOf, sameBytes } from './template.js';
 
 /** A config that was read, with nothing in it to warn of. */
@@ -28,12 +29,24 @@ export interface Reading {
 }
 
 export interface Source {
-  /** Of the launcher's question: what comes before the bundle. */
+  /** Of the launcher's question: what comes before the path. */
   readonly head: string;
-  readonly bundle: Reading;
+  /** The directory of the bundle, or the file of a process. */
+  readonly path: string;
+  readonly bytes: Buffer;
   readonly plan: Plan;
-  /** As plan was compiled. Throws NotCacheable for a plan that depends on more than the question says. */
-  readonly compile: (bundle: Reading) => Plan;
+  readonly slotAt: SlotFinder;
+  /** As plan was compiled, with other values. Throws NotCacheable for what depends on more than the question says. */
+  readonly compile: (path: string, bytes: Buffer) => Compiled;
+  readonly terminal: boolean;
+  /** For people. */
+  readonly label: string;
+}
+
+interface Compiled {
+  readonly plan: Plan;
+  /** See Entry. */
+  readonly apart: readonly string[];
 }
 
 export class NotCacheable extends Error {}
@@ -45,28 +58,53 @@ export function derive(source: Source): Derived | undefined {
   return deriveWithSlots(source) ?? deriveExact(source);
 }
 
-function deriveWithSlots({ head, bundle, plan, compile }: Source): Derived | undefined {
-  const pattern = findPattern(head, bundle.path, bundle.bytes.toString('utf8'), fixedSources(bundle.spec));
+function deriveWithSlots({ head, path, bytes, plan, slotAt, compile, terminal, label }: Source): Derived | undefined {
+  const pattern = findPattern(head, path, bytes.toString('utf8'), slotAt);
   const { slots, values, literals } = pattern;
   if (!canMark(slots, literals.join(''))) return undefined;
   const marks = markers(slots);
-  const marked = readAgain(Buffer.from(fillConfig(pattern, marks)), marks[0] ?? '');
-  const template = makeTemplate(plan, compile(marked), slots, values);
-  const apart = textsApart(marked).map((text) => piecesOf(text, slots));
+  const marked = compile(marks[0] ?? '', Buffer.from(fillConfig(pattern, marks)));
+  const template = makeTemplate(plan, marked.plan, slots, values);
+  const apart = marked.apart.map((text) => piecesOf(text, slots));
   if (template === undefined || apart.includes(undefined)) return undefined;
-  return { pattern, template, apart: apart as (readonly Piece[])[], ...about(bundle) };
+  return { pattern, template, apart: apart as (readonly Piece[])[], terminal, label };
 }
 
-/** For this very bundle: its own paths lie one below the other, for example. */
-function deriveExact({ head, bundle, plan, compile }: Source): Derived | undefined {
-  const pattern = exactPattern(head, bundle.path, bundle.bytes.toString('utf8'));
-  const bytes = encodePlan(plan);
-  const again = encodePlan(compile(readAgain(bundle.bytes, bundle.path)));
-  if (!sameBytes(bytes, again)) return undefined;
-  return { pattern, template: { plan: bytes, patches: [] }, apart: [], ...about(bundle) };
+/** For these very bytes: a bundle's own paths lie one below the other, for example. */
+function deriveExact({ head, path, bytes, plan, compile, terminal, label }: Source): Derived | undefined {
+  const pattern = exactPattern(head, path, bytes.toString('utf8'));
+  const first = encodePlan(plan);
+  if (!sameBytes(first, encodePlan(compile(path, bytes).plan))) return undefined;
+  return { pattern, template: { plan: first, patches: [] }, apart: [], terminal, label };
 }
 
-const about = ({ spec, path }: Reading) => ({ terminal: spec.process?.terminal === true, label: path });
+/** create and run. compile: throws NotCacheable as that of Source. */
+export function bundleSource(head: string, bundle: Reading, plan: Plan, compile: (bundle: Reading) => Plan): Source {
+  const { path, bytes, spec } = bundle;
+  const fixed = fixedSources(spec);
+  return {
+    ...{ head, path, bytes, plan },
+    slotAt: (pointer, text) => (fixed.has(pointer) ? undefined : slotAt(pointer, text)),
+    compile: (otherPath, otherBytes) => {
+      const other = readAgain(otherBytes, otherPath);
+      return { plan: compile(other), apart: textsApart(other) };
+    },
+    terminal: spec.process?.terminal === true,
+    label: path,
+  };
+}
+
+/** exec --process: the document is the part of a config that has the same slots. */
+export function processSource(
+  source: Pick<Source, 'head' | 'path' | 'bytes' | 'plan' | 'terminal' | 'label'>,
+  compile: (document: SourceDocument) => Plan,
+): Source {
+  return {
+    ...source,
+    slotAt: (pointer, text) => slotAt(`/process${pointer}`, text),
+    compile: (_path, bytes) => ({ plan: compile(readDocument(bytes, 'process.json')), apart: [] }),
+  };
+}
 
 /** Warnings are for each create. */
 function readAgain(bytes: Buffer, path: string): Reading {

@@ -5,7 +5,7 @@
  * Pure.
  */
 import { traceJson } from '../spec/json.js';
-import { BUNDLE, type Slot, slotAt } from './slots.js';
+import { BUNDLE, type Slot, type SlotFinder } from './slots.js';
 
 export interface Pattern {
   /** One more than slots: they stand before, between and behind. */
@@ -24,10 +24,10 @@ interface Place {
 }
 
 /** Strings of the config with a slot in them, in the order of the text. */
-function placesIn(config: string, skip: ReadonlySet<string>): Place[] {
+function placesIn(config: string, slotAt: SlotFinder): Place[] {
   const places: Place[] = [];
   for (const [pointer, at] of traceJson(config).offsets) {
-    if (config[at] !== '"' || skip.has(pointer)) continue;
+    if (config[at] !== '"') continue;
     const text = config.slice(at + 1, config.indexOf('"', at + 1));
     const found = slotAt(pointer, text);
     if (found !== undefined) {
@@ -40,9 +40,9 @@ function placesIn(config: string, skip: ReadonlySet<string>): Place[] {
 
 const BEFORE_CONFIG = '\n\n';
 
-/** head: of the question, up to the bundle. skip: pointers whose strings must stay as they are. */
-export function findPattern(head: string, bundle: string, config: string, skip: ReadonlySet<string>): Pattern {
-  const places = placesIn(config, skip);
+/** head: of the question, up to the path, of the bundle or of a process' file, which config is the text of. */
+export function findPattern(head: string, path: string, config: string, slotAt: SlotFinder): Pattern {
+  const places = placesIn(config, slotAt);
   const ends = places.map(({ at, value }) => at + value.length);
   const between = [...places.map(({ at }) => at), config.length].map((at, index) =>
     config.slice(index === 0 ? 0 : ends[index - 1], at),
@@ -51,14 +51,14 @@ export function findPattern(head: string, bundle: string, config: string, skip: 
   return {
     literals: [head, `${BEFORE_CONFIG}${first}`, ...rest],
     slots: [BUNDLE, ...places.map(({ slot }) => slot)],
-    values: [bundle, ...places.map(({ value }) => value)],
+    values: [path, ...places.map(({ value }) => value)],
     configAt: BEFORE_CONFIG.length,
   };
 }
 
-/** The same question without slots: only this very bundle and config match. */
-export function exactPattern(head: string, bundle: string, config: string): Pattern {
-  return { literals: [`${head}${bundle}${BEFORE_CONFIG}${config}`], slots: [], values: [], configAt: 0 };
+/** The same question without slots: only this very path and text match. */
+export function exactPattern(head: string, path: string, config: string): Pattern {
+  return { literals: [`${head}${path}${BEFORE_CONFIG}${config}`], slots: [], values: [], configAt: 0 };
 }
 
 /** The config with other values in its slots: one value for each slot, that of the bundle included. */

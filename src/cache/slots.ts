@@ -70,6 +70,9 @@ export interface Found extends Slot {
   readonly from: number;
 }
 
+/** The slot in the string at this pointer of the document. */
+export type SlotFinder = (pointer: string, text: string) => Found | undefined;
+
 /** The slot in the string at this pointer of a config; undefined when it has none, or its value is not of the class. */
 export function slotAt(pointer: string, text: string): Found | undefined {
   const row = ROWS.find((one) => one.pointer.test(pointer));

@@ -1,6 +1,7 @@
 /**
  * create: a bundle becomes a container whose first process waits for start. runtime-spec runtime.md, "Create".
  */
+import { bundleSource } from '../cache/derive.js';
 import { compileCreate } from '../compile/index.js';
 import type { HostFacts } from '../host/facts.js';
 import { compileWithLibseccomp } from '../native/seccomp.js';
@@ -117,11 +118,11 @@ export async function createContainer(runtime: Runtime, request: CreateRequest, 
     ...(console.send === undefined ? {} : { consoleFd: console.send }),
   });
   if (question !== undefined) {
-    const recompile: Compiled['recompile'] = (quiet, other, facts) =>
-      compileBundle(quiet, other, { ...choices, facts });
-    traced(runtime, 'remember the plan', () =>
-      remember(runtime, question, { bundle, plan, facts: hostFacts(), recompile }),
-    );
+    const source: Compiled['source'] = (head, quiet) =>
+      bundleSource(head, bundle, plan, (other) =>
+        compileBundle(quiet.runtime, other, { ...choices, facts: quiet.facts }),
+      );
+    traced(runtime, 'remember the plan', () => remember(runtime, question, { ...bundle, facts: hostFacts(), source }));
   }
   return { pid, console };
 }

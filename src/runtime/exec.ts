@@ -1,9 +1,11 @@
 /**
  * exec: another process in a running container. A plan too: join the container's namespaces, then the tail of create.
  */
+import { processSource } from '../cache/derive.js';
 import { compileExec } from '../compile/exec.js';
 import { UsageError } from '../errors.js';
 import { adoptOrphans, superviseInPlace } from '../exec/executor.js';
+import type { HostFacts } from '../host/facts.js';
 import { compileWithLibseccomp } from '../native/seccomp.js';
 import type { Plan } from '../plan/plan.js';
 import { documentOf, readDocument, type SourceDocument } from '../spec/read.js';
@@ -17,6 +19,7 @@ import { openConsole, sized } from './console.js';
 import { type Container, readContainer } from './container.js';
 import { readSubCgroups } from './exec-cgroup.js';
 import { changeProcess, type ProcessChanges } from './exec-process.js';
+import { type Compiled, remember } from './remember.js';
 import { hostFacts, type Runtime, runVerb } from './runtime.js';
 import { traced } from './span.js';
 
@@ -35,12 +38,22 @@ export interface ExecRequest {
   readonly preserveFds: number;
 }
 
-function processDocument(container: Container, process: ExecRequest['process']): SourceDocument {
+const NO_BYTES = Buffer.alloc(0);
+
+/** bytes: of the file, if it is one. */
+interface Asked {
+  readonly document: SourceDocument;
+  readonly bytes: Buffer;
+}
+
+function readAsked(container: Container, process: ExecRequest['process']): Asked {
   if (typeof process === 'string') {
-    return readDocument(readHostFile(process, '--process', { max: MAX_PROCESS_BYTES, pipe: true }), 'process.json');
+    const bytes = readHostFile(process, '--process', { max: MAX_PROCESS_BYTES, pipe: true });
+    return { bytes, document: readDocument(bytes, 'process.json') };
   }
   const base = container.spec.process;
-  if (base !== undefined) return documentOf(changeProcess(base, process), 'command line');
+  if (base !== undefined)
+    return { bytes: NO_BYTES, document: documentOf(changeProcess(base, process), 'command line') };
   throw new UsageError('the container has no process to take over settings from: use --process', '--process');
 }
 
@@ -50,16 +63,37 @@ export function readProcess(runtime: Runtime, document: SourceDocument): ValidPr
   return value;
 }
 
-type Wanted = Pick<ExecRequest, 'pidfdSocket' | 'cgroup'> & { readonly process: ValidProcess };
+type Wanted = Pick<ExecRequest, 'pidfdSocket' | 'cgroup'> & {
+  readonly process: ValidProcess;
+  /** This machine's when not given. */
+  readonly facts?: HostFacts;
+};
 
 export function compileProcess(runtime: Runtime, container: Container, document: SourceDocument, wanted: Wanted): Plan {
-  const { process, pidfdSocket, cgroup } = wanted;
+  const { process, pidfdSocket, cgroup, facts = hostFacts() } = wanted;
   const target = { ...container, pidfdSocket, subCgroups: readSubCgroups(cgroup, container.cgroups) };
   const compiled = withPositions(document, () =>
-    compileExec(process, target, hostFacts(), { seccomp: compileWithLibseccomp }),
+    compileExec(process, target, facts, { seccomp: compileWithLibseccomp }),
   );
   warnOf(runtime, compiled.warnings, document);
   return compiled.plan;
+}
+
+/**
+ * A cache is only for those whom the system's own manager would serve, or none: where a unit is joined, which of the two
+ * makes no difference (joinUnit).
+ */
+function sourceOf(
+  container: Container,
+  { process, bytes, plan }: { readonly process: ValidProcess; readonly bytes: Buffer; readonly plan: Plan },
+  request: ExecRequest,
+): Compiled['source'] {
+  return (head, { runtime, facts }) => {
+    const rest = { head, plan, terminal: process.terminal === true, label: `exec ${container.id}` };
+    return processSource({ ...rest, path: String(request.process), bytes }, (document) =>
+      compileProcess(runtime, container, document, { ...request, process: readProcess(runtime, document), facts }),
+    );
+  };
 }
 
 export interface Execed {
@@ -70,7 +104,8 @@ export interface Execed {
 export async function execInContainer(runtime: Runtime, request: ExecRequest): Promise<Execed> {
   const { id, detach, pidFile } = request;
   const container = traced(runtime, 'read the state', () => readContainer(runtime, id));
-  const document = processDocument(container, request.process);
+  const question = runtime.question?.();
+  const { document, bytes } = readAsked(container, request.process);
   const process = readProcess(runtime, document);
   const console = await openConsole({ terminal: process.terminal === true, detach, socket: request.consoleSocket });
   const plan = traced(runtime, 'compile', () =>
@@ -89,6 +124,12 @@ export async function execInContainer(runtime: Runtime, request: ExecRequest): P
     preserveFds: request.preserveFds,
     ...(console.send === undefined ? {} : { consoleFd: console.send }),
   });
+  if (question !== undefined && typeof request.process === 'string') {
+    const source = sourceOf(container, { process, bytes, plan }, request);
+    traced(runtime, 'remember the plan', () =>
+      remember(runtime, question, { path: String(request.process), bytes, facts: hostFacts(), source }),
+    );
+  }
   if (detach) return { pid };
   runtime.tracer?.finish();
   superviseInPlace({ pid, ...(console.receive === undefined ? {} : { consoleFd: console.receive }) });

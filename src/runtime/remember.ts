@@ -1,16 +1,15 @@
 /**
  * After a compile that the launcher had to ask for: the answer goes into the plan cache, so that the next create of this
- * bundle, or of one that differs in what the compiler does not look into, needs no Node (docs/adr/0007).
+ * bundle, or of one that differs in what the compiler does not look into, needs no Node; exec of a process likewise
+ * (docs/adr/0007).
  */
 import { readFileSync, statSync } from 'node:fs';
-import { derive, NotCacheable } from '../cache/derive.js';
+import { derive, NotCacheable, type Source } from '../cache/derive.js';
 import { encodeEntry, type Witness } from '../cache/entry.js';
 import type { Question } from '../cache/question.js';
 import { storeEntry } from '../cache/store.js';
 import { EXECUTOR_PATH } from '../exec/executor.js';
 import type { HostFacts } from '../host/facts.js';
-import type { Plan } from '../plan/plan.js';
-import type { Bundle } from './bundle.js';
 import type { Runtime } from './runtime.js';
 
 const refuse = (): never => {
@@ -22,25 +21,28 @@ function coveredFacts(facts: HostFacts): HostFacts {
   return Object.defineProperties({ ...facts }, { systemd: { get: refuse }, resctrl: { get: refuse } });
 }
 
-export interface Compiled {
-  readonly bundle: Bundle;
-  readonly plan: Plan;
+/** A runtime that compiles in silence, or not at all. */
+export interface Quiet {
+  readonly runtime: Runtime;
   readonly facts: HostFacts;
-  /** As plan was compiled. */
-  readonly recompile: (runtime: Runtime, bundle: Bundle, facts: HostFacts) => Plan;
 }
 
-/** Whether there is an entry now. It is no error when there is none: only the next create is slower. */
-export function remember(runtime: Runtime, question: Question, compiled: Compiled): boolean {
-  const { bundle, plan, recompile } = compiled;
-  const rest = Buffer.concat([Buffer.from(`${bundle.path}\n\n`), bundle.bytes]);
-  // The very bytes that were compiled, and no others.
+/** What the launcher asked about: the very bytes that were compiled, and no others. Gives the source for derive(). */
+export interface Compiled {
+  readonly path: string;
+  readonly bytes: Buffer;
+  readonly facts: HostFacts;
+  readonly source: (head: string, quiet: Quiet) => Source;
+}
+
+/** Whether there is an entry now. It is no error when there is none: only the next time is slower. */
+export function remember(runtime: Runtime, question: Question, { path, bytes, facts, source }: Compiled): boolean {
+  const rest = Buffer.concat([Buffer.from(`${path}\n\n`), bytes]);
   if (!question.text.subarray(-rest.length).equals(rest)) return false;
   const head = question.text.subarray(0, -rest.length).toString('utf8');
-  const facts = coveredFacts(compiled.facts);
   const quiet = { ...runtime, warn: refuse, tracer: undefined };
   try {
-    const derived = derive({ head, bundle, plan, compile: (other) => recompile(quiet, other, facts) });
+    const derived = derive(source(head, { runtime: quiet, facts: coveredFacts(facts) }));
     if (derived === undefined) return false;
     return storeEntry(question.directory, question.name, encodeEntry({ ...derived, witnesses: witnesses() }));
   } catch (error) {

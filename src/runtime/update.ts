@@ -143,7 +143,9 @@ async function run(runtime: Runtime, id: ContainerId, plan: ReturnType<typeof co
     await runVerb({ ...runtime, warn: (message) => lost.push(message) }, { verb: 'update', id, plan });
   } catch (error) {
     for (const message of lost) runtime.warn(`Setting back cgroup configs failed due to error: ${message}`);
-    const refused = !(error instanceof StateError);
+    // An executor that was killed has no verdict, and has set nothing back.
+    const judged = error instanceof TsrunError && error.operation !== undefined;
+    const refused = judged && !(error instanceof StateError);
     if (refused && lost.length === 0) runtime.warn('the update was refused; the limits of before are set back');
     throw error;
   }

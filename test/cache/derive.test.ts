@@ -4,16 +4,24 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
-import { type Derived, derive, NotCacheable, type Reading } from '../../src/cache/derive.js';
+import {
+  bundleSource,
+  type Derived,
+  derive,
+  NotCacheable,
+  processSource,
+  type Reading,
+} from '../../src/cache/derive.js';
 import { fillConfig } from '../../src/cache/pattern.js';
 import { fits, type Slot } from '../../src/cache/slots.js';
+import { compileExec, plannedBy } from '../../src/compile/exec.js';
 import { compileCreate } from '../../src/compile/index.js';
 import { decodePlan } from '../../src/plan/decode.js';
 import { encodePlan } from '../../src/plan/encode.js';
 import { HEADER_SIZE, LISTS, OP_SHAPES, RECORD_SIZE } from '../../src/plan/op.gen.js';
 import { EXEC_LISTS, type Plan } from '../../src/plan/plan.js';
-import { readDocument } from '../../src/spec/read.js';
-import { validateConfig } from '../../src/spec/validate.js';
+import { readDocument, type SourceDocument } from '../../src/spec/read.js';
+import { validateConfig, validateProcess } from '../../src/spec/validate.js';
 import { buildRecord } from '../../src/state/record.js';
 import { countingServices, goldenHost } from '../golden/host.js';
 
@@ -38,7 +46,7 @@ function compile({ path, spec }: Reading): Plan {
 
 function deriveFrom(config: string, path = BUNDLE): Derived {
   const bundle = read(config, path);
-  const derived = derive({ head: 'head\nbundle ', bundle, plan: compile(bundle), compile });
+  const derived = derive(bundleSource('head\nbundle ', bundle, compile(bundle), compile));
   if (derived === undefined) throw new Error('no entry');
   return derived;
 }
@@ -111,6 +119,37 @@ for (const name of ENGINES) {
     );
     t.notOk(pattern.literals.join().includes(secret));
     t.notOk(JSON.stringify(template.patches).includes(secret) || Buffer.from(template.plan).includes(secret));
+    t.end();
+  });
+}
+
+/** exec --process in the container of a config; the document as engines write it. */
+function processCase(name: string) {
+  const config = JSON.stringify(golden(name));
+  const { spec, path } = read(config, BUNDLE);
+  const target = { spec, bundle: path, ...plannedBy(compile(read(config, BUNDLE)).lists) };
+  const compileProcess = (document: SourceDocument) =>
+    compileExec(validateProcess(document).value, target, facts, countingServices).plan;
+  const bytes = Buffer.from(JSON.stringify({ ...golden(name).process, terminal: false, args: ['sh', '-c', 'exit 0'] }));
+  const plan = compileProcess(readDocument(bytes, 'process.json'));
+  const source = { head: 'head\nprocess ', path: '/run/process', bytes, plan, terminal: false, label: 'exec one' };
+  const derived = derive(processSource(source, compileProcess));
+  if (derived === undefined) throw new Error('no entry');
+  return { derived, compileProcess };
+}
+
+for (const name of ['docker-like', 'containerd-pod-container', 'podman-like']) {
+  t.test(`for exec in ${name}, derive() gives what compileExec() does, whatever is in the slots`, (t) => {
+    const { derived, compileProcess } = processCase(name);
+    const { pattern } = derived;
+    t.ok(pattern.slots.length > 4, 'it has slots');
+    fc.assert(
+      fc.property(fc.tuple(...pattern.slots.map((slot) => VALUES[slot.kind](slot))), (values) => {
+        const document = readDocument(Buffer.from(fillConfig(pattern, values)), 'process.json');
+        sameBytes(t, substitute(derived, values), compileProcess(document));
+      }),
+      { numRuns: 25 },
+    );
     t.end();
   });
 }

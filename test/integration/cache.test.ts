@@ -89,6 +89,36 @@ t.test('a bundle that differs in slots alone is run from the cache, with its own
   t.notOk(readFileSync(join(box.root, id, 'plan')).includes('second'), 'nothing of another container is in the plan');
 });
 
+t.test('exec --process is compiled once for a container, then taken from the cache', { skip }, async (t) => {
+  const box = sandbox(t);
+  const bundle = box.bundle(['sleep', '1000']);
+  const [one, other] = [box.start(bundle), box.start(bundle)];
+  let files = 0;
+  /** Like the files of engines: a new name each time. */
+  const exec = (id: string, changes: object, ...args: string[]) => {
+    const file = join(box.directory, `process-${files++}.json`);
+    writeFileSync(file, JSON.stringify({ ...bundle.config['process'], ...changes }));
+    const before = hits(box);
+    const result = box.run(['exec', ...args, '--process', file, id]);
+    return { ...result, cached: hits(box) > before };
+  };
+  const show = (word: string) => ({ args: ['sh', '-c', 'echo $0 $WORD; exit 7', word], env: [`WORD=${word}`, 'A=b'] });
+  t.match(exec(one, show('first')), { status: 7, stdout: 'first first\n', stderr: '', cached: false });
+  t.match(exec(one, show('second')), { status: 7, stdout: 'second second\n', stderr: '', cached: true });
+  const pidFile = join(box.directory, 'pid');
+  const detached = exec(one, { ...show('x'), args: ['sh', '-c', 'sleep 1000', 'x'] }, '-d', '--pid-file', pidFile);
+  t.match(detached, { status: 0, cached: true });
+  t.match(readFileSync(`/proc/${readFileSync(pidFile, 'utf8')}/cmdline`, 'utf8'), 'sleep');
+  t.match(exec(other, show('first')), { status: 7, cached: false }, 'another container is asked about anew');
+  t.match(exec(one, { ...show('one'), user: { uid: 1, gid: 1 } }), { status: 7, cached: false }, 'so is another user');
+  t.match(exec(one, { ...show('no'), args: ['', '-c', 'x', 'y'] }), { status: 255, cached: false }, 'or no program');
+  t.match(exec(one, { ...show('no'), args: ['missing', '-c', 'x', 'y'] }), { status: 255, stderr: /executable file/ });
+  must(box.run(['pause', one]));
+  t.match(exec(one, show('no')), { status: 255, stderr: /cannot exec in a paused container/ });
+  must(box.run(['resume', one]));
+  t.match(box.state(one), { status: 'running' });
+});
+
 /** Both ways: through Node alone, and through the launcher with a warm cache. */
 function bothWays(box: Sandbox, bundle: Bundle): readonly [Result, Result & { readonly cached: boolean }] {
   const id = box.id();
