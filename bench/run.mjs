@@ -2,34 +2,30 @@
 // that all see the same machine; only ratios within a run mean something. Needs root, a C compiler and busybox.
 //   -n ROUNDS   (default 30)
 //   --print     print the tables only; else they go into bench/RESULTS.md, with a chart in bench/results.svg
-//
-// The runtimes run in a mount namespace where /sys/fs/cgroup is cgroup v2 alone, so that all take the same way, and /run
-// is a tmpfs, as it is on a host with an init.
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { capture, cleanEnv, fail, hasCommand, ROOT } from '../scripts/lib/run.mjs';
-import { addMounts, addRules, makeBundle, pathOf } from './lib/bundles.mjs';
+import { addMounts, addRules, makeBundle, makeProcess, pathOf } from './lib/bundles.mjs';
+import { becomePrivate } from './lib/private.mjs';
 import { chart, machine, table } from './lib/report.mjs';
 
-const PRIVATE =
-  'mount --make-rprivate / && umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && ' +
-  'mount -t tmpfs -o mode=755 none /run && exec "$@"';
 const AT_ONCE = 64;
 const IN_SEQUENCE = 1000;
 const MANY = 100;
 
 const { rounds, print } = parse();
 if (process.getuid() !== 0) fail('bench: needs root');
-if (process.env.BENCH_PRIVATE !== '1') becomePrivate();
+becomePrivate(fileURLToPath(import.meta.url));
 
 const work = mkdtempSync('/run/tsrun-bench-');
 process.on('exit', () => rmSync(work, { recursive: true, force: true }));
 const MEASURE = build('measure');
 const LIMIT = build('limit');
 const LONG = makeBundle(work, 'long', ['sleep', '1000']);
+const PROCESS = makeProcess(LONG, ['/bin/true']);
 const SHORT = makeBundle(work, 'short', ['true']);
 const GROWN = {
   '64 mounts more': makeBundle(work, 'mounts', ['true'], addMounts(64)),
@@ -83,6 +79,9 @@ function life(runtime, counts) {
   sum += at('start', 'start', id);
   sum += at('state', 'state', id);
   at('exec', 'exec', id, '/bin/true');
+  at('exec --process, the first', 'exec', '--process', PROCESS, id);
+  at('exec --process, again', 'exec', '--process', PROCESS, id);
+  at('ps --format json', 'ps', '--format', 'json', id);
   at('kill', 'kill', id, 'KILL');
   untilEnded(pid);
   sum += at('delete', 'delete', id);
@@ -216,13 +215,6 @@ function build(name) {
   const built = capture('cc', ['-O2', '-static', '-o', program, source]);
   if (built.status !== 0) fail(`bench: ${built.stderr}`);
   return program;
-}
-
-function becomePrivate() {
-  const self = [process.execPath, fileURLToPath(import.meta.url), ...process.argv.slice(2)];
-  const env = cleanEnv({ BENCH_PRIVATE: '1' });
-  const { status } = spawnSync('unshare', ['-m', 'sh', '-c', PRIVATE, 'sh', ...self], { stdio: 'inherit', env });
-  process.exit(status ?? 1);
 }
 
 function parse() {

@@ -28,6 +28,14 @@ export function makeBundle(work, name, args, edit = () => {}) {
   return path;
 }
 
+/** The file that engines write for exec: the process of the bundle with other arguments. */
+export function makeProcess(bundle, args) {
+  const { process: own } = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8'));
+  const path = join(bundle, 'process.json');
+  writeFileSync(path, JSON.stringify({ ...own, args }));
+  return path;
+}
+
 /** count bind mounts more. */
 export function addMounts(count) {
   return (config, path) => {

@@ -1,6 +1,7 @@
 // Two daemons of the Docker Engine API beside each other: ours and the dockerd that is installed. Each has roots of its own
 // below one directory and a network namespace of its own, where its bridges and rules are.
 import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
@@ -131,12 +132,45 @@ function read(path) {
 
 /** An image of busybox alone, from one archive for all. */
 export function makeImage(work, daemons, image) {
+  const archive = join(work, 'image.tar');
+  pack(makeTree(work), archive);
+  for (const daemon of daemons) docker(daemon, ['import', archive, image]);
+}
+
+/** The same as `docker save` writes it, for every engine. */
+export function packImage(work, image) {
+  const directory = join(work, 'archive');
+  mkdirSync(directory);
+  pack(makeTree(work), join(directory, 'layer.tar'));
+  const created = '2024-01-01T00:00:00Z';
+  const config = JSON.stringify({
+    architecture: process.arch === 'x64' ? 'amd64' : process.arch,
+    os: 'linux',
+    created,
+    config: { Cmd: ['sh'], Env: ['PATH=/bin'], WorkingDir: '/' },
+    rootfs: { type: 'layers', diff_ids: [`sha256:${sha256(readFileSync(join(directory, 'layer.tar')))}`] },
+    history: [{ created, created_by: 'busybox' }],
+  });
+  const name = `${sha256(config)}.json`;
+  writeFileSync(join(directory, name), config);
+  const manifest = [{ Config: name, RepoTags: [image], Layers: ['layer.tar'] }];
+  writeFileSync(join(directory, 'manifest.json'), JSON.stringify(manifest));
+  const archive = join(work, 'archive.tar');
+  pack(directory, archive);
+  return archive;
+}
+
+const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
+
+function makeTree(work) {
   const tree = join(work, 'image');
   for (const name of ['bin', 'etc', 'tmp']) mkdirSync(join(tree, name), { recursive: true });
   copyFileSync(pathOf('busybox'), join(tree, 'bin/busybox'));
   for (const applet of APPLETS) symlinkSync('busybox', join(tree, 'bin', applet));
-  const archive = join(work, 'image.tar');
-  const { status, stderr } = spawnSync('tar', ['-C', tree, '-cf', archive, '.'], { encoding: 'utf8' });
+  return tree;
+}
+
+function pack(directory, archive) {
+  const { status, stderr } = spawnSync('tar', ['-C', directory, '-cf', archive, '.'], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`tar: ${stderr}`);
-  for (const daemon of daemons) docker(daemon, ['import', archive, image]);
 }

@@ -21,7 +21,7 @@ import { type EntrySummary, MAX_ENTRY_BYTES, summarize } from './entry.js';
 
 export const DEFAULT_DIRECTORY = '/run/tsrun-cache';
 
-const MAX_ENTRIES = 64;
+const MAX_ENTRIES = 256;
 const MAX_TOTAL = 16 * 1024 * 1024;
 const LOCK_EX = 2;
 const LOCK_NB = 4;

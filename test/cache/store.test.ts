@@ -8,21 +8,21 @@ import { needRoot } from '../helpers/host.js';
 
 const skip = needRoot();
 
-t.test('storeEntry() keeps 64 entries, and those used last', { skip }, (t) => {
+t.test('storeEntry() keeps 256 entries, and those used last', { skip }, (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'tsrun-test-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
   writeFileSync(join(directory, '.left-by-a-crash'), '');
-  const names = Array.from({ length: 70 }, (_, index) => `${String(index).padStart(16, '0')}-0`);
+  const names = Array.from({ length: 260 }, (_, index) => `${String(index).padStart(16, '0')}-0`);
   names.forEach((name, index) => {
     t.ok(storeEntry(directory, name, Buffer.alloc(8)));
     utimesSync(join(directory, name), index, index);
   });
-  t.strictSame(readdirSync(directory).sort(), names.slice(-64));
+  t.strictSame(readdirSync(directory).sort(), names.slice(-256));
   t.notOk(storeEntry(directory, '../escape-0', Buffer.alloc(8)), 'a name that is none');
   t.strictSame(listEntries(directory), [], 'what is no entry is not listed');
   chmodSync(directory, 0o755);
   t.notOk(storeEntry(directory, `${'f'.repeat(16)}-0`, Buffer.alloc(8)), 'a directory that others can read');
-  t.equal(clearEntries(directory), 64);
+  t.equal(clearEntries(directory), 256);
   t.end();
 });
 
