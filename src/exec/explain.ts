@@ -153,7 +153,7 @@ const ENTRIES: readonly Entry[] = [
     ops: MOUNTS,
     errnos: ['ENODEV'],
     hint: (refusal) =>
-      field(refusal, 'type') === "'bind'"
+      ["'bind'", "'none'"].includes(field(refusal, 'type'))
         ? 'a bind mount needs "bind" or "rbind" among its options'
         : `the kernel has no file system ${field(refusal, 'type')}: is the module loaded?`,
   },

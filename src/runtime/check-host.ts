@@ -23,6 +23,8 @@ interface Look {
   readonly facts: HostFacts;
   /** Absolute path of the root file system. */
   readonly rootfs: string;
+  /** The cgroups that create makes, which the container may be shown. */
+  readonly cgroups: readonly string[];
 }
 
 type Checks = { readonly [K in OpName]?: (op: Extract<Op, { op: K }>, look: Look) => readonly Finding[] };
@@ -59,8 +61,9 @@ const isBelow = (path: string, directory: string): boolean => path === directory
 const hasSlot = (path: string): boolean => path.includes('\u0001');
 
 /** A source below the rootfs may be made by an earlier mount. */
-function checkSource(op: Op, source: string, { rootfs }: Look): readonly Finding[] {
+function checkSource(op: Op, source: string, { rootfs, cgroups }: Look): readonly Finding[] {
   if (source === '' || hasSlot(source) || (source !== rootfs && isBelow(source, rootfs))) return [];
+  if (cgroups.some((cgroup) => isBelow(source, cgroup))) return [];
   const failed = errorCodeOf(() => statSync(source));
   if (failed === undefined) return [];
   if (source === rootfs) return checkRootfs(op, rootfs);
@@ -210,9 +213,15 @@ function rootfsOf({ lists }: Plan): string {
   return op?.op === 'OPEN_ROOTFS' ? op.path : '/';
 }
 
+function cgroupsOf({ lists }: Plan): string[] {
+  return lists.setup.flatMap((op) =>
+    op.op === 'CGROUP_CREATE' || op.op === 'CGROUP_CREATE_V1' ? [posix.join(op.mount, op.path)] : [],
+  );
+}
+
 /** only: ops whose check holds for any machine, because they are about the bundle. */
 export function checkOps(plan: Plan, facts: HostFacts, only?: readonly OpName[]): Finding[] {
-  const look = { facts, rootfs: rootfsOf(plan) };
+  const look = { facts, rootfs: rootfsOf(plan), cgroups: cgroupsOf(plan) };
   const { setup, spawn, settle, init, started, teardown } = plan.lists;
   return [...setup, ...spawn, ...settle, ...init, ...started, ...teardown]
     .filter(({ op }) => only === undefined || only.includes(op))

@@ -51,6 +51,19 @@ t.test(
 );
 
 t.test(
+  'tsrun check does not miss the cgroup that create makes, where the container is shown its own',
+  { skip: skipUnless(built, needRoot()) },
+  async (t) => {
+    const directory = bundle(t, ({ linux, mounts }) => {
+      linux.cgroupsPath = '/tsrun-check/own';
+      linux.namespaces = linux.namespaces.filter(({ type }: { type: string }) => type !== 'cgroup');
+      mounts.push({ destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: ['ro'] });
+    });
+    t.same(findings(directory).issues, []);
+  },
+);
+
+t.test(
   'tsrun check tells warnings from errors by its status, and --strict does not',
   { skip: skipUnless(built, needRoot()) },
   async (t) => {

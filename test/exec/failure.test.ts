@@ -77,7 +77,7 @@ t.test('toError joins errno and origin into one sentence and a hint', async (t) 
   t.ok(error instanceof ExecError);
   if (error instanceof ExecError)
     t.match({ ...error }, { path: '/mounts/3', op: 'MOUNT_FS', syscall: 'fsmount', errno: 1 });
-  t.match(fail({ ...MOUNT_TMPFS, type: 'bind' }, { errno: 19 }).hint, /"bind" or "rbind"/);
+  for (const type of ['bind', 'none']) t.match(fail({ ...MOUNT_TMPFS, type }, { errno: 19 }).hint, /"bind" or "rbind"/);
   t.match(fail({ ...MOUNT_TMPFS, type: 'nosuchfs' }, { errno: 19 }).hint, /no file system 'nosuchfs'/);
   const log = Buffer.from("size=bogus\ne tmpfs: Bad value for 'size'");
   t.equal(fail(MOUNT_TMPFS, { errno: 22, detail: log }).hint, `the kernel says: "tmpfs: Bad value for 'size'"`);
