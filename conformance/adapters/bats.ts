@@ -21,6 +21,8 @@ const ARCHITECTURES: { readonly [machine: string]: string } = {
 };
 const ARCHITECTURE = ARCHITECTURES[process.arch] ?? process.arch;
 /** A test's files are many; what one test leaves behind is told by the next, so each file has its own directory. */
+/** Without it every test with a terminal would fail: where runc 1.3 has it, and older ones. */
+const RECVTTY = ['tests/cmd/_bin/recvtty', 'tests/cmd/recvtty/recvtty', 'contrib/cmd/recvtty/recvtty'] as const;
 const COMMANDS = ['bats', 'jq', 'gawk', 'script', 'tar', 'busybox'];
 
 export const bats: Adapter = {
@@ -29,6 +31,9 @@ export const bats: Adapter = {
     'systems of your choice in tests/integration/testdata, or without: then busybox is used',
   missing: ({ place }) =>
     absent([join(place, TESTS, 'helpers.bash')], 'not the sources of runc') ??
+    (RECVTTY.some((path) => existsSync(join(place, path)))
+      ? undefined
+      : `${join(place, RECVTTY[0])} is not there: its programs are to be made first`) ??
     COMMANDS.map((name) => needProblem(`command:${name}`)).find((problem) => problem !== undefined),
   async *run(options) {
     const { runtime, dir, wants, timeout } = options;

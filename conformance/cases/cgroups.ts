@@ -1,10 +1,18 @@
 /** config-linux.md, "Control groups": path, limits as the kernel has them afterwards, device rules, unified. */
-import { existsSync, mkdirSync, rmdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { cgroupOf, controllerDirectory, findCgroups, isUnified, readLimit } from '../harness/cgroup.js';
 import { must, same } from '../harness/check.js';
 import { type Lab, succeeded } from '../harness/lab.js';
-import { type Group, type Observation, type Patch, type Refusal, type Script, table } from '../harness/model.js';
+import {
+  type Group,
+  type Observation,
+  type Patch,
+  type Refusal,
+  type Script,
+  Skipped,
+  table,
+} from '../harness/model.js';
 import type { Area } from '../harness/run.js';
 
 const requirements = table('config-linux.md', [
@@ -16,13 +24,18 @@ const requirements = table('config-linux.md', [
     'cgroups.owner',
     'SHOULD NOT',
     'cgroup-ownership',
-    'without a new cgroup namespace the owner of the cgroup is not changed',
+    'without a new cgroup namespace and a writable cgroup mount the owner of the cgroup is not changed',
   ],
-  ['limits.memory', 'MUST', 'memory', "limit, reservation and swap of memory are the cgroup's"],
-  ['limits.cpu', 'MUST', 'cpu', "shares, quota, period, cpus and mems of cpu are the cgroup's"],
+  ['limits.memory', 'MUST', 'memory', "limits, swappiness and disableOOMKiller of memory are the cgroup's"],
+  ['limits.cpu', 'MUST', 'cpu', "shares, quota, burst, period, cpus, mems and idle of cpu are the cgroup's"],
   ['limits.pids', 'MUST', 'pids', "pids.limit is the cgroup's"],
-  ['limits.hugetlb', 'MUST', 'huge-page-limits', "hugepageLimits are the cgroup's"],
-  ['limits.block-io', 'MUST', 'block-io', 'rates of blockIO that cannot be applied are an error'],
+  ['limits.hugetlb', 'MUST', 'huge-page-limits', "hugepageLimits are the cgroup's, for reservations too"],
+  [
+    'limits.block-io',
+    'MUST',
+    'block-io',
+    "rates of blockIO are the cgroup's; those that cannot be applied are an error",
+  ],
   ['limits.device-rules', 'MUST', 'allowed-device-list', 'device rules are applied in the listed order'],
   ['limits.values', 'MUST', 'control-groups', 'a limit that cannot be applied is an error'],
   ['unified.written', 'MUST', 'unified', 'each entry of unified is written to the file that it names'],
@@ -99,6 +112,14 @@ const LIMITS: { readonly [id: string]: Limit } = {
     '30000 50000',
     '50000',
   ],
+  'cpu.burst': [
+    { [`${R}/cpu/quota`]: 30000, [`${R}/cpu/period`]: 60000, [`${R}/cpu/burst`]: 20000 },
+    'cpu',
+    { v2: 'cpu.max.burst', v1: 'cpu.cfs_burst_us' },
+    '20000',
+    '20000',
+  ],
+  'cpu.idle': [{ [`${R}/cpu/idle`]: 1 }, 'cpu', { v2: 'cpu.idle', v1: 'cpu.idle' }, '1', '1'],
   'cpu.cpus': [{ [`${R}/cpu/cpus`]: '0' }, 'cpuset', { v2: 'cpuset.cpus', v1: 'cpuset.cpus' }, '0', '0'],
   'cpu.mems': [
     { [`${R}/cpu/cpus`]: '0', [`${R}/cpu/mems`]: '0' },
@@ -114,9 +135,30 @@ const LIMITS: { readonly [id: string]: Limit } = {
     '4194304',
     '4194304',
   ],
+  'hugetlb.2MB.reserved': [
+    { [`${R}/hugepageLimits/-`]: { pageSize: '2MB', limit: 4 * MB } },
+    'hugetlb',
+    { v2: 'hugetlb.2MB.rsvd.max', v1: 'hugetlb.2MB.rsvd.limit_in_bytes' },
+    '4194304',
+    '4194304',
+  ],
 };
 
 const requirementOf = (id: string): string => `limits.${id.split('.')[0]}`;
+
+/** What cgroup2 has not: property, value, file, and a line of it. */
+const OF_V1: { readonly [id: string]: readonly [member: string, value: unknown, file: string, line: string] } = {
+  swappiness: ['swappiness', 17, 'memory.swappiness', '17'],
+  'oom-killer': ['disableOOMKiller', true, 'memory.oom_control', 'oom_kill_disable 1'],
+};
+
+/** The numbers of a whole disk; of one that has no driver's queue the kernel refuses a rate. */
+function blockDevice(): readonly number[] {
+  const names = readdirSync('/sys/block').filter((name) => !/^(loop|ram|zram)/.test(name));
+  const [name] = names;
+  if (name === undefined) throw new Skipped('no disk in /sys/block');
+  return readFileSync(`/sys/block/${name}/dev`, 'utf8').split(':').map(Number);
+}
 
 const limitScripts: readonly Script<Lab>[] = [
   ...Object.entries(LIMITS).map(
@@ -139,6 +181,28 @@ const limitScripts: readonly Script<Lab>[] = [
       await lab.running([], { [`${R}/memory`]: { limit: 64 * MB, swap: 96 * MB } });
       // On v1 the number is memory and swap together.
       same(readLimit(lab.pid, 'memory', file), isUnified('memory') ? '33554432' : '100663296', 'the limit of swap');
+    },
+  },
+  ...Object.entries(OF_V1).map(
+    ([id, [member, value, file, line]]): Script<Lab> => ({
+      ...{ id: `limits.memory.${id}`, requirement: 'limits.memory', needs: ['controller:memory'] },
+      run: async (lab) => {
+        if (isUnified('memory')) throw new Skipped(`${file} is a file of cgroup v1`);
+        await lab.running([], { [`${R}/memory/${member}`]: value });
+        const lines = readLimit(lab.pid, 'memory', { v2: file, v1: file }).split('\n');
+        must(lines.includes(line), `${file} has ${lines.join(', ')}`);
+      },
+    }),
+  ),
+  {
+    ...{ id: 'limits.block-io.rate', requirement: 'limits.block-io', needs: ['block-io:'] },
+    run: async (lab) => {
+      const [major, minor] = blockDevice();
+      const file = { v2: 'io.max', v1: 'blkio.throttle.read_bps_device' };
+      const controller = isUnified('io') ? 'io' : 'blkio';
+      await lab.running([], { [`${R}/blockIO/throttleReadBpsDevice`]: [{ major, minor, rate: MB }] });
+      const text = readLimit(lab.pid, controller, file);
+      must(new RegExp(`^${major}:${minor} (rbps=)?${MB}\\b`, 'm').test(text), `the file of rates has ${text}`);
     },
   },
   {
@@ -226,18 +290,21 @@ const pathScripts: readonly Script<Lab>[] = [
       must(existsSync(ours), 'the parent that was there before is gone');
     },
   },
-  {
-    ...{ id: 'cgroups.owner', requirement: 'cgroups.owner', needs: ['controller:pids', 'namespace:user'] },
-    run: async (lab) => {
-      const map = [{ containerID: 0, hostID: 100000, size: 1000 }];
-      await lab.running([], {
-        ...{ '/linux/cgroupsPath': ABSOLUTE, [`${R}/pids/limit`]: 100, '/linux/namespaces/-': { type: 'user' } },
-        ...{ '/linux/uidMappings': map, '/linux/gidMappings': map },
-      });
-      const directory = join(controllerDirectory('pids') ?? '', cgroupOf(lab.pid, 'pids'));
-      same(statSync(directory).uid, 0, 'the owner of the cgroup');
-    },
-  },
+  ...Object.entries({ '': [], '.no-mount': [{ type: 'cgroup' }] }).map(
+    ([id, more]): Script<Lab> => ({
+      ...{ id: `cgroups.owner${id}`, requirement: 'cgroups.owner', needs: ['controller:pids', 'namespace:user'] },
+      run: async (lab) => {
+        const map = [{ containerID: 0, hostID: 100000, size: 1000 }];
+        const namespaces = ['pid', 'network', 'ipc', 'uts', 'mount', 'user'].map((type) => ({ type }));
+        await lab.running([], {
+          ...{ '/linux/cgroupsPath': ABSOLUTE, [`${R}/pids/limit`]: 100 },
+          ...{ '/linux/namespaces': [...namespaces, ...more], '/linux/uidMappings': map, '/linux/gidMappings': map },
+        });
+        const directory = join(controllerDirectory('pids') ?? '', cgroupOf(lab.pid, 'pids'));
+        same(statSync(directory).uid, 0, 'the owner of the cgroup');
+      },
+    }),
+  ),
   {
     ...{ id: 'cgroups.mount', requirement: 'cgroups.mount', needs: ['controller:pids'] },
     run: async (lab) => {

@@ -1,8 +1,8 @@
 /** config.md, "POSIX-platform Hooks": when, where and with what each of the six is called, and what its failure does. */
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { must, same } from '../harness/check.js';
-import { type Lab, parseObject, refused, succeeded } from '../harness/lab.js';
+import { type Lab, parseObject, readText, refused, succeeded } from '../harness/lab.js';
 import { lastingLeaks, processes } from '../harness/leaks.js';
 import { type Group, type Patch, type Refusal, type Script, table } from '../harness/model.js';
 import { once } from '../harness/once.js';
@@ -42,6 +42,13 @@ const requirements = [
     ['hooks.path-absolute', 'MUST', 'posix-platform-hooks', 'path is absolute'],
     ['hooks.timeout', 'MUST', 'posix-platform-hooks', 'a hook that takes longer than timeout is aborted'],
     ['hooks.timeout-positive', 'MUST', 'posix-platform-hooks', 'timeout is greater than zero'],
+    [
+      'hooks.environment',
+      'MUST',
+      'posix-platform-hooks',
+      'prestart and createRuntime are called when the namespaces are there, and before the root is changed',
+    ],
+    ['hooks.after-program', 'MUST', 'posix-platform-hooks', 'poststart is called after the program was executed'],
   ]),
   ...table('runtime.md', [
     [
@@ -49,6 +56,12 @@ const requirements = [
       'MUST',
       'lifecycle',
       'a hook before the end of start that fails is an error, and the container is stopped and destroyed',
+    ],
+    [
+      'hooks.failure-poststop',
+      'MUST',
+      'lifecycle',
+      'the poststop hooks are called for a container that the failure of a hook has ended',
     ],
     [
       'hooks.poststop-failure',
@@ -245,6 +258,49 @@ const orders: readonly Script<Lab>[] = (
   },
 }));
 
+/** Run by sh(1) of the host: what the container process is like while the hook runs. */
+const LOOK_AT_PROCESS = `
+pid=$(tr -d '\\n' | sed 's/.*"pid"[^0-9]*\\([0-9]*\\).*/\\1/')
+exec >"$0"
+stat --dereference --format %d:%i /proc/$pid/root
+for name in mnt net ipc uts; do readlink /proc/$pid/ns/$name; done
+tr '\\0' ' ' </proc/$pid/cmdline`;
+
+/** The root, the namespaces and the command line of the container process when the hook was called. */
+async function processDuring(lab: Lab, kind: Kind): Promise<{ root: string; ns: string[]; command: string }> {
+  const seen = join(lab.dir, 'seen');
+  const args = ['sh', '-c', LOOK_AT_PROCESS, seen];
+  lab.configure(['wait'], { [`/hooks/${kind}/0`]: { path: '/bin/sh', args, env: [`PATH=${process.env['PATH']}`] } });
+  succeeded(await lab.create(), 'create');
+  if (KINDS[kind].step === 'start') succeeded(await lab.start(), 'start');
+  const [root = '', ...rest] = readText(seen).split('\n');
+  return { root, ns: rest.slice(0, 4), command: rest.slice(4).join(' ') };
+}
+
+const HOSTS = ['mnt', 'net', 'ipc', 'uts'].map((name) => readlinkSync(`/proc/self/ns/${name}`));
+
+const during: readonly Script<Lab>[] = [
+  ...(['prestart', 'createRuntime'] as const).map(
+    (kind): Script<Lab> => ({
+      ...{ id: `hooks.${kind}.environment`, requirement: 'hooks.environment' },
+      run: async (lab) => {
+        const { root, ns } = await processDuring(lab, kind);
+        const ours = statSync('/');
+        same(root, `${ours.dev}:${ours.ino}`, 'the root of the container process, as device and inode');
+        for (const name of ns) must(!HOSTS.includes(name), `the namespace ${name} is the host's`);
+        same(ns.length, 4, 'namespaces that were seen');
+      },
+    }),
+  ),
+  {
+    ...{ id: 'hooks.poststart.after-program', requirement: 'hooks.after-program' },
+    run: async (lab) => {
+      const { command } = await processDuring(lab, 'poststart');
+      must(command.startsWith('/probe '), `the process is "${command.trim()}"`);
+    },
+  },
+];
+
 /** Leads a container to the step whose hook fails. */
 async function fail(lab: Lab, kind: Kind, more: { manner: string; timeout?: number }): Promise<void> {
   await prepare(lab);
@@ -276,6 +332,15 @@ const failures: readonly Script<Lab>[] = FAILING.flatMap((kind) => [
       await fail(lab, kind, { manner: 'fail' });
       const { status, stdout } = await lab.run('state', lab.id);
       must(status !== 0 || parseObject(stdout)['status'] === 'stopped', `it is still ${stdout}`);
+    },
+  },
+  {
+    ...{ id: `hooks.${kind}.failure-poststop`, requirement: 'hooks.failure-poststop' },
+    run: async (lab) => {
+      await fail(lab, kind, { manner: 'fail' });
+      // Who has only stopped it does the rest when it is told to.
+      if ((await lab.run('state', lab.id)).status === 0) succeeded(await lab.delete(), 'delete');
+      same(labels(lab), [kind, 'last'], 'hooks that were called');
     },
   },
   {
@@ -357,5 +422,5 @@ export const hooksArea: Area = {
   name: 'hooks',
   requirements,
   groups: [values],
-  scripts: [...states, ...looking, ...orders, ...failures, ...poststop],
+  scripts: [...states, ...looking, ...orders, ...during, ...failures, ...poststop],
 };

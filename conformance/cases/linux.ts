@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { listOf, MOUNTINFO, mountAt, must, refusedWith, same, textOf } from '../harness/check.js';
-import { type Group, type Observation, type Patch, type Refusal, table } from '../harness/model.js';
+import { type Group, type Observation, type Patch, type Refusal, table, type Undo } from '../harness/model.js';
 import type { Area } from '../harness/run.js';
 
 const requirements = [
@@ -41,9 +41,11 @@ const requirements = [
       'net-devices.moved',
       'MUST',
       'network-devices',
-      "each device of netDevices is moved to the container's network namespace, up, with its permanent addresses",
+      "each device of netDevices is moved to the container's network namespace, up, with its addresses and attributes",
     ],
     ['net-devices.named', 'MUST', 'network-devices', 'a device gets the name that the configuration says'],
+    ['net-devices.template', 'MUST', 'network-devices', 'of a name that ends in %d the kernel makes one that is free'],
+    ['net-devices.taken', 'MUST', 'network-devices', 'a name that is taken in the network namespace is an error'],
     ['net-devices.missing', 'MUST', 'network-devices', 'a device that is not there is an error'],
     ['rdt.mounted', 'MUST', 'intelrdt', 'intelRdt without a mounted resctrl file system is an error'],
     [
@@ -195,6 +197,7 @@ const badDevices: Group = {
     device('existing-directory', 'devices.existing', { path: '/data', type: 'c', major: 1, minor: 3 }),
     device('type-unknown', 'devices.values', { path: '/dev/bad', type: 'x', major: 1, minor: 3 }),
     device('type-missing', 'devices.values', { path: '/dev/bad', major: 1, minor: 3 }),
+    device('numbers-missing', 'devices.values', { path: '/dev/bad', type: 'c' }),
     device('path-missing', 'devices.values', { type: 'c', major: 1, minor: 3 }),
   ],
 };
@@ -428,19 +431,28 @@ const values: Group = {
 
 const ip = (...args: readonly string[]): void => void execFileSync('ip', args, { stdio: 'pipe' });
 
+/** A pair of devices; without an owner the kernel removes virtual ones with their namespace. */
+function makePair(first: string, second: string): Undo {
+  ip('link', 'add', first, 'type', 'veth', 'peer', 'name', second);
+  return () => {
+    for (const name of [first, second]) tolerate(() => ip('link', 'del', name));
+  };
+}
+
+const NEEDS_NET = ['command:ip', 'capability:CAP_NET_ADMIN'];
+const HARDWARE_ADDRESS = '02:00:5e:10:00:17';
+
 const net: Group = {
   name: 'netDevices',
-  needs: ['command:ip', 'capability:CAP_NET_ADMIN'],
+  needs: NEEDS_NET,
   patch: { '/linux/netDevices': { conform0: {}, conform1: { name: 'inside1' } } },
   prepare: () => {
-    ip('link', 'add', 'conform0', 'type', 'veth', 'peer', 'name', 'conform1');
+    const undo = makePair('conform0', 'conform1');
+    ip('link', 'set', 'conform0', 'mtu', '1321', 'address', HARDWARE_ADDRESS);
     for (const [index, name] of ['conform0', 'conform1'].entries()) {
       ip('addr', 'add', `10.99.${index}.1/24`, 'dev', name);
     }
-    return () => {
-      // Without an owner the kernel removes a virtual device with its namespace.
-      for (const name of ['conform0', 'conform1']) tolerate(() => ip('link', 'del', name));
-    };
+    return undo;
   },
   observations: [
     {
@@ -467,6 +479,32 @@ const net: Group = {
       ask: 'net',
       check: ({ answer }) => interfaceIs(answer['interfaces'], 'inside1', { address: '10.99.1.1' }),
     },
+    ...Object.entries({ mtu: '1321', address: HARDWARE_ADDRESS }).map(
+      ([attribute, value]): Observation => ({
+        ...{ id: `net-devices.attribute.${attribute}`, requirement: 'net-devices.moved' },
+        ...{ ask: `text|/sys/class/net/conform0/${attribute}`, want: { text: `${value}\n` } },
+      }),
+    ),
+  ],
+};
+
+const template: Group = {
+  name: 'netDevices with a template',
+  needs: NEEDS_NET,
+  patch: { '/linux/netDevices': { conform2: { name: 'free%d' }, conform3: { name: 'free%d' } } },
+  prepare: () => makePair('conform2', 'conform3'),
+  observations: ['free0', 'free1'].map((name) => ({
+    ...{ id: `net-devices.template.${name}`, requirement: 'net-devices.template', ask: 'net' },
+    check: ({ answer }) => interfaceIs(answer['interfaces'], name, { up: 1 }),
+  })),
+};
+
+const takenName: Group = {
+  name: 'netDevices with a name that is taken',
+  needs: NEEDS_NET,
+  prepare: () => makePair('conform4', 'conform5'),
+  refusals: [
+    bad('net-devices.refuses.name-taken', 'net-devices.taken', { '/linux/netDevices': { conform4: { name: 'lo' } } }),
   ],
 };
 
@@ -491,5 +529,18 @@ function interfaceIs(all: unknown, name: string, wanted: { readonly [field: stri
 export const linuxArea: Area = {
   name: 'linux',
   requirements,
-  groups: [usual, made, badDevices, paths, ...propagation, sysctl, ...personality, ...memory, values, net],
+  groups: [
+    usual,
+    made,
+    badDevices,
+    paths,
+    ...propagation,
+    sysctl,
+    ...personality,
+    ...memory,
+    values,
+    net,
+    template,
+    takenName,
+  ],
 };

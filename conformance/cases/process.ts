@@ -64,6 +64,7 @@ const requirements = table('config.md', [
     ] as const),
     'exec is no operation of the specification',
   ],
+  ['process.affinity', 'MUST NOT', 'linux-process', 'execCPUAffinity does not bind the container process'],
 ]);
 
 const ENV = ['PATH=/bin', 'EMPTY=', 'EQUALS=a=b=c', 'SPACES= a b ', 'LINE=a\nb', 'lower_case=1', 'QUOTE="\'\\'];
@@ -386,6 +387,16 @@ function ofCaller(id: string, requirement: string, ask: string, member: string, 
   return { id, requirement, run };
 }
 
+const affinity: Script<Lab> = {
+  ...{ id: 'process.exec-affinity.not-init', requirement: 'process.affinity', needs: ['processors:2'] },
+  run: async (lab) => {
+    await lab.created([STATUS], { '/process/execCPUAffinity': { initial: '0', final: '0' } });
+    succeeded(await lab.start(), 'start');
+    const [answer = {}] = await lab.answered();
+    must(statusLine(answer, 'Cpus_allowed_list') !== '0', 'the program may run on processor 0 alone');
+  },
+};
+
 const callers: readonly Script<Lab>[] = [
   ofCaller('process.umask.unset', 'process.umask-unset', 'self', 'umask', CALLER.umask),
   ofCaller('process.oom-score.unset', 'process.oom-score-unset', 'text|/proc/self/oom_score_adj', 'text', '321\n'),
@@ -398,5 +409,5 @@ export const processArea: Area = {
   name: 'process',
   requirements,
   groups: [basics, defaults, limits, unlimited, ...schedulers, ...ioPriorities, values],
-  scripts: [...terminalScripts, ...callers],
+  scripts: [...terminalScripts, ...callers, affinity],
 };

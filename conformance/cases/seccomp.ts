@@ -43,6 +43,7 @@ const requirements = table('config-linux.md', [
     'the descriptor seccompFd comes with the first message',
   ],
   ['seccomp.listener-metadata', 'MUST', 'seccomp', 'listenerMetadata is the metadata of the container process state'],
+  ['seccomp.metadata-alone', 'MUST NOT', 'seccomp', 'listenerMetadata is not set without listenerPath'],
   ['seccomp.listener-fails', 'MUST', 'seccomp', 'a listenerPath that cannot be reached is an error'],
   ['seccomp.listener-unused', 'MUST', 'seccomp', 'listenerPath means nothing without SCMP_ACT_NOTIFY'],
 ]);
@@ -432,6 +433,11 @@ const values: Group = {
       'flag',
       'seccomp.values',
       profile([rule('getpgid', 'SCMP_ACT_ERRNO')], { flags: ['SECCOMP_FILTER_FLAG_NOTHING'] }),
+    ),
+    bad(
+      'metadata-alone',
+      'seccomp.metadata-alone',
+      profile([rule('getpgid', 'SCMP_ACT_ERRNO')], { listenerMetadata: 'text' }),
     ),
     ...['SCMP_ACT_ALLOW', 'SCMP_ACT_KILL_PROCESS', 'SCMP_ACT_LOG'].map((action) =>
       bad(

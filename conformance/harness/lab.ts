@@ -40,6 +40,8 @@ interface CreateOptions {
   /** Options of create. */
   readonly extra?: readonly string[];
   readonly caller?: Caller;
+  /** A command that runs the runtime: its last argument is the runtime, with arguments of its own. */
+  readonly through?: readonly string[];
 }
 
 let counter = 0;
@@ -84,9 +86,12 @@ export class Lab implements Place {
   }
 
   create(options: CreateOptions = {}): Promise<Outcome> {
-    const { id = this.id, caller = {} } = options;
+    const { id = this.id, caller = {}, through = [] } = options;
+    const { runtime } = this.bench;
+    const [path, ...first] = [...through, runtime.path];
+    const called = { ...runtime, path: path ?? '', globalArgs: [...first, ...runtime.globalArgs] };
     const args = ['create', '--bundle', this.bundle, '--pid-file', this.pidFile, ...(options.extra ?? []), id];
-    return this.#track(id, call(this.bench.runtime, args, { dir: this.dir, output: this.output, caller }));
+    return this.#track(id, call(called, args, { dir: this.dir, output: this.output, caller }));
   }
 
   /** What a create made is removed when the lab closes, unless the case does it. */

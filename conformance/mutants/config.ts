@@ -43,6 +43,12 @@ const namespaces =
   };
 const withoutNamespace = (type: string) => namespaces((list) => list.filter((entry) => entry.type !== type));
 
+/** Gives the devices of netDevices other names. */
+const netDevices = (change: (name: string) => string | undefined) => (config: Config) => {
+  for (const device of Object.values(at(config, 'linux', 'netDevices')) as { name?: string | undefined }[])
+    if (device.name !== undefined) device.name = change(device.name);
+};
+
 const rules = (config: Config): Tree[] => Object.values(at(config, 'linux', 'seccomp', 'syscalls')) as Tree[];
 
 const unique = <T>(list: readonly T[], key: (item: T) => unknown): T[] => [
@@ -92,6 +98,9 @@ const processMutants: readonly Mutant[] = [
   mutant('oom-score-ignored', 'process.oom-score', 'process.oom-score', lose('process', 'oomScoreAdj')),
   mutant('oom-score-changed', 'process.oom-score-unset', 'process.oom-score.unset', (config) => {
     at(config, 'process')['oomScoreAdj'] ??= 100;
+  }),
+  mutant('exec-affinity-of-init', 'process.affinity', 'process.exec-affinity', (config) => {
+    config.linux['resources'] = { cpu: { cpus: '0' } };
   }),
   mutant('scheduler-ignored', 'process.scheduler', 'process.scheduler', lose('process', 'scheduler')),
   mutant(
@@ -176,6 +185,12 @@ const mountMutants: readonly Mutant[] = [
   }),
 ];
 
+const moveHooks = (from: string, to: string) => (config: Config) => {
+  const all = at(config, 'hooks') as { [kind: string]: Hook[] };
+  all[to] = [...(all[to] ?? []), ...(all[from] ?? [])];
+  delete all[from];
+};
+
 const hookMutants: readonly Mutant[] = [
   mutant(
     'hooks-reversed',
@@ -201,21 +216,40 @@ const hookMutants: readonly Mutant[] = [
     'hooks.poststop.called',
     hooks((list, kind) => (kind === 'poststop' ? [] : list)),
   ),
-  mutant('hook-container-in-runtime', 'hooks.container-namespace', 'hooks.createContainer.namespace', (config) => {
-    const all = at(config, 'hooks') as { [kind: string]: Hook[] };
-    all['createRuntime'] = [...(all['createRuntime'] ?? []), ...(all['createContainer'] ?? [])];
-    delete all['createContainer'];
-  }),
-  mutant('hook-runtime-in-container', 'hooks.runtime-namespace', 'hooks.createRuntime.namespace', (config) => {
-    const all = at(config, 'hooks') as { [kind: string]: Hook[] };
-    all['createContainer'] = [...(all['createRuntime'] ?? []), ...(all['createContainer'] ?? [])];
-    delete all['createRuntime'];
-  }),
-  mutant('hook-prestart-last', 'hooks.kinds', 'hooks.kinds.prestart', (config) => {
-    const all = at(config, 'hooks') as { [kind: string]: Hook[] };
-    all['createRuntime'] = [...(all['createRuntime'] ?? []), ...(all['prestart'] ?? [])];
-    delete all['prestart'];
-  }),
+  mutant(
+    'hook-container-in-runtime',
+    'hooks.container-namespace',
+    'hooks.createContainer.namespace',
+    moveHooks('createContainer', 'createRuntime'),
+  ),
+  mutant(
+    'hook-runtime-in-container',
+    'hooks.runtime-namespace',
+    'hooks.createRuntime.namespace',
+    moveHooks('createRuntime', 'createContainer'),
+  ),
+  mutant('hook-prestart-last', 'hooks.kinds', 'hooks.kinds.prestart', moveHooks('prestart', 'createRuntime')),
+  mutant(
+    'hook-create-runtime-late',
+    'hooks.environment',
+    'hooks.createRuntime.environment',
+    moveHooks('createRuntime', 'poststart'),
+  ),
+  mutant(
+    'hook-poststart-early',
+    'hooks.after-program',
+    'hooks.poststart.after',
+    moveHooks('poststart', 'createRuntime'),
+  ),
+  mutant(
+    'hook-poststop-lost-on-failure',
+    'hooks.failure-poststop',
+    'hooks.createRuntime.failure-poststop',
+    (config) => {
+      const all = at(config, 'hooks');
+      if (JSON.stringify(all).includes('"fail"')) delete all['poststop'];
+    },
+  ),
   mutant(
     'hook-failure-ignored',
     'hooks.failure',
@@ -298,11 +332,27 @@ const linuxMutants: readonly Mutant[] = [
   }),
   mutant('readonly-paths-lost', 'readonly.paths', 'readonly.', lose('linux', 'readonlyPaths')),
   mutant('devices-lost', 'devices.made', 'devices.char', lose('linux', 'devices')),
+  mutant(
+    'net-device-template-kept',
+    'net-devices.template',
+    'net-devices.template',
+    netDevices((name) => name.replace('%d', '9')),
+  ),
+  mutant(
+    'net-device-name-not-checked',
+    'net-devices.taken',
+    'net-devices.refuses.name',
+    netDevices(() => undefined),
+  ),
   mutant('device-mode-lost', 'devices.mode', 'devices.fifo', (config) => {
     for (const device of Object.values(at(config, 'linux', 'devices')) as Tree[]) delete device['fileMode'];
   }),
   mutant('device-owner-lost', 'devices.mode', 'devices.elsewhere', (config) => {
     for (const device of Object.values(at(config, 'linux', 'devices')) as Tree[]) delete device['uid'];
+  }),
+  mutant('device-numbers-assumed', 'devices.values', 'devices.refuses.numbers', (config) => {
+    for (const device of Object.values(at(config, 'linux', 'devices')) as Tree[])
+      Object.assign(device, { major: device['major'] ?? 1, minor: device['minor'] ?? 3 });
   }),
   mutant('device-number-wrong', 'devices.made', 'devices.block', (config) => {
     for (const device of Object.values(at(config, 'linux', 'devices')) as Tree[]) device['minor'] = 1;
@@ -339,6 +389,12 @@ const linuxMutants: readonly Mutant[] = [
     'seccomp.listener.metadata',
     lose('linux', 'seccomp', 'listenerMetadata'),
   ),
+  mutant(
+    'seccomp-metadata-alone-accepted',
+    'seccomp.metadata-alone',
+    'seccomp.refuses.metadata',
+    lose('linux', 'seccomp', 'listenerMetadata'),
+  ),
   mutant('seccomp-flag-unknown-accepted', 'seccomp.values', 'seccomp.refuses.flag', lose('linux', 'seccomp', 'flags')),
   mutant('device-rules-lost', 'limits.device-rules', 'limits.device-rules', lose('linux', 'resources', 'devices')),
   mutant('device-rules-reversed', 'limits.device-rules', 'limits.device-rules', (config) => {
@@ -348,6 +404,10 @@ const linuxMutants: readonly Mutant[] = [
   mutant('pids-limit-lost', 'limits.pids', 'limits.pids', lose('linux', 'resources', 'pids')),
   mutant('memory-limit-lost', 'limits.memory', 'limits.memory', lose('linux', 'resources', 'memory')),
   mutant('cpu-limit-lost', 'limits.cpu', 'limits.cpu', lose('linux', 'resources', 'cpu')),
+  mutant('cpu-burst-lost', 'limits.cpu', 'limits.cpu.burst', lose('linux', 'resources', 'cpu', 'burst')),
+  mutant('cpu-idle-lost', 'limits.cpu', 'limits.cpu.idle', lose('linux', 'resources', 'cpu', 'idle')),
+  mutant('huge-page-limit-lost', 'limits.hugetlb', 'limits.hugetlb', lose('linux', 'resources', 'hugepageLimits')),
+  mutant('block-io-lost', 'limits.block-io', 'block-io', lose('linux', 'resources', 'blockIO')),
   mutant('cgroups-path-ignored', 'cgroups.path', 'cgroups.path', lose('linux', 'cgroupsPath')),
 ];
 
