@@ -3,6 +3,7 @@
  * did, 2 for a mistake on the command line.
  */
 import { existsSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ADAPTERS, parseSuite, runSuiteOfOthers, type SuiteRequest } from './adapters/index.js';
@@ -12,6 +13,7 @@ import { closeBench, findRuntime, openBench } from './harness/bench.js';
 import { printCoverage } from './harness/coverage.js';
 import { compare, parseDeviations } from './harness/expected.js';
 import { describeHost, holds, needProblem } from './harness/host.js';
+import { removeLeft } from './harness/leaks.js';
 import { CannotRun, type Result } from './harness/model.js';
 import { count, FORMATS, type Format, printReport } from './harness/report.js';
 import { casesOf, type RunOptions, runAreas } from './harness/run.js';
@@ -102,7 +104,7 @@ export async function main(argv: readonly string[], defaults: Defaults): Promise
   try {
     return await runSuite({ ...values, runtime, probe, format, timeout, others });
   } catch (error) {
-    if (error instanceof CannotRun) return usageError(error.message);
+    if (error instanceof CannotRun) return usageError(error.message, error.status);
     throw error;
   }
 }
@@ -129,9 +131,9 @@ function print(text: string, status: number): number {
   return status;
 }
 
-function usageError(text: string): number {
+function usageError(text: string, status = 2): number {
   say(2, `conformance: ${text}\n`);
-  return 2;
+  return status;
 }
 
 export interface SuiteOptions {
@@ -152,7 +154,7 @@ async function runSuite(options: SuiteOptions): Promise<number> {
   const results = options.others === undefined ? await collect(options) : await collectOthers(options, options.others);
   const seconds = (Date.now() - begin) / 1000;
   const requirements = new Map(REQUIREMENTS.map((one) => [one.id, one]));
-  const what = { runtime: options.runtime, version: versionOf(options.runtime), host: describeHost() };
+  const what = { runtime: options.runtime, version: await versionOf(options.runtime), host: describeHost() };
   deliver(printReport(options.format, { ...what, results, requirements, seconds }), options.output);
   const { passed, failed, skipped } = count(results);
   say(2, `${passed} passed, ${failed} failed, ${skipped} skipped (${seconds.toFixed(0)} s)\n`);
@@ -180,6 +182,20 @@ function collectOthers(options: SuiteOptions, request: SuiteRequest): Promise<re
   return runSuiteOfOthers(request, { runtime: findRuntime(options.runtime), wants: wanted(options), timeout });
 }
 
+/** The first signal ends the run once the containers under way are removed, the second at once. */
+function watchSignals() {
+  let seen: NodeJS.Signals | undefined;
+  const note = (signal: NodeJS.Signals): void => {
+    seen ??= signal;
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const name of signals) process.once(name, note);
+  const release = (): void => {
+    for (const name of signals) process.off(name, note);
+  };
+  return { seen: () => seen, release };
+}
+
 /** In the order of the cases, whatever ran first. */
 export async function collect(
   options: Omit<SuiteOptions, 'format'>,
@@ -188,11 +204,17 @@ export async function collect(
   const bench = openBench({ ...options, globalArgs: options['global-args'] });
   const results: Result[] = [];
   const wants = wanted(options);
+  const signal = watchSignals();
   try {
     const onResult = (result: Result) => results.push(result);
-    await runAreas(bench, AREAS, { wants, jobs: Number(options.jobs), onResult, ...(until && { until }) });
+    const over = (result: Result) => signal.seen() !== undefined || until?.(result) === true;
+    await runAreas(bench, AREAS, { wants, jobs: Number(options.jobs), onResult, until: over });
+    const stopped = signal.seen();
+    if (stopped !== undefined) throw new CannotRun(`stopped by ${stopped}`, 128 + constants.signals[stopped]);
     results.push(...leftovers(bench).filter(({ id }) => wants(id)));
   } finally {
+    for (const left of await removeLeft([bench.mark])) say(2, `conformance: stays: ${left}\n`);
+    signal.release();
     closeBench(bench);
   }
   const order = new Map(AREAS.flatMap(casesOf).map(({ id }, index) => [id, index]));

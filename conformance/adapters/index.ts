@@ -53,12 +53,15 @@ export async function runSuiteOfOthers(
   const dir = mkdtempSync(join(tmpdir(), 'conform-suite-'));
   chmodSync(dir, 0o755);
   const results: Result[] = [];
+  const clean = (): void => clear(dir);
+  process.once('exit', clean); // a signal ends the run where it is
   try {
     const missing = adapter.missing({ ...options, place, dir });
     if (missing !== undefined) throw new CannotRun(`--suite: ${missing}`);
     for await (const result of adapter.run({ ...options, place, dir })) results.push(result);
   } finally {
-    clear(dir);
+    process.off('exit', clean);
+    clean();
   }
   return results;
 }

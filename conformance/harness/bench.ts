@@ -1,6 +1,6 @@
 /** The directory of a run and the probe in it. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import type { Bench } from './lab.js';
@@ -50,6 +50,8 @@ export function closeBench({ dir }: Bench): void {
 export function findRuntime(name: string): string {
   if (name.includes('/')) {
     if (!existsSync(name)) throw new CannotRun(`--runtime: ${name} does not exist`);
+    if (!statSync(name).isFile()) throw new CannotRun(`--runtime: ${name} is no program`);
+    if ((statSync(name).mode & 0o111) === 0) throw new CannotRun(`--runtime: ${name} may not be executed: chmod +x`);
     return resolve(name);
   }
   const found = spawnSync('sh', ['-c', 'command -v "$1"', 'sh', name], { encoding: 'utf8' }).stdout.trim();

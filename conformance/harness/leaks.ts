@@ -2,7 +2,7 @@
  * What containers may leave on the host. Other work goes on beside the suite, so nothing is compared before and after:
  * every container's id, path and cgroup has the run's mark in it, and that is looked for.
  */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, isAlive } from './runtime.js';
 
@@ -60,6 +60,23 @@ export function cgroups(marks: readonly string[]): string[] {
     .map((line) => line.split(' ')[4] ?? '');
   for (const point of points) walk(point, 5, (path) => mentions(path, marks) && found.push(`cgroup ${path}`));
   return found;
+}
+
+/** What a run has left goes with it: processes, then the cgroups they were in. What stays in spite of that is told. */
+export async function removeLeft(marks: readonly string[]): Promise<readonly string[]> {
+  for (const found of processes(marks, [])) tolerate(() => process.kill(Number(found.split(' ')[1]), 'SIGKILL'));
+  return lastingLeaks(() => {
+    for (const found of cgroups(marks).reverse()) tolerate(() => rmdirSync(found.slice('cgroup '.length)));
+    return findLeaks(marks, []);
+  });
+}
+
+function tolerate(step: () => void): void {
+  try {
+    step();
+  } catch {
+    // gone meanwhile, or not to be removed yet
+  }
 }
 
 function mentions(text: string, marks: readonly string[]): boolean {

@@ -87,8 +87,16 @@ export interface Script<L> extends CaseBase {
 /** A case did not hold: the text says what was seen. */
 export class Unmet extends Error {}
 
-/** The run cannot begin: the text says what is missing and what to do. */
-export class CannotRun extends Error {}
+/** The run cannot begin, or not go on: the text says what is missing and what to do. */
+export class CannotRun extends Error {
+  /** The exit status. */
+  readonly status: number;
+
+  constructor(message: string, status = 2) {
+    super(message);
+    this.status = status;
+  }
+}
 
 /** The host cannot show this, which came out only on the way. */
 export class Skipped extends Error {}

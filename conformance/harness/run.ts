@@ -8,6 +8,7 @@ import { type Bench, Lab, refused, succeeded } from './lab.js';
 import { allPids, findLeaks, lastingLeaks } from './leaks.js';
 import {
   type Answer,
+  CannotRun,
   type Group,
   type Need,
   type Observation,
@@ -62,7 +63,14 @@ export async function runAreas(bench: Bench, areas: readonly Area[], options: Ru
   const worker = async (): Promise<void> => {
     for (let task = tasks.shift(); task !== undefined && !isOver; task = tasks.shift()) await task();
   };
-  await Promise.all(Array.from({ length: options.jobs }, worker));
+  // One that cannot go on is the end of all, but each undoes what it has begun.
+  const workers = Array.from({ length: options.jobs }, () =>
+    worker().catch((error: unknown) => {
+      isOver = true;
+      throw error;
+    }),
+  );
+  for (const end of await Promise.allSettled(workers)) if (end.status === 'rejected') throw end.reason;
 }
 
 function groupTasks(bench: Bench, group: Group, wants: (id: string) => boolean, onResult: OnResult) {
@@ -94,8 +102,11 @@ async function single(
 ): Promise<void> {
   if (skip(one, needs, onResult)) return;
   const lab = new Lab(bench);
-  onResult({ ...naming(one), ...(await judge(() => run(lab))) });
-  await lab.close();
+  try {
+    onResult({ ...naming(one), ...(await judge(() => run(lab))) });
+  } finally {
+    await lab.close();
+  }
 }
 
 async function judge(run: () => Promise<void> | void): Promise<Pick<Result, 'status' | 'detail'>> {
@@ -105,6 +116,7 @@ async function judge(run: () => Promise<void> | void): Promise<Pick<Result, 'sta
   } catch (error) {
     if (error instanceof Skipped) return { status: 'skipped', detail: error.message };
     if (error instanceof Unmet) return { status: 'failed', detail: error.message };
+    if (error instanceof CannotRun) throw error;
     return { status: 'failed', detail: `the case itself failed: ${error instanceof Error ? error.stack : error}` };
   }
 }

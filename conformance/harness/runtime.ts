@@ -2,11 +2,12 @@
  * The runtime under test, by its command line only: create, start, state, kill, delete, and features where a case says so.
  * Output goes to files, not pipes: a container keeps them open.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CannotRun } from './model.js';
 
 export interface Outcome {
   readonly status: number;
@@ -26,17 +27,22 @@ export interface Runtime {
 export const DEADLINE = 1000 * Number(process.env['CONFORMANCE_DEADLINE'] ?? 30);
 
 /** The first line of --version, which is no part of the specification: the name alone where there is none. */
-export function versionOf(path: string): string {
-  const { stdout } = spawnSync(path, ['--version'], {
-    encoding: 'utf8',
-    timeout: DEADLINE,
-    stdio: ['ignore', 'pipe', 'ignore'],
+export async function versionOf(path: string): Promise<string> {
+  const child = spawn(path, ['--version'], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
+  let text = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
   });
-  return stdout?.trim().split('\n')[0] || basename(path);
+  await Promise.all([ended(child), new Promise((resolve) => child.stdout.once('close', resolve))]);
+  return text.trim().split('\n')[0] || basename(path);
 }
 
 /** A variable of the runtime's own environment. */
 export const OF_CALLER = 'CONFORMANCE_CALLER';
+
+/** So many calls that hang, and none that ends, are enough to know a runtime. */
+const PATIENCE = 4;
+const seen = { ended: 0, hung: 0 };
 
 const OOM_SCORE = '/proc/self/oom_score_adj';
 let calls = 0;
@@ -56,7 +62,9 @@ export interface CallOptions {
   readonly caller?: Caller;
 }
 
-/** A status of 124 means that the runtime did not end in time. */
+/** The status of a runtime that did not end in time. */
+const HUNG = 124;
+
 export async function call(runtime: Runtime, args: readonly string[], where: CallOptions): Promise<Outcome> {
   const number = ++calls;
   const files = [where.output ?? join(where.dir, `call-${number}.out`), join(where.dir, `call-${number}.err`)] as const;
@@ -65,6 +73,8 @@ export async function call(runtime: Runtime, args: readonly string[], where: Cal
   const child = spawn(runtime.path, [...runtime.globalArgs, ...args], {
     stdio: [input, out, err],
     cwd: where.cwd ?? where.dir,
+    // A group of its own: one that hangs is killed with what it started, and a signal for us is not for it.
+    detached: true,
     env: {
       PATH: process.env['PATH'],
       HOME: '/root',
@@ -75,6 +85,11 @@ export async function call(runtime: Runtime, args: readonly string[], where: Cal
   restore();
   for (const fd of [input, out, err]) closeSync(fd);
   const status = await ended(child);
+  seen[status === HUNG ? 'hung' : 'ended']++;
+  if (seen.ended === 0 && seen.hung >= PATIENCE)
+    throw new CannotRun(
+      `--runtime: ${runtime.path} does not end: ${seen.hung} calls, each killed after ${DEADLINE / 1000} s`,
+    );
   return { status, stdout: readFileSync(files[0], 'utf8'), stderr: readFileSync(files[1], 'utf8') };
 }
 
@@ -92,11 +107,12 @@ function become({ umask, oomScore, nice }: Caller): () => void {
 }
 
 async function ended(child: ChildProcess): Promise<number> {
-  const timer = setTimeout(() => child.kill('SIGKILL'), DEADLINE);
+  const { pid = 0 } = child;
+  const timer = setTimeout(() => pid > 1 && process.kill(-pid, 'SIGKILL'), DEADLINE);
   try {
     return await new Promise((resolve, reject) => {
-      child.once('error', reject);
-      child.once('exit', (code) => resolve(code ?? 124));
+      child.once('error', ({ message }) => reject(new CannotRun(`--runtime: it cannot be run: ${message}`)));
+      child.once('exit', (code) => resolve(code ?? HUNG));
     });
   } finally {
     clearTimeout(timer);
