@@ -3,13 +3,13 @@
  * Go for the architecture, and some tests want a controlling terminal. So it runs from a copy that has the images, with a
  * stand-in for go, below script(1).
  */
-import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { needProblem } from '../harness/host.js';
 import { readText } from '../harness/lab.js';
 import { type Adapter, type AdapterOptions, absent, runProgram } from './adapter.js';
 import { resultsOf } from './tap.js';
+import { makeTree, packTree } from './tree.js';
 
 const TESTS = 'tests/integration';
 /** Go's words for what uname says. */
@@ -64,6 +64,9 @@ export const bats: Adapter = {
   },
 };
 
+/** What tests call in an image of Debian, and busybox has not, or not so. */
+const OF_DEBIAN = ['bash', 'findmnt', 'ionice'];
+
 /** The tests and their helper programs only; a suite is left as it was found. */
 function copySuite({ place, dir }: AdapterOptions): string {
   const copy = join(dir, 'suite');
@@ -72,24 +75,12 @@ function copySuite({ place, dir }: AdapterOptions): string {
   const data = join(copy, TESTS, 'testdata');
   for (const name of ['busybox', 'debian']) {
     const image = join(data, `${name}-${ARCHITECTURE}.tar.xz`);
-    if (!existsSync(image)) makeImage(image, join(dir, `${name}-rootfs`));
+    if (existsSync(image)) continue;
+    const tree = join(dir, `${name}-rootfs`);
+    makeTree(tree, name === 'debian' ? OF_DEBIAN : []);
+    packTree(tree, image);
   }
   return copy;
-}
-
-const FILES = {
-  'etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n',
-  'etc/group': 'root:x:0:\nnogroup:x:65534:\n',
-};
-
-/** busybox(1), in the place of the images that the suite would download. */
-function makeImage(image: string, tree: string): void {
-  for (const name of ['bin', 'sbin', 'usr/bin', 'usr/sbin', 'etc', 'root', 'dev', 'proc', 'sys', 'tmp', 'var', 'home'])
-    mkdirSync(join(tree, name), { recursive: true });
-  chmodSync(join(tree, 'tmp'), 0o1777);
-  for (const [name, text] of Object.entries(FILES)) writeFileSync(join(tree, name), text);
-  must('sh', ['-c', 'cp "$(command -v busybox)" "$1/bin/busybox" && "$1/bin/busybox" --install "$1/bin"', 'sh', tree]);
-  must('tar', ['-C', tree, '-cJf', image, '.']);
 }
 
 function fakeGo(dir: string): string {
@@ -97,9 +88,4 @@ function fakeGo(dir: string): string {
   mkdirSync(dirname(path));
   writeFileSync(path, `#!/bin/sh\n[ "$1 $2" = "env GOARCH" ] && echo ${ARCHITECTURE}\n`, { mode: 0o755 });
   return dirname(path);
-}
-
-function must(command: string, args: readonly string[]): void {
-  const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8' });
-  if (error !== undefined || status !== 0) throw new Error(`${command}: ${error?.message ?? stderr}`);
 }

@@ -3,68 +3,26 @@
  * its own, is given the runtime as its runc. The images that critest names must be in the archives beside it (*.tar, as
  * "ctr images export" writes them): nothing is downloaded.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdirSync, openSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { needProblem } from '../harness/host.js';
 import { readText } from '../harness/lab.js';
 import type { Result } from '../harness/model.js';
-import { eventually } from '../harness/runtime.js';
 import { type Adapter, type AdapterOptions, foreign, runProgram } from './adapter.js';
+import { clientProblem, openContainerd } from './containerd.js';
 
 export const critest: Adapter = {
   place: 'the program critest, with archives of its images (*.tar) beside it',
-  missing: ({ place }) =>
-    (isProgram(place) ? undefined : `${place} is no program: the path of critest is wanted`) ??
-    needProblem('command:containerd') ??
-    needProblem('command:ctr'),
+  missing: ({ place }) => clientProblem(place),
   async *run(options) {
-    const socket = join(options.dir, 'containerd.sock');
-    const daemon = startContainerd(options, socket);
+    const { socket, close } = await openContainerd(options);
     try {
-      if (!(await eventually(() => existsSync(socket))))
-        throw new Error(`containerd: ${readText(join(options.dir, 'log'))}`);
       await importImages(options, socket);
       yield* await runCritest(options, socket);
     } finally {
-      const ended = new Promise((resolve) => daemon.once('exit', resolve));
-      daemon.kill();
-      await ended;
+      await close();
     }
   },
 };
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
-}
-
-function startContainerd({ runtime, dir }: AdapterOptions, socket: string): ChildProcess {
-  const config = join(dir, 'config.toml');
-  const runc = 'plugins."io.containerd.grpc.v1.cri".containerd';
-  writeFileSync(
-    config,
-    `version = 2
-root = "${dir}/root"
-state = "${dir}/run"
-[grpc]
-address = "${socket}"
-[${runc}]
-snapshotter = "native"
-default_runtime_name = "tested"
-[${runc}.runtimes.tested]
-runtime_type = "io.containerd.runc.v2"
-[${runc}.runtimes.tested.options]
-BinaryName = "${runtime}"
-`,
-  );
-  const log = openSync(join(dir, 'log'), 'w');
-  return spawn('containerd', ['--config', config], { stdio: ['ignore', log, log] });
-}
 
 async function importImages({ place, timeout }: AdapterOptions, socket: string): Promise<void> {
   const directory = dirname(place);

@@ -9,6 +9,7 @@ import type { Adapter } from './adapter.js';
 import { bats } from './bats.js';
 import { critest } from './critest.js';
 import { crun } from './crun.js';
+import { ctr } from './ctr.js';
 import { runtimeTools } from './runtime-tools.js';
 
 export const ADAPTERS: { readonly [name: string]: Adapter } = {
@@ -16,6 +17,7 @@ export const ADAPTERS: { readonly [name: string]: Adapter } = {
   'runc-bats': bats,
   'crun-python': crun,
   critest,
+  ctr,
 };
 
 export interface SuiteRequest {
