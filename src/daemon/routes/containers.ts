@@ -39,17 +39,29 @@ async function list(deps: ContainerViewDeps, request: ApiRequest): Promise<Reply
   const all = request.flag('all') || limit > 0 || filters.has('status');
   const fits = containerFilter(filters, {
     find: (text) => containers.find(text),
-    isOfImage: (record, name) => isOfImage(content, record, name),
+    isOfImage: onceForEach((record, name) => isOfImage(content, record, name)),
   });
   const found = containers.list().filter((record) => (all || isRunning(record)) && fits(record));
   const shown = limit > 0 ? found.slice(0, limit) : found;
   const withSize = request.flag('size');
   const context = { now: Date.now(), atLeast: request.atLeast };
+  const nameOf = onceForEach((record) => currentName(content, record));
   const items = shown.map(async (record) => {
     const sizes = withSize ? await containerSizes(deps, record) : undefined;
-    return containerSummary(record, currentName(content, record), live, sizes, context);
+    return containerSummary(record, nameOf(record, ''), live, sizes, context);
   });
   return json(200, await Promise.all(items));
+}
+
+/** Containers of one image are many, and what is asked of the image reads files: once for each within a list. */
+function onceForEach<T>(ask: (record: ContainerRecord, name: string) => T) {
+  const known = new Map<string, T>();
+  return (record: ContainerRecord, name: string): T => {
+    const key = JSON.stringify([record.image, name]);
+    const answer = known.get(key) ?? ask(record, name);
+    known.set(key, answer);
+    return answer;
+  };
 }
 
 const isRunning = ({ state: { status } }: ContainerRecord): boolean =>
