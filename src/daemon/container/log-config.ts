@@ -51,17 +51,55 @@ export function checkLogConfig(config: LogConfig | undefined): void {
     if (!known.includes(name)) throw badRequest(`unknown log opt ${quote(name, 64)} for ${driver} log driver`);
   }
   sizeOf(options['max-size']);
-  filesOf(options['max-file']);
+  const files = filesOf(options['max-file']);
+  if (isCompressed(options) && files < 2)
+    throw badRequest('compress cannot be true when max-file is less than 2 or max-size is not set');
+  checkMode(options);
+}
+
+type LogOptions = { readonly [name: string]: string };
+
+/** As strconv.ParseBool has it. */
+function isCompressed({ compress = '' }: LogOptions): boolean {
+  if (/^(?:|0|f|F|false|False|FALSE)$/.test(compress)) return false;
+  if (/^(?:1|t|T|true|True|TRUE)$/.test(compress)) return true;
+  throw badRequest(`invalid log opt compress ${quote(compress, 64)}: it is true or false`);
+}
+
+function checkMode({ mode = 'blocking', 'max-buffer-size': buffer = '' }: LogOptions): void {
+  if (mode !== 'blocking' && mode !== 'non-blocking')
+    throw badRequest(`logger: logging mode not supported: ${quote(mode, 64).slice(1, -1)}`);
+  if (buffer === '') return;
+  if (mode === 'blocking')
+    throw badRequest("logger: max-buffer-size option is only supported with 'mode=non-blocking'");
+  if (parseSize(buffer) === undefined)
+    throw badRequest(`invalid log opt max-buffer-size ${quote(buffer, 64)}: it is a number with k, m or g`);
+}
+
+/** What is taken without effect, since compose files of others have it. */
+export function logWarnings(config: LogConfig | undefined): string[] {
+  const options = config?.Config ?? {};
+  return [
+    ...(isCompressed(options) ? ['The log option compress has no effect: rotated files stay as they are.'] : []),
+    ...(options['mode'] === 'non-blocking'
+      ? ['The log option mode=non-blocking has no effect: the program waits while its log is written to the disk.']
+      : []),
+  ];
 }
 
 /** As go-units has it: decimal. -1: no limit. */
 function sizeOf(text: string | undefined): number {
   if (text === undefined || text === '') return DEFAULT_SIZE;
   if (text === '-1') return 0;
+  const size = parseSize(text);
+  if (size !== undefined) return size;
+  throw badRequest(`invalid log opt max-size ${quote(text, 64)}: it is a number with k, m or g, or -1 for no limit`);
+}
+
+function parseSize(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s?([kmgt]?)i?b?$/i.exec(text);
   const size = Math.floor(Number(match?.[1]) * (UNITS[(match?.[2] ?? '').toLowerCase()] ?? Number.NaN));
-  if (size > 0 && size <= Number.MAX_SAFE_INTEGER) return size;
-  throw badRequest(`invalid log opt max-size ${quote(text, 64)}: it is a number with k, m or g, or -1 for no limit`);
+  return size > 0 && size <= Number.MAX_SAFE_INTEGER ? size : undefined;
 }
 
 function filesOf(text: string | undefined): number {

@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { DEFAULT_APPARMOR, defaultApparmor } from '../../bundle/apparmor.js';
 import { accountFiles } from '../../bundle/files.js';
 import { type Account, addGroups, findAccount } from '../../bundle/users.js';
 import { TsrunError } from '../../errors.js';
@@ -17,6 +18,7 @@ import type { ContainerMounts } from './mounts.js';
 import { containerOf } from './options/modes.js';
 import type { ContainerRecord } from './record.js';
 import { containerSpec } from './spec/index.js';
+import { apparmorProfile } from './spec/process.js';
 import type { DeviceNumber, HostDevice, JoinedNamespaces, SpecHost } from './spec/request.js';
 import { blockDevicePaths } from './spec/resources.js';
 
@@ -104,9 +106,17 @@ async function prepare(
     devices: devicesOf(record),
     blockDevices: blockDevicesOf(record),
     cgroupsPath: join('/', hostConfig.CgroupParent || deps.cgroupParent, record.id),
+    apparmor: apparmorOf(deps, record),
     initPath: (hostConfig.Init ?? deps.init) ? initPath() : undefined,
     host: deps.host,
   });
+}
+
+/** Ours is loaded with the first container that has it. Throws TsrunError HOST_UNSUPPORTED. */
+function apparmorOf({ host, warn }: PreparationDeps, { id, hostConfig }: ContainerRecord): string | undefined {
+  const profile = apparmorProfile(hostConfig);
+  if (!host.apparmor || profile === 'unconfined') return undefined;
+  return profile === DEFAULT_APPARMOR ? defaultApparmor((message) => warn(`container ${id}: ${message}`)) : profile;
 }
 
 /** Who the program runs as. Throws ApiError 400. */

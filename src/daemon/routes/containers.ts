@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { TsrunError } from '../../errors.js';
 import { configDigest } from '../../image/find.js';
 import type { ContentStore } from '../../image/store.js';
+import { hostFacts } from '../../runtime/runtime.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import type { DaemonConfig } from '../config/config.js';
 import type { Containers } from '../container/containers.js';
@@ -70,7 +71,8 @@ const isRunning = ({ state: { status } }: ContainerRecord): boolean =>
 async function inspect(deps: ContainerViewDeps, request: ApiRequest): Promise<Reply> {
   const { config, containers, snapshots, live } = deps;
   const record = containers.find(request.param('id'));
-  const place = { directory: join(config.dataRoot, 'containers'), driver: snapshots.driver.name };
+  const { apparmor } = hostFacts().lsm;
+  const place = { directory: join(config.dataRoot, 'containers'), driver: snapshots.driver.name, apparmor };
   const sizes = request.flag('size') ? await containerSizes(deps, record) : undefined;
   return json(200, containerInspect(record, place, live, sizes, request.atLeast));
 }

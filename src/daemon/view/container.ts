@@ -5,6 +5,7 @@
  */
 import { join } from 'node:path';
 import { type ContainerRecord, type ContainerState, type MountPoint, NEVER } from '../container/record.js';
+import { apparmorProfile } from '../container/spec/process.js';
 import type { ApiRequest } from '../http/route.js';
 import type { Live, Published } from './live.js';
 import { CONFIG_ZEROS, ENDPOINT_ZEROS, HOST_CONFIG_ZEROS } from './zeros.js';
@@ -13,6 +14,8 @@ export interface InspectPlace {
   /** <data root>/containers */
   readonly directory: string;
   readonly driver: string;
+  /** Whether the host has AppArmor. */
+  readonly apparmor: boolean;
 }
 
 export interface Sizes {
@@ -22,7 +25,7 @@ export interface Sizes {
 
 export function containerInspect(
   record: ContainerRecord,
-  { directory, driver }: InspectPlace,
+  { directory, driver, apparmor }: InspectPlace,
   live: Live,
   sizes: Sizes | undefined,
   atLeast: ApiRequest['atLeast'],
@@ -48,7 +51,7 @@ export function containerInspect(
     Platform: 'linux',
     MountLabel: '',
     ProcessLabel: '',
-    AppArmorProfile: '',
+    AppArmorProfile: apparmor ? apparmorProfile(hostConfig) : '',
     ExecIDs: execIds.length > 0 ? execIds : null,
     HostConfig: { ...HOST_CONFIG_ZEROS, ...hostConfig },
     GraphDriver: { Name: driver, Data: null },

@@ -1,5 +1,11 @@
 import t from 'tap';
-import { checkLogConfig, extraAttributes, logPlace, monitorLog } from '../../../src/daemon/container/log-config.js';
+import {
+  checkLogConfig,
+  extraAttributes,
+  logPlace,
+  logWarnings,
+  monitorLog,
+} from '../../../src/daemon/container/log-config.js';
 import { type ContainerRecord, CREATED } from '../../../src/daemon/container/record.js';
 import type { Digest } from '../../../src/util/digest.js';
 
@@ -34,10 +40,24 @@ t.test('checkLogConfig refuses drivers and options that there are not, by name',
     ['json-file', { 'max-size': 'big' }, /invalid log opt max-size "big"/],
     ['local', { 'max-file': '0' }, /invalid log opt max-file "0"/],
     ['local', { labels: 'a' }, /unknown log opt "labels" for local log driver/],
+    ['json-file', { compress: 'perhaps' }, /invalid log opt compress "perhaps"/],
+    ['json-file', { compress: 'true', 'max-file': '1' }, /compress cannot be true when max-file is less than 2/],
+    ['json-file', { mode: 'async' }, /logging mode not supported: async/],
+    ['none', { 'max-buffer-size': '4m' }, /only supported with 'mode=non-blocking'/],
+    ['local', { mode: 'non-blocking', 'max-buffer-size': 'big' }, /invalid log opt max-buffer-size "big"/],
   ];
   for (const [Type, Config, message] of cases)
     t.throws(() => checkLogConfig({ Type, Config }), { status: 400, message });
   t.doesNotThrow(() => checkLogConfig({ Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3', tag: 'x' } }));
+});
+
+t.test('logWarnings tells what is taken without effect', async (t) => {
+  const Config = { compress: 'true', mode: 'non-blocking', 'max-buffer-size': '4m' };
+  t.doesNotThrow(() => checkLogConfig({ Type: 'json-file', Config }));
+  t.match(logWarnings({ Type: 'json-file', Config }), [/compress has no effect/, /mode=non-blocking has no effect/]);
+  const plain = { compress: 'false', mode: 'blocking', 'max-file': '1' };
+  t.doesNotThrow(() => checkLogConfig({ Type: 'json-file', Config: plain }));
+  t.same(logWarnings({ Type: 'json-file', Config: plain }), []);
 });
 
 t.test('extraAttributes: labels and variables that the options name, and the tag', async (t) => {

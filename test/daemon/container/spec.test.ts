@@ -9,6 +9,7 @@ import { defaultSeccomp } from '../../../src/bundle/seccomp.js';
 import { readContainerCreate } from '../../../src/daemon/api/read.js';
 import { containerOptions } from '../../../src/daemon/container/options/index.js';
 import { containerSpec } from '../../../src/daemon/container/spec/index.js';
+import { apparmorProfile } from '../../../src/daemon/container/spec/process.js';
 import type { SpecRequest } from '../../../src/daemon/container/spec/request.js';
 import { seccompProfile } from '../../../src/daemon/container/spec/seccomp-profile.js';
 import { readDocument } from '../../../src/spec/read.js';
@@ -32,6 +33,7 @@ type More = Partial<Omit<SpecRequest, 'record'>>;
 
 function spec(body: object, more: More = {}) {
   const options = containerOptions(readContainerCreate({ Image: 'x', ...body }), IMAGE, '1.51', DEFAULTS);
+  const profile = apparmorProfile(options.hostConfig);
   return containerSpec({
     record: { id: 'f'.repeat(64), config: options.config, hostConfig: options.hostConfig },
     account: { uid: 0, gid: 0, additionalGids: [], home: '/root' },
@@ -45,6 +47,7 @@ function spec(body: object, more: More = {}) {
     cgroupsPath: '/tsrun/f',
     linked: [],
     initPath: undefined,
+    apparmor: profile === 'unconfined' ? undefined : profile,
     host: {
       arch: 'x64',
       apparmor: true,
@@ -177,6 +180,13 @@ const PROFILE = {
     },
   ],
 };
+
+t.test('apparmorProfile: ours unless another is asked for; a privileged container has none', async (t) => {
+  t.equal(apparmorProfile({}), 'tsrun-default');
+  t.equal(apparmorProfile({ Privileged: true }), 'unconfined');
+  t.equal(apparmorProfile({ Privileged: true, SecurityOpt: ['apparmor=mine'] }), 'mine');
+  t.equal(apparmorProfile({ SecurityOpt: ['apparmor:unconfined'] }), 'unconfined');
+});
 
 t.test('seccompProfile keeps the rules that are for this container', async (t) => {
   const names = (capabilities: string[], arch: string) =>

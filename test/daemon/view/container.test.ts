@@ -56,7 +56,7 @@ const LIVE: Live = {
   execIds: () => [],
   sandbox: () => '/run/netns/a',
 };
-const PLACE = { directory: '/data/containers', driver: 'overlay' };
+const PLACE = { directory: '/data/containers', driver: 'overlay', apparmor: true };
 const at = (version: '1.41' | '1.51') => (least: Parameters<typeof atLeast>[1]) => atLeast(version, least);
 
 t.test('containerInspect: what clients look at', async (t) => {

@@ -1,7 +1,9 @@
 /** The process object: arguments, variables, user, rights. Pure. */
+import { DEFAULT_APPARMOR } from '../../../bundle/apparmor.js';
 import { DEFAULT_PATH } from '../../../bundle/container-defaults.js';
 import type { Account } from '../../../bundle/users.js';
 import type { POSIXRlimit, Process, RlimitType, User } from '../../../spec/types.gen.js';
+import type { HostConfig } from '../../api/types.gen.js';
 import { ulimitName } from '../options/check-host.js';
 import { parseSecurityOpt } from '../options/security-opt.js';
 import { capabilitiesOf } from './capabilities.js';
@@ -18,7 +20,6 @@ export function processOf(request: SpecRequest): Process {
   const effective = account.uid === 0 ? capabilities : [];
   const security = parseSecurityOpt(hostConfig.SecurityOpt ?? []);
   const [height = 0, width = 0] = hostConfig.ConsoleSize ?? [];
-  const apparmor = hostConfig.Privileged === true ? undefined : security.apparmor;
   const rlimits = rlimitsOf(request);
   return {
     terminal: config.Tty === true,
@@ -31,9 +32,16 @@ export function processOf(request: SpecRequest): Process {
     capabilities: { bounding: capabilities, effective, permitted: effective },
     ...(rlimits.length > 0 ? { rlimits } : {}),
     ...((security.noNewPrivileges ?? host.noNewPrivileges) ? { noNewPrivileges: true } : {}),
-    ...(host.apparmor && apparmor !== undefined && apparmor !== 'unconfined' ? { apparmorProfile: apparmor } : {}),
+    ...(request.apparmor === undefined ? {} : { apparmorProfile: request.apparmor }),
     oomScoreAdj: hostConfig.OomScoreAdj ?? 0,
   };
+}
+
+/** As dockerd decides it, where the host has AppArmor; 'unconfined' is none. */
+export function apparmorProfile({ SecurityOpt = [], Privileged = false }: HostConfig): string {
+  const { apparmor } = parseSecurityOpt(SecurityOpt);
+  if (apparmor !== undefined && apparmor !== '') return apparmor;
+  return Privileged ? 'unconfined' : DEFAULT_APPARMOR;
 }
 
 /**

@@ -26,6 +26,8 @@ export interface SpecRequest {
   readonly cgroupsPath: string;
   /** tini on the host, where Init asks for it. */
   readonly initPath: string | undefined;
+  /** A profile that is loaded; undefined: none. */
+  readonly apparmor: string | undefined;
   readonly host: SpecHost;
 }
 
