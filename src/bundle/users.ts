@@ -5,7 +5,7 @@
  * Pure.
  */
 import { TsrunError } from '../errors.js';
-import { quote } from '../util/quote.js';
+import { plain } from '../util/quote.js';
 
 export interface Account {
   readonly uid: number;
@@ -71,10 +71,13 @@ function first<T>(all: Iterable<T>, fits: (one: T) => boolean): T | undefined {
   return undefined;
 }
 
-/** user: "", "name", "uid", "name:group", "uid:gid", … origin: who says so, for messages. Throws TsrunError. */
+/**
+ * user: "", "name", "uid", "name:group", "uid:gid", … origin: who says so, for messages; '': they are dockerd's, which
+ * clients know. Throws TsrunError.
+ */
 export function findAccount(user: string, files: AccountFiles, origin: string): Account {
   const [userText = '', groupText, ...more] = user.split(':');
-  if (more.length > 0) throw unknown(origin, user, 'is not USER or USER:GROUP');
+  if (more.length > 0) throw unknown(origin, `user ${plain(user, 64)} is not USER or USER:GROUP`);
   const found = findUser(userText === '' ? '0' : userText, files, origin);
   const home = found.home === '' ? '/' : found.home;
   if (groupText === undefined || groupText === '') {
@@ -92,13 +95,13 @@ function findUser(text: string, { passwd }: AccountFiles, origin: string): Passw
     first(passwdLines(passwd), (one) => one.uid === uid && uid !== undefined);
   if (line !== undefined) return line;
   if (uid !== undefined) return { name: '', uid, gid: 0, home: '' };
-  throw unknown(origin, text, 'unable to find user: no such line in /etc/passwd of the image');
+  throw unknown(origin, missing('user', text, 'passwd'));
 }
 
 function findGroup(text: string, { group }: AccountFiles, origin: string): number {
   const named = first(groupLines(group), ({ name }) => name === text)?.gid ?? parseId(text);
   if (named !== undefined) return named;
-  throw unknown(origin, text, 'unable to find group: no such line in /etc/group of the image');
+  throw unknown(origin, missing('group', text, 'group'));
 }
 
 function groupsOf({ name, gid }: PasswdLine, { group }: AccountFiles): number[] {
@@ -109,8 +112,13 @@ function groupsOf({ name, gid }: PasswdLine, { group }: AccountFiles): number[] 
   return [...gids];
 }
 
-function unknown(origin: string, text: string, reason: string): TsrunError {
-  return new TsrunError('IMAGE_INVALID', `${origin}: ${quote(text, 64)}: ${reason}`, {
+function missing(kind: string, text: string, file: string): string {
+  if (/^-?\d+$/.test(text)) return `uids and gids must be in range 0-${MAX_ID} (got ${plain(text, 64)})`;
+  return `unable to find ${kind} ${plain(text, 64)}: no matching entries in ${file} file of the image`;
+}
+
+function unknown(origin: string, reason: string): TsrunError {
+  return new TsrunError('IMAGE_INVALID', origin === '' ? reason : `${origin}: ${reason}`, {
     hint: 'name a user of the image, or a number, with --user',
   });
 }

@@ -5,6 +5,7 @@
  */
 import { execFile } from 'node:child_process';
 import { NetworkError } from './errors.js';
+import { closedForwards, forwardWarning } from './foreign-firewall.js';
 import { NETLINK_NETFILTER, Netlink } from './netlink/socket.js';
 
 export interface Firewall {
@@ -38,14 +39,26 @@ export function openFirewall(options: FirewallOptions): Firewall {
   /** The table as nft shows it after our last change, and the generation of the rule set then. */
   let known = { generation: -1, listing: '' };
   let closed = false;
+  /** Chains of others that were warned of. */
+  let warned: string | undefined;
 
+  /** A firewall that drops what containers send and get is no error: it is its owner's. Never rejects. */
+  const lookAtOthers = async (): Promise<void> => {
+    const text = await run(['-j', 'list', 'chains'], undefined).catch(() => ''); // an nft without JSON
+    const chains = text === '' ? [] : closedForwards(text);
+    if (chains.length > 0 && warned !== chains.join()) options.log('warn', forwardWarning(chains));
+    warned = chains.join();
+  };
   const load = async (): Promise<void> => {
     for (let attempt = 1; ; attempt++) {
       const rules = options.rules();
       await nft(rules);
       known = { generation: generation(netlink), listing: await listing(options.table) };
       // Taken away again before we looked: nothing would tell the next check.
-      if (known.listing !== '' || !rules.includes('chain ')) return;
+      if (known.listing !== '' || !rules.includes('chain ')) {
+        if (warned === undefined) void lookAtOthers();
+        return;
+      }
       if (attempt === LOAD_ATTEMPTS) throw gone(options.table);
     }
   };
@@ -67,6 +80,7 @@ export function openFirewall(options: FirewallOptions): Firewall {
     if (closed || running !== undefined || known.generation < 0) return;
     const now = generation(netlink);
     if (now === known.generation) return;
+    void lookAtOthers();
     if ((await listing(options.table)) === known.listing) {
       known = { ...known, generation: now };
       return;

@@ -124,7 +124,7 @@ async function accountOf({ config, hostConfig }: ContainerRecord, directories: r
   const user = config.User ?? '';
   const files = await accountFiles(directories);
   try {
-    return addGroups(findAccount(user, files, 'User'), hostConfig.GroupAdd ?? [], files, 'GroupAdd');
+    return addGroups(findAccount(user, files, ''), hostConfig.GroupAdd ?? [], files, '');
   } catch (error) {
     if (!(error instanceof TsrunError)) throw error;
     throw badRequest(error.message, error);

@@ -109,6 +109,7 @@ export function removeByItself(container: Container): void {
 
 /** The exit codes of the command line: what clients look for in the text. */
 const CODES: readonly (readonly [RegExp, number])[] = [
+  [/: change to the directory '/, 126],
   [/executable file not found|no such file or directory|system cannot find the file/, 127],
   [/permission denied|is a directory/, 126],
   [/not a directory/, 127],

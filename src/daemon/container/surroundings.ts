@@ -47,9 +47,9 @@ export function surroundings(directory: string, snapshots: Snapshotter, extensio
     async account(record, user): Promise<Account> {
       const files = await accountFiles(snapshots.directories(record.id));
       try {
-        return findAccount(user, files, 'User');
+        return findAccount(user, files, '');
       } catch (error) {
-        throw error instanceof TsrunError ? badRequest(`unable to find user ${user}: ${error.message}`, error) : error;
+        throw error instanceof TsrunError ? badRequest(error.message, error) : error;
       }
     },
     async discard(record, volumes) {

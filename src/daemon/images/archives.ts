@@ -102,7 +102,7 @@ export async function importTar(
   { name, message, config }: ImportWish,
   emit: Emit,
 ): Promise<void> {
-  const about = { name, message: message || 'Imported from -', author: '', created: new Date(), createdBy: '', config };
+  const about = { name, message, author: '', created: new Date(), createdBy: '', config };
   const id = await received(content, source, (path) =>
     makeImage(
       content,

@@ -34,7 +34,7 @@ export function openOne(deps: RegistryDeps, registry: string, credentials: Crede
   return openRegistry(registry, accessTo(deps, registry), undefined, credentials);
 }
 
-function accessTo({ config, environment, log }: RegistryDeps, host: string): AccessOptions {
+export function accessTo({ config, environment, log }: RegistryDeps, host: string): AccessOptions {
   // Without HOME there is no config.json of root's: its credentials are not for whoever may use the socket.
   const { HOME: _, DOCKER_CONFIG: __, REGISTRY_AUTH_FILE: ___, ...rest } = environment;
   return {

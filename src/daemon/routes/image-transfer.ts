@@ -6,15 +6,17 @@ import { fetchManifest } from '../../registry/manifests.js';
 import { DEFAULT_REGISTRY, familiarReference, isRegistry, withDefaultTag } from '../../registry/reference.js';
 import { readAuthConfig } from '../api/read.js';
 import { applyChanges } from '../container/commit-config.js';
-import { ApiError, badRequest, notImplemented } from '../http/api-error.js';
+import { ApiError, badRequest } from '../http/api-error.js';
 import { type ApiRequest, json, type Reply, type Route } from '../http/route.js';
-import { type ArchiveDeps, importTar, load, saveReply } from '../images/archives.js';
+import { type ArchiveDeps, type ImportWish, importTar, load, saveReply } from '../images/archives.js';
 import { credentialsOf, credentialsOfHeader } from '../images/auth-header.js';
 import { newName, referenceOf } from '../images/names.js';
-import { progressReply } from '../images/progress.js';
+import { type Emit, progressReply } from '../images/progress.js';
 import { type PullDeps, pull } from '../images/pull.js';
 import { push } from '../images/push.js';
 import { openOne } from '../images/registry.js';
+import { archiveUrl, openRemoteArchive, shown } from '../images/remote-archive.js';
+import { SEARCH_FILTERS, searchImages } from '../images/search.js';
 
 export type TransferDeps = PullDeps & ArchiveDeps;
 
@@ -25,7 +27,7 @@ export function imageTransferRoutes(deps: TransferDeps): readonly Route[] {
     { method: 'POST', path: '/images/load', handle: (request) => loadArchive(deps, request) },
     { method: 'GET', path: '/images/get', handle: (request) => saveReply(deps, namesOf(request)) },
     { method: 'GET', path: '/images/{name...}/get', handle: (request) => saveReply(deps, [request.param('name')]) },
-    { method: 'GET', path: '/images/search', handle: search },
+    { method: 'GET', path: '/images/search', handle: (request) => search(deps, request) },
     { method: 'POST', path: '/auth', handle: (request) => login(deps, request) },
     {
       method: 'GET',
@@ -58,13 +60,31 @@ async function create(deps: TransferDeps, request: ApiRequest): Promise<Reply> {
   }
   const source = request.query('fromSrc');
   if (!source) throw badRequest('neither fromImage nor fromSrc says where the image comes from');
-  if (source !== '-')
-    throw notImplemented('fromSrc: a URL is not fetched: download it and send it as the body, with fromSrc=-');
+  const url = source === '-' ? undefined : archiveUrl(source);
   const config = applyChanges({}, request.queries('changes'));
   const repository = request.query('repo');
   const name = repository ? newName(repository, request.query('tag')) : undefined;
-  const wish = { name, message: request.query('message') ?? '', config: { ...config } };
-  return progressReply(deps.log, (emit) => importTar(deps, request.stream, wish, emit));
+  const from = url === undefined ? '-' : shown(url);
+  const wish = { name, message: request.query('message') || `Imported from ${from}`, config: { ...config } };
+  if (url === undefined) return progressReply(deps.log, (emit) => importTar(deps, request.stream, wish, emit));
+  return progressReply(deps.log, (emit) => importFrom(deps, url, wish, request.signal, emit));
+}
+
+async function importFrom(
+  deps: TransferDeps,
+  url: URL,
+  wish: ImportWish,
+  signal: AbortSignal,
+  emit: Emit,
+): Promise<void> {
+  const archive = await openRemoteArchive(deps, url);
+  signal.addEventListener('abort', archive.close, { once: true });
+  try {
+    emit({ status: `Downloading from ${shown(url)}` });
+    await importTar(deps, archive.body, wish, emit);
+  } finally {
+    archive.close();
+  }
 }
 
 async function pushOne(deps: TransferDeps, request: ApiRequest): Promise<Reply> {
@@ -76,8 +96,14 @@ async function pushOne(deps: TransferDeps, request: ApiRequest): Promise<Reply> 
 const loadArchive = (deps: TransferDeps, request: ApiRequest): Promise<Reply> =>
   progressReply(deps.log, (emit) => load(deps, request.stream, emit));
 
-async function search(): Promise<Reply> {
-  throw notImplemented('searching Docker Hub is not implemented: look at hub.docker.com');
+async function search(deps: TransferDeps, request: ApiRequest): Promise<Reply> {
+  const wish = {
+    term: request.query('term') ?? '',
+    limit: request.number('limit', Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
+    filters: request.filters(SEARCH_FILTERS),
+    credentials: header(request),
+  };
+  return json(200, await searchImages(deps, wish));
 }
 
 async function login(deps: TransferDeps, request: ApiRequest): Promise<Reply> {
