@@ -1,8 +1,11 @@
-/* setCloexec(fd, on), fcntl(2); flock(fd, operation), flock(2); socketpair(type), socketpair(2). */
+/*
+ * setCloexec(fd, on), fcntl(2); flock(fd, operation), flock(2); socketpair(type), socketpair(2); isHungUp(fd), poll(2).
+ */
 #include "values.h"
 
 #include <cerrno>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 
@@ -42,9 +45,20 @@ static Napi::Value socket_pair(const Napi::CallbackInfo &info)
 	return pair;
 }
 
+static Napi::Value is_hung_up(const Napi::CallbackInfo &info)
+{
+	struct pollfd entry = {};
+
+	entry.fd = int_at(info, 0);
+	if (poll(&entry, 1, 0) < 0)
+		return throw_errno(info.Env(), "poll", errno);
+	return Napi::Boolean::New(info.Env(), (entry.revents & (POLLHUP | POLLERR)) != 0);
+}
+
 void register_fd(Napi::Env env, Napi::Object exports)
 {
 	exports.Set("setCloexec", Napi::Function::New(env, set_cloexec, "setCloexec"));
 	exports.Set("flock", Napi::Function::New(env, file_lock, "flock"));
+	exports.Set("isHungUp", Napi::Function::New(env, is_hung_up, "isHungUp"));
 	exports.Set("socketpair", Napi::Function::New(env, socket_pair, "socketpair"));
 }

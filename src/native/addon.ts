@@ -43,6 +43,8 @@ export interface Addon {
   flock(fd: number, operation: number): void;
   /** AF_UNIX, both ends close-on-exec: a stream if unset. */
   socketpair(type?: 'stream' | 'seqpacket'): [number, number];
+  /** Whether the other end of a stream has closed both ways: after a half close it is false. Does not wait. */
+  isHungUp(fd: number): boolean;
   /** AF_UNIX, not bound yet, close-on-exec. */
   datagramSocket(): number;
   /** To a bound AF_UNIX socket: an absolute path, or "@" and an abstract name. Does not wait. */

@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import t, { type Test } from 'tap';
 import { type Daemon, needDocker, tsrunDaemon } from '../helpers/daemon.js';
@@ -109,7 +110,53 @@ t.test('docker restart, stats and attach of a container in the background', { sk
   t.equal(inspect(daemon, 'c2', '.State.Running'), 'true');
   t.not(inspect(daemon, 'c2', '.State.StartedAt'), before);
   t.match(docker(['stats', '--no-stream', '--format', '{{.Name}} {{.PIDs}}', 'c2']).stdout, /^c2 1$/m);
+  await leavesNothing(t, daemon, '/containers/c2/attach?stream=1&stdout=1&stdin=1');
   t.match(docker(['attach', 'c2'], { input: 'to the program\n' }), { status: 0, stdout: 'to the program\n' });
+});
+
+/** CVE-2022-23471, CVE-2025-64329: clients that attach to a silent container and go. */
+async function leavesNothing(t: Test, { pid, socket }: Daemon, path: string): Promise<void> {
+  const descriptors = () => readdirSync(`/proc/${pid}/fd`).length;
+  const before = descriptors();
+  const hello = `POST ${path} HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n`;
+  const clients = Array.from({ length: 60 }, () => connect(socket));
+  await Promise.all(
+    clients.map(async (client) => {
+      client.write(hello);
+      const [answer] = await once(client, 'data');
+      if (!String(answer).startsWith('HTTP/1.1 101')) throw new Error(String(answer));
+    }),
+  );
+  t.ok(descriptors() >= before + clients.length, 'they are attached');
+  await Promise.all(clients.map((client) => once(client.destroy(), 'close')));
+  t.ok(
+    eventually(() => descriptors() < before + 20),
+    'and nothing of them is left',
+  );
+}
+
+t.test('a container that turns unhealthy is restarted once, if its label says so', { skip }, async (t) => {
+  const daemon = started(t);
+  const { docker } = daemon;
+  const check = ['--health-cmd', 'test ! -e /sick', '--health-interval', '200ms', '--health-retries', '1'];
+  const program = ['sh', '-c', 'echo x >>/starts; rm -f /sick; exec sleep 1000'];
+  must(run(daemon, '-d', '--name', 'u1', ...check, '--label', 'tsrun.restart-unhealthy=true', IMAGE, ...program));
+  must(run(daemon, '-d', '--name', 'u2', ...check, IMAGE, ...program));
+  const health = (name: string) => inspect(daemon, name, '.State.Health.Status');
+  for (const name of ['u1', 'u2']) t.ok(eventually(() => health(name) === 'healthy'));
+  const began = inspect(daemon, 'u2', '.State.StartedAt');
+  for (const name of ['u1', 'u2']) must(docker(['exec', name, 'touch', '/sick']));
+  t.ok(eventually(() => health('u2') === 'unhealthy'));
+  const starts = () => docker(['exec', 'u1', 'cat', '/starts']).stdout.length / 2;
+  t.ok(eventually(() => starts() === 2 && health('u1') === 'healthy'));
+  must(docker(['exec', 'u1', 'touch', '/sick']));
+  t.ok(eventually(() => starts() >= 3 && health('u1') === 'healthy'));
+  t.equal(starts(), 3, 'once for each time');
+  t.same(
+    [health('u2'), inspect(daemon, 'u2', '.State.StartedAt')],
+    ['unhealthy', began],
+    'without the label it runs on',
+  );
 });
 
 t.test('a restart policy acts, counts, and stops for docker stop', { skip }, async (t) => {

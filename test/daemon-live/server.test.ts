@@ -1,6 +1,6 @@
 // How the daemon begins, listens and ends: sockets, TLS, systemd's sockets, roots, configuration file, metrics.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
@@ -30,6 +30,13 @@ t.test('the Unix socket is for root and one group', { skip }, async (t) => {
   const { mode, uid, gid } = statSync(daemon.socket);
   t.same([(mode & 0o777).toString(8), uid, gid], ['660', 0, 4711]);
   t.equal(statSync(daemon.at('data/daemon')).mode & 0o777, 0o700, 'nobody reads its database');
+  // CVE-2021-21284, CVE-2021-41091: others may pass through to what is mounted, and neither look nor write.
+  for (const root of ['data', 'exec']) {
+    const entries = readdirSync(daemon.at(root)).map((name) => `${root}/${name}`);
+    t.ok(entries.length > 2);
+    for (const name of [root, ...entries].filter((one) => one !== 'exec/network'))
+      t.equal(statSync(daemon.at(name)).mode & 0o066, 0, name);
+  }
 });
 
 t.test('one daemon for each root and socket, and a killed one leaves the way free', { skip }, async (t) => {

@@ -184,7 +184,12 @@ t.test('diff, export, commit, top, update and rename of a container that runs', 
     status: 1,
     stderr: /is not a valid change command/,
   });
+  // CVE-2022-1227: ps is the host's.
+  const trojan = 'rm /bin/ps; printf "#!/bin/sh\\n: >/tmp/ran\\n" >/bin/ps; chmod 755 /bin/ps';
+  ok(t, docker(['exec', 'cc', 'sh', '-c', trojan]));
   t.match(ok(t, docker(['top', 'cc'])), /sleep 1000/);
+  t.equal(docker(['exec', 'cc', 'ls', '/tmp/ran']).status, 1, 'no program of the image has run');
+  ok(t, docker(['exec', 'cc', 'sh', '-c', 'ps; cat /tmp/ran']));
   t.match(docker(['top', 'cc', '/etc/shadow']), { status: 1, stderr: /no option of ps/ });
   ok(t, docker(['update', '-m', '48m', '--memory-swap', '96m', 'cc']));
   t.equal(ok(t, docker(['inspect', '-f', '{{.HostConfig.Memory}}', 'cc'])), String(48 * 1024 * 1024));

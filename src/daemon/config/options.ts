@@ -52,7 +52,11 @@ export const DAEMON_OPTIONS = {
     truth: true,
     help: "'false': containers of the default bridge keep their address outside",
   },
-  iptables: { kind: 'text', truth: true, help: "'false': no rules at all: no published ports, no way out" },
+  iptables: {
+    kind: 'text',
+    truth: true,
+    help: "'false': no rules at all: no way out, and published ports only through the daemon",
+  },
   'ip-forward': { kind: 'text', truth: true, help: "'false': forwarding of the host is left as it is" },
   'default-address-pool': {
     kind: 'list',

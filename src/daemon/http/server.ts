@@ -92,6 +92,8 @@ function makeServer({ tls }: Listener): Server {
     headersTimeout: HEADERS_MS,
     requestTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_MS,
+    // Of TCP: a client that was cut off, or that attached to a silent container and has gone, is noticed.
+    ...{ keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS },
   };
   if (tls === undefined) return createServer(limits);
   // Whoever speaks to the daemon is root: a client without a certificate of ours never gets as far as HTTP.

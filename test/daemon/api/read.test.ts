@@ -54,6 +54,10 @@ const REFUSED: readonly (readonly [string, string])[] = [
     '{"HostConfig":{"Memory":9223372036854775808}}',
     'HostConfig.Memory: is not in -9007199254740991..9007199254740991 (got 9223372036854776000)',
   ],
+  [
+    '{"HostConfig":{"ShmSize":9223372036854775808}}',
+    'HostConfig.ShmSize: is not in -9007199254740991..9007199254740991 (got 9223372036854776000)',
+  ],
   ['{"HostConfig":{"BlkioWeight":70000}}', 'HostConfig.BlkioWeight: is not in 0..65535 (got 70000)'],
   ['{"Tty":"yes"}', 'Tty: must be true or false (got "yes")'],
   ['{"Env":{"A":"b"}}', 'Env: must be a list (got an object)'],

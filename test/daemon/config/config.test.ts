@@ -83,6 +83,11 @@ t.test('readConfig says what is wrong with the file', async (t) => {
   t.throws(() => readConfig(given), { message: /mtu is specified both as a flag and in the file/ });
 });
 
+t.test('readConfig refuses plugins that would decide who may do what, since it asks none', async (t) => {
+  const refused = () => readConfig(request(t, { 'authorization-plugins': ['mine'] }));
+  t.throws(refused, { message: /"authorization-plugins" is no option/ });
+});
+
 t.test('readConfig refuses an exec root that leaves no room for the paths of sockets', async (t) => {
   const longest = `/${'x'.repeat(61)}`;
   t.equal(readConfig(request(t, {}, { 'exec-root': longest })).execRoot, longest);
