@@ -189,7 +189,7 @@ t.test('diff, export, commit, top, update and rename of a container that runs', 
   ok(t, docker(['exec', 'cc', 'sh', '-c', trojan]));
   t.match(ok(t, docker(['top', 'cc'])), /sleep 1000/);
   t.equal(docker(['exec', 'cc', 'ls', '/tmp/ran']).status, 1, 'no program of the image has run');
-  ok(t, docker(['exec', 'cc', 'sh', '-c', 'ps; cat /tmp/ran']));
+  ok(t, docker(['exec', 'cc', 'sh', '-c', '/bin/ps; cat /tmp/ran']));
   t.match(docker(['top', 'cc', '/etc/shadow']), { status: 1, stderr: /no option of ps/ });
   ok(t, docker(['update', '-m', '48m', '--memory-swap', '96m', 'cc']));
   t.equal(ok(t, docker(['inspect', '-f', '{{.HostConfig.Memory}}', 'cc'])), String(48 * 1024 * 1024));
