@@ -39,16 +39,8 @@ export function openFirewall(options: FirewallOptions): Firewall {
   /** The table as nft shows it after our last change, and the generation of the rule set then. */
   let known = { generation: -1, listing: '' };
   let closed = false;
-  /** Chains of others that were warned of. */
-  let warned: string | undefined;
+  const others = watchOthers(options.log);
 
-  /** A firewall that drops what containers send and get is no error: it is its owner's. Never rejects. */
-  const lookAtOthers = async (): Promise<void> => {
-    const text = await run(['-j', 'list', 'chains'], undefined).catch(() => ''); // an nft without JSON
-    const chains = text === '' ? [] : closedForwards(text);
-    if (chains.length > 0 && warned !== chains.join()) options.log('warn', forwardWarning(chains));
-    warned = chains.join();
-  };
   const load = async (): Promise<void> => {
     for (let attempt = 1; ; attempt++) {
       const rules = options.rules();
@@ -56,7 +48,7 @@ export function openFirewall(options: FirewallOptions): Firewall {
       known = { generation: generation(netlink), listing: await listing(options.table) };
       // Taken away again before we looked: nothing would tell the next check.
       if (known.listing !== '' || !rules.includes('chain ')) {
-        if (warned === undefined) void lookAtOthers();
+        if (!others.looked) void others.look();
         return;
       }
       if (attempt === LOAD_ATTEMPTS) throw gone(options.table);
@@ -80,7 +72,7 @@ export function openFirewall(options: FirewallOptions): Firewall {
     if (closed || running !== undefined || known.generation < 0) return;
     const now = generation(netlink);
     if (now === known.generation) return;
-    void lookAtOthers();
+    void others.look();
     if ((await listing(options.table)) === known.listing) {
       known = { ...known, generation: now };
       return;
@@ -97,6 +89,25 @@ export function openFirewall(options: FirewallOptions): Firewall {
       closed = true;
       clearInterval(timer);
       netlink.close();
+    },
+  };
+}
+
+/** Warns of each change that shuts containers out. It is no error: the firewall is its owner's. */
+function watchOthers(log: FirewallOptions['log']) {
+  const state = { looked: false, closed: '' };
+  /** Never rejects. */
+  const look = async (): Promise<void> => {
+    state.looked = true;
+    const text = await run(['-j', 'list', 'chains'], undefined).catch(() => ''); // an nft without JSON
+    const chains = text === '' ? [] : closedForwards(text);
+    if (chains.length > 0 && state.closed !== chains.join()) log('warn', forwardWarning(chains));
+    state.closed = chains.join();
+  };
+  return {
+    look,
+    get looked(): boolean {
+      return state.looked;
     },
   };
 }

@@ -29,7 +29,9 @@ t.test('findAccount refuses what is nobody', async (t) => {
   for (const user of ['nobody', 'big', '-1', '4294967295', 'a:b:c', '1 ', '0x0']) {
     t.throws(() => find(user), { code: 'IMAGE_INVALID', message: /^--user: / }, user);
   }
-  t.throws(() => find('app:nogroup'), { message: /^--user: unable to find group nogroup: no matching entries in group/ });
+  t.throws(() => find('app:nogroup'), {
+    message: /^--user: unable to find group nogroup: no matching entries in group/,
+  });
   t.throws(() => findAccount('nosuch', files, ''), {
     message: /^unable to find user nosuch: no matching entries in passwd file/,
   });

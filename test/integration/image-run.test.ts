@@ -100,7 +100,10 @@ t.test('an image runs as its config says, and nothing is left', { skip }, async 
   const asRoot = ['--entrypoint', '', '-u', '0', '--read-only', 'x', 'sh', '-c', volumes];
   t.equal(image('run', asRoot).stdout, '1000:1001\n2\n', 'volumes of the image have what it has there');
   t.equal(image('run', ['--entrypoint', '', 'x', 'ls', '/home/app']).stdout, '', 'and each container its own');
-  t.match(image('run', ['-u', 'nobody', 'x']), { status: 125, stderr: /--user: unable to find user nobody: no matching entries in passwd file/ });
+  t.match(image('run', ['-u', 'nobody', 'x']), {
+    status: 125,
+    stderr: /--user: unable to find user nobody: no matching entries in passwd file/,
+  });
   t.match(image('run', ['--entrypoint', '', 'x', 'missing']), { stderr: /executable file not found/ });
   t.same(left(), []);
 });
