@@ -56,6 +56,9 @@ static bool understand(char **argv, struct command *ret_command)
 	if ((makes_container(ret_command) || strcmp(ret_command->name, "start") == 0) &&
 		(is_set("NOTIFY_SOCKET") || is_set("LISTEN_FDS")))
 		return false;
+	/* A fact of the host that the question does not tell. */
+	if (ret_command->process != NULL && ret_command->rootless != NULL)
+		return false;
 	given = ret_command->args.root;
 	ret_command->args.root = choose_root(given);
 	if (ret_command->args.root == NULL)

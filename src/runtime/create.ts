@@ -122,7 +122,9 @@ export async function createContainer(runtime: Runtime, request: CreateRequest, 
       bundleSource(head, bundle, plan, (other) =>
         compileBundle(quiet.runtime, other, { ...choices, facts: quiet.facts }),
       );
-    traced(runtime, 'remember the plan', () => remember(runtime, question, { ...bundle, facts: hostFacts(), source }));
+    traced(runtime, 'remember the plan', () =>
+      remember(runtime, question, { ...bundle, facts: hostFacts(), unsaid: ['systemd', 'resctrl'], source }),
+    );
   }
   return { pid, console };
 }

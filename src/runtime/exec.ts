@@ -80,8 +80,8 @@ export function compileProcess(runtime: Runtime, container: Container, document:
 }
 
 /**
- * A cache is only for those whom the system's own manager would serve, or none: where a unit is joined, which of the two
- * makes no difference (joinUnit).
+ * Of systemd the question tells whether it runs, and that is enough: a cache is for the system's root alone, and the units
+ * of the system's manager are not what exec joins (joinUnit).
  */
 function sourceOf(
   container: Container,
@@ -127,7 +127,13 @@ export async function execInContainer(runtime: Runtime, request: ExecRequest): P
   if (question !== undefined && typeof request.process === 'string') {
     const source = sourceOf(container, { process, bytes, plan }, request);
     traced(runtime, 'remember the plan', () =>
-      remember(runtime, question, { path: String(request.process), bytes, facts: hostFacts(), source }),
+      remember(runtime, question, {
+        path: String(request.process),
+        bytes,
+        facts: hostFacts(),
+        unsaid: ['resctrl'],
+        source,
+      }),
     );
   }
   if (detach) return { pid };

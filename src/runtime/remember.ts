@@ -17,8 +17,8 @@ const refuse = (): never => {
 };
 
 /** Those that the launcher's text of the host says nothing about throw. */
-function coveredFacts(facts: HostFacts): HostFacts {
-  return Object.defineProperties({ ...facts }, { systemd: { get: refuse }, resctrl: { get: refuse } });
+function coveredFacts(facts: HostFacts, unsaid: Compiled['unsaid']): HostFacts {
+  return Object.defineProperties({ ...facts }, Object.fromEntries(unsaid.map((name) => [name, { get: refuse }])));
 }
 
 /** A runtime that compiles in silence, or not at all. */
@@ -32,17 +32,20 @@ export interface Compiled {
   readonly path: string;
   readonly bytes: Buffer;
   readonly facts: HostFacts;
+  /** What the question does not tell of them. */
+  readonly unsaid: readonly ('systemd' | 'resctrl')[];
   readonly source: (head: string, quiet: Quiet) => Source;
 }
 
 /** Whether there is an entry now. It is no error when there is none: only the next time is slower. */
-export function remember(runtime: Runtime, question: Question, { path, bytes, facts, source }: Compiled): boolean {
+export function remember(runtime: Runtime, question: Question, compiled: Compiled): boolean {
+  const { path, bytes, facts, unsaid, source } = compiled;
   const rest = Buffer.concat([Buffer.from(`${path}\n\n`), bytes]);
   if (!question.text.subarray(-rest.length).equals(rest)) return false;
   const head = question.text.subarray(0, -rest.length).toString('utf8');
   const quiet = { ...runtime, warn: refuse, tracer: undefined };
   try {
-    const derived = derive(source(head, { runtime: quiet, facts: coveredFacts(facts) }));
+    const derived = derive(source(head, { runtime: quiet, facts: coveredFacts(facts, unsaid) }));
     if (derived === undefined) return false;
     return storeEntry(question.directory, question.name, encodeEntry({ ...derived, witnesses: witnesses() }));
   } catch (error) {

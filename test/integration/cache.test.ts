@@ -95,20 +95,27 @@ t.test('exec --process is compiled once for a container, then taken from the cac
   const [one, other] = [box.start(bundle), box.start(bundle)];
   let files = 0;
   /** Like the files of engines: a new name each time. */
-  const exec = (id: string, changes: object, ...args: string[]) => {
+  const exec = (id: string, changes: object, args: readonly string[] = ['exec']) => {
     const file = join(box.directory, `process-${files++}.json`);
     writeFileSync(file, JSON.stringify({ ...bundle.config['process'], ...changes }));
     const before = hits(box);
-    const result = box.run(['exec', ...args, '--process', file, id]);
+    const result = box.run([...args, '--process', file, id]);
     return { ...result, cached: hits(box) > before };
   };
   const show = (word: string) => ({ args: ['sh', '-c', 'echo $0 $WORD; exit 7', word], env: [`WORD=${word}`, 'A=b'] });
   t.match(exec(one, show('first')), { status: 7, stdout: 'first first\n', stderr: '', cached: false });
   t.match(exec(one, show('second')), { status: 7, stdout: 'second second\n', stderr: '', cached: true });
   const pidFile = join(box.directory, 'pid');
-  const detached = exec(one, { ...show('x'), args: ['sh', '-c', 'sleep 1000', 'x'] }, '-d', '--pid-file', pidFile);
+  const detached = exec(one, { ...show('x'), args: ['sh', '-c', 'sleep 1000', 'x'] }, [
+    'exec',
+    '-d',
+    '--pid-file',
+    pidFile,
+  ]);
   t.match(detached, { status: 0, cached: true });
   t.match(readFileSync(`/proc/${readFileSync(pidFile, 'utf8')}/cmdline`, 'utf8'), 'sleep');
+  const asked = exec(one, show('first'), ['--rootless=auto', 'exec']);
+  t.match(asked, { status: 7, cached: false }, 'so is one whose facts of the host are given');
   t.match(exec(other, show('first')), { status: 7, cached: false }, 'another container is asked about anew');
   t.match(exec(one, { ...show('one'), user: { uid: 1, gid: 1 } }), { status: 7, cached: false }, 'so is another user');
   t.match(exec(one, { ...show('no'), args: ['', '-c', 'x', 'y'] }), { status: 255, cached: false }, 'or no program');
