@@ -1,6 +1,7 @@
 /** What all parts of one daemon's networking share, and what is computed of it. */
+
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import type { Book } from './book.js';
 import {
   copiedResolvConf,
@@ -117,16 +118,17 @@ function linkedHosts({ book }: Context, { endpoints }: ContainerNetworkRecord): 
         const { target, alias } = parseLink(link);
         const linked = book.endpointsOf(networkId).find(({ container }) => isNamed(container, target));
         const address = linked?.endpoint.ipv4?.address;
-        return linked && address ? [{ name: `${alias} ${linked.container.name}`, address }] : [];
+        if (!linked || !address) return [];
+        const { hostname, name } = linked.container;
+        return [{ name: [...new Set([alias, hostname, name])].join(' '), address }];
       }),
     );
 }
 
-/** "db:database", "/db", "db". */
+/** "db:database", "/db", "db", and what inspect shows: "/db:/web/database". */
 export function parseLink(text: string): { readonly target: string; readonly alias: string } {
   const [target = '', alias = target] = text.split(':');
-  const bare = (name: string): string => name.replace(/^\//, '');
-  return { target: bare(target), alias: bare(alias) };
+  return { target: target.replace(/^\//, ''), alias: posix.basename(alias) };
 }
 
 export function isNamed({ name, containerId }: ContainerNetworkRecord, text: string): boolean {

@@ -68,20 +68,20 @@ export async function statPath(view: ArchiveView, path: string): Promise<Entry> 
   return found;
 }
 
-/** name: what the archive calls it; '' for a directory's content alone. */
+/** name: what the archive calls it: its name, "." or "/". */
 export async function* getPath(view: ArchiveView, path: string, name: string): AsyncGenerator<Buffer> {
   const { stdout, done } = startHelper({ ...call(view, 'get', [path], path), stdout: 'pipe' });
   const failed = done.then(
     () => undefined,
     (error: unknown) => error,
   );
-  const renamed = (inside: string) => (name === '' ? inside : inside === '.' ? name : `${name}/${inside}`);
+  const renamed = (inside: string) => (inside === '.' ? name : `${name === '/' ? '' : name}/${inside}`);
   let single = true;
   try {
     yield* tarOf(stdout as Readable, {
       rename: (inside) => {
         if (inside === '.') single = false;
-        return single ? name || inside : renamed(inside);
+        return single ? name : renamed(inside);
       },
     });
   } catch (error) {

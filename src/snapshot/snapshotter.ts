@@ -90,9 +90,9 @@ export class Snapshotter {
     const listing = await listTree([driverOf(record).own(this.store, record)], `snapshot ${key}`);
     let bytes = 0;
     let inodes = 0;
-    for (const { kind, blocks } of listing.values()) {
+    for (const { kind, size } of listing.values()) {
       if (kind === 'hardlink') continue;
-      bytes += blocks * 512;
+      if (kind === 'file') bytes += size;
       inodes++;
     }
     return { bytes, inodes };

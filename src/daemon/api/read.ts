@@ -52,8 +52,9 @@ function reader<T>(shape: string, validate: SchemaValidator): BodyReader<T> {
 
 export const readContainerCreate: BodyReader<ContainerCreate> = reader('ContainerCreate', validateContainerCreate);
 export const readContainerUpdate: BodyReader<ContainerUpdate> = reader('ContainerUpdate', validateContainerUpdate);
-/** Body of POST /commit. */
-export const readContainerConfig: BodyReader<ContainerConfig> = reader('ContainerConfig', validateContainerConfig);
+const containerConfig = reader<ContainerConfig>('ContainerConfig', validateContainerConfig);
+/** Body of POST /commit, which clients before 23 send as null. */
+export const readContainerConfig: BodyReader<ContainerConfig> = (body) => containerConfig(body ?? {});
 export const readExecCreate: BodyReader<ExecCreate> = reader('ExecCreate', validateExecCreate);
 export const readExecStart: BodyReader<ExecStart> = reader('ExecStart', validateExecStart);
 export const readNetworkCreate: BodyReader<NetworkCreate> = reader('NetworkCreate', validateNetworkCreate);

@@ -14,8 +14,8 @@ import type { ContentStore } from '../../image/store.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { plain } from '../../util/quote.js';
 import type { ContainerCreate } from '../api/types.gen.js';
-import { notFound } from '../http/api-error.js';
-import type { ApiVersion } from '../http/api-version.js';
+import { badRequest, notFound } from '../http/api-error.js';
+import { type ApiVersion, atLeast } from '../http/api-version.js';
 import { checkLinks } from '../network/links.js';
 import type { Actors } from './actors.js';
 import type { Container } from './container.js';
@@ -65,6 +65,7 @@ export async function createContainer(
   const name = asked.name === undefined ? freeName(deps) : checkName(asked.name);
   deps.records.checkName(name); // before the image: nobody pulls for a name that is taken
   const reference = body.Image ?? '';
+  checkAsked(body, version);
   const image = imageOf(deps.content, reference);
   checkPlatform(image, reference, asked.platform);
   const { config, hostConfig, networks, warnings } = containerOptions(body, image.config, version, deps.defaults);
@@ -97,6 +98,18 @@ function freeName({ records }: CreateDeps): string {
       if (attempt >= MOST_NAMES) throw error;
     }
   }
+}
+
+/** What no image can mend, in the words clients know. */
+function checkAsked({ HostConfig: _, NetworkingConfig, ...config }: ContainerCreate, version: ApiVersion): void {
+  if (Object.keys(config).length === 0) throw badRequest('config cannot be empty in order to create a container');
+  const { Image = '', Cmd, Entrypoint } = config;
+  if (Image === '' && !Cmd?.length && !Entrypoint?.length) throw badRequest('no command specified');
+  const networks = Object.keys(NetworkingConfig?.EndpointsConfig ?? {});
+  if (networks.length > 1 && !atLeast(version, '1.44'))
+    throw badRequest(
+      `Container cannot be connected to network endpoints: ${networks.join(', ')}: API versions before 1.44 take one network`,
+    );
 }
 
 /** Clients pull when they read these words. */

@@ -19,13 +19,12 @@ export async function execProcess(
   const user = config.User ?? '';
   const account = user === '' ? undefined : await container.needs.surroundings.account(container.record, user);
   const home = account === undefined || definesHome(container) ? [] : [`HOME=${account.home}`];
-  const terminal = config.Tty === true ? ['TERM=xterm'] : [];
   const capabilities = capabilitiesOf(base, config.Privileged === true, account?.uid);
   return {
     ...base,
     args: [...(config.Cmd ?? [])],
     cwd: workingDir(config.WorkingDir) ?? base.cwd,
-    env: merge([...terminal, ...(base.env ?? []), ...home, ...(config.Env ?? [])]),
+    env: merge([...environmentOf(container, base, config.Tty === true), ...home, ...(config.Env ?? [])]),
     terminal: config.Tty === true,
     ...(capabilities === undefined ? {} : { capabilities }),
     ...(account === undefined ? {} : { user: { ...base.user, ...userOf(account) } }),
@@ -41,6 +40,13 @@ function baseProcess({ needs, id }: Container): Process {
   const config = readDocument(bytes, 'config.json').value as Config; // we wrote it
   if (config.process === undefined) throw new ApiError(500, `the config of container ${id} has no process`);
   return config.process;
+}
+
+/** TERM tells of the terminal of this process: the container's own, which nobody set, is not inherited. */
+function environmentOf({ record: { config } }: Container, { env = [] }: Process, terminal: boolean): string[] {
+  if (terminal) return ['TERM=xterm', ...env];
+  const isSet = config.Tty !== true || (config.Env ?? []).some((one) => one.startsWith('TERM='));
+  return isSet ? [...env] : env.filter((one) => !one.startsWith('TERM='));
 }
 
 const definesHome = ({ record }: Container): boolean =>

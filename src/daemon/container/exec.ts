@@ -69,7 +69,7 @@ function forgetOldest({ execs }: Container): void {
 
 function requireRunning({ record, id }: Container): void {
   const { status } = record.state;
-  if (status === 'paused') throw conflict(`Container ${record.name} is paused, unpause the container before exec`);
+  if (status === 'paused') throw conflict(`Container ${id} is paused, unpause the container before exec`);
   if (status === 'restarting') throw conflict(`Container ${id} is restarting, wait until the container is running`);
   if (status !== 'running') throw conflict(`container ${id} is not running`);
 }

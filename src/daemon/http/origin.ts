@@ -13,7 +13,8 @@ import { forbidden } from './api-error.js';
 /** names: under which a client may know this listener; undefined: of a Unix socket, where clients write anything. */
 export function checkOrigin(headers: IncomingHttpHeaders, names: ((host: string) => boolean) | undefined): void {
   const { origin, host } = headers;
-  if (origin !== undefined || headers['sec-fetch-site'] !== undefined)
+  const fromLibrary = names === undefined && isLocalWebSocket(headers);
+  if ((origin !== undefined && !fromLibrary) || headers['sec-fetch-site'] !== undefined)
     throw forbidden(`a request of a web page is refused (Origin: ${quote(origin ?? '', 128)})`);
   if (names === undefined) return;
   const name = hostName(host ?? '');
@@ -22,3 +23,13 @@ export function checkOrigin(headers: IncomingHttpHeaders, names: ((host: string)
 }
 
 const hostName = (host: string): string => host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1');
+
+/**
+ * Libraries for web sockets always send an Origin, made of the address they were given. On a Unix socket, which no page
+ * reaches but through a proxy that somebody else has put there, that of the same host is let pass: a page's would be its own.
+ */
+function isLocalWebSocket({ upgrade, origin = '', host = '' }: IncomingHttpHeaders): boolean {
+  if (upgrade?.toLowerCase() !== 'websocket' || !URL.canParse(origin)) return false;
+  const own = new URL(origin);
+  return own.hostname === 'localhost' && (host === '' || host === own.host);
+}

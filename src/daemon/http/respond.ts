@@ -1,12 +1,13 @@
 /** Replies as bytes: every kind, with back-pressure, and with the headers that dockerd sets on each. */
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { Duplex, Readable } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
 import { VERSION } from '../../util/version.js';
 import type { Failure } from './api-error.js';
 import { LATEST } from './api-version.js';
 import type { HijackReply, Reply, StreamReply, WebSocketReply } from './route.js';
+import { takeConnection } from './upgrade.js';
 import { checkHandshake, openWebSocket } from './websocket.js';
 
 export const SERVER_HEADERS = {
@@ -75,18 +76,24 @@ const unlessGone = (response: ServerResponse) => (error: unknown) => {
 };
 
 async function sendHijack(outlet: Outlet, reply: HijackReply): Promise<void> {
-  const { response, connection } = outlet;
-  if (connection?.destroyed || response.destroyed) return;
-  await serve(
-    connection === undefined ? overResponse(response, reply) : overConnection(outlet, connection, reply),
-    reply,
-  );
+  const { response } = outlet;
+  const connection = outlet.connection ?? response.socket;
+  if (connection === null || connection.destroyed || response.destroyed) return;
+  const status = outlet.upgrade === undefined ? '200 OK' : '101 UPGRADED';
+  const headers = [
+    ['Content-Type', reply.contentType],
+    ...(outlet.upgrade === undefined ? [] : [['Connection', 'Upgrade'] as const, ['Upgrade', outlet.upgrade] as const]),
+    ...Object.entries(SERVER_HEADERS),
+  ];
+  takeConnection(response, connection as Socket);
+  connection.write(`HTTP/1.1 ${status}\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`);
+  await serve(connection, reply);
 }
 
 async function sendWebSocket({ response, connection }: Outlet, reply: WebSocketReply): Promise<void> {
   checkHandshake(response.req);
   if (connection === undefined || connection.destroyed) return;
-  response.detachSocket(connection as Socket);
+  takeConnection(response, connection as Socket);
   await serve(openWebSocket(response.req, connection), reply);
 }
 
@@ -99,22 +106,4 @@ async function serve(raw: Duplex, { handle }: HijackReply | WebSocketReply): Pro
     raw.destroy();
     throw error;
   }
-}
-
-function overConnection({ response, upgrade }: Outlet, connection: Duplex, { contentType }: HijackReply): Duplex {
-  response.detachSocket(connection as Socket);
-  const headers = Object.entries(SERVER_HEADERS).map(([name, value]) => `${name}: ${value}\r\n`);
-  connection.write(
-    `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${contentType}\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n${headers.join('')}\r\n`,
-  );
-  return connection;
-}
-
-/** The bytes as they are, up to the end of the connection; there is nothing to read. */
-function overResponse(response: ServerResponse, { contentType }: HijackReply): Duplex {
-  response.shouldKeepAlive = false;
-  response.useChunkedEncodingByDefault = false;
-  response.writeHead(200, { 'Content-Type': contentType });
-  response.flushHeaders();
-  return Duplex.from({ writable: response, readable: Readable.from([]) });
 }

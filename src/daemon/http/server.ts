@@ -109,7 +109,7 @@ function ordinary(request: IncomingMessage, response: ServerResponse): Exchange 
     headers,
     stream: request,
     upgrade: undefined,
-    outlet: { response, connection: undefined, upgrade: undefined },
+    outlet: { response, connection: undefined, upgrade: headers.upgrade },
   };
 }
 

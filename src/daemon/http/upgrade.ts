@@ -1,6 +1,6 @@
 /**
- * Requests with "Connection: Upgrade", which Node takes from its parser: the body, if there is one, is still on the
- * connection, and an answer that is not 101 must be written all the same.
+ * Connections that stop to be HTTP. With "Connection: Upgrade" Node takes them from its parser at once: the body, if there is
+ * one, is still on the connection, and an answer that is not 101 must be written all the same.
  */
 import { once } from 'node:events';
 import { type IncomingMessage, ServerResponse } from 'node:http';
@@ -27,6 +27,16 @@ export function openUpgrade(request: IncomingMessage, socket: Duplex, head: Buff
   const own = head.subarray(0, length);
   if (head.length > length) socket.unshift(head.subarray(length));
   return { response, stream: bodyOf(socket, own, length) };
+}
+
+/**
+ * From here on the connection is no HTTP. Node gives it away for "Connection: Upgrade" only; dockerd's clients may leave that
+ * out, or Upgrade too, and then Node's parser has to be kept from what comes: it reads until somebody else asks for data.
+ */
+export function takeConnection(response: ServerResponse, socket: Socket): void {
+  response.detachSocket(socket);
+  for (const event of ['data', 'end', 'drain', 'timeout']) socket.removeAllListeners(event);
+  socket.setTimeout(0);
 }
 
 // biome-ignore lint/correctness/useYield: it only throws

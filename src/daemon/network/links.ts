@@ -24,14 +24,24 @@ const linksOf = ({ NetworkMode = '', Links = [] }: HostConfig) =>
   ['', 'default', BRIDGE].includes(NetworkMode) ? Links.map(parseLink) : [];
 
 /** At create. 400, because of 404 the client would pull the image. Throws ApiError. */
-export function checkLinks(host: HostConfig, find: (name: string) => unknown): void {
-  for (const { target } of linksOf(host)) {
-    try {
-      find(target);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      throw badRequest(`could not get container for ${target}: ${error.message}`, error);
-    }
+export function checkLinks(
+  host: HostConfig,
+  find: (name: string) => { readonly record: { readonly hostConfig: HostConfig } },
+): void {
+  for (const { target } of linksOf(host)) if (targetOf(target, find).NetworkMode === 'host') throw linkToHost();
+}
+
+const linkToHost = () =>
+  badRequest(
+    "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
+  );
+
+function targetOf(target: string, find: Parameters<typeof checkLinks>[1]): HostConfig {
+  try {
+    return find(target).record.hostConfig;
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    throw badRequest(`could not get container for ${target}: ${error.message}`, error);
   }
 }
 

@@ -1,5 +1,5 @@
 /** docker cp: HEAD, GET and PUT /containers/{id}/archive. */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import type { Account } from '../../bundle/users.js';
 import { type ArchiveView, getPath, putPath, statPath } from '../../snapshot/archive.js';
@@ -8,7 +8,7 @@ import { HelperError } from '../../snapshot/helper.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { uncompressed } from '../../snapshot/uncompress.js';
 import { TarError } from '../../util/tar/entry.js';
-import type { ContainerRecord } from '../container/record.js';
+import type { ContainerRecord, MountPoint } from '../container/record.js';
 import type { EventBus } from '../events.js';
 import { badRequest, conflict, forbidden, notFound } from '../http/api-error.js';
 import { type ApiRequest, empty, type Reply, type Route, stream } from '../http/route.js';
@@ -52,21 +52,30 @@ async function viewing<T>(
   if (pid > 0) return viewingProcess(record, pid, action);
   return deps.exclusively(record, async () => {
     if (record.state.pid > 0) return viewingProcess(record, record.state.pid, action);
-    const binds = record.mounts
-      .filter(({ Type }) => Type === 'volume' || Type === 'bind')
-      .map(({ Source, Destination, RW, spec }) => ({
-        source: spec.subpath === undefined ? Source : join(Source, '_'),
-        destination: Destination,
-        readOnly: !RW,
-      }));
+    const binds = record.mounts.filter(({ Type }) => Type === 'volume' || Type === 'bind').map(bindOf);
     return action({
       kind: 'snapshot',
       store: deps.snapshots.store,
       mounts: deps.snapshots.mounts(record.id),
       target: join(deps.directory, record.id, 'rootfs'),
-      binds: binds.sort((a, b) => a.destination.length - b.destination.length),
+      binds: [...networkFiles(deps, record), ...binds].sort((a, b) => a.destination.length - b.destination.length),
     });
   });
+}
+
+type Bind = Extract<ArchiveView, { readonly kind: 'snapshot' }>['binds'][number];
+
+const bindOf = ({ Source, Destination, RW, spec }: MountPoint): Bind => ({
+  source: spec.subpath === undefined ? Source : join(Source, '_'),
+  destination: Destination,
+  readOnly: !RW,
+});
+
+/** What the last start put over the image's files of these names. */
+function networkFiles({ directory }: ArchiveDeps, { id, mounts }: ContainerRecord): Bind[] {
+  return ['hosts', 'hostname', 'resolv.conf']
+    .map((name) => ({ source: join(directory, id, name), destination: `/etc/${name}`, readOnly: false }))
+    .filter(({ source, destination }) => existsSync(source) && mounts.every((one) => one.Destination !== destination));
 }
 
 async function viewingProcess<T>(
@@ -154,7 +163,8 @@ async function head(deps: ArchiveDeps, request: ApiRequest): Promise<Reply> {
 async function get(deps: ArchiveDeps, request: ApiRequest): Promise<Reply> {
   const record = deps.containers.find(request.param('id'));
   const path = askedPath(request);
-  const name = path.endsWith('/.') || path === '/' ? '' : posix.basename(path);
+  // Clients replace what they asked for at the beginning of each name: "dir", "." of "dir/.", or "/".
+  const name = path === '/' ? path : path.endsWith('/.') ? '.' : posix.basename(path);
   const opened = await openArchive(deps, record, path, name);
   publish(deps.events, 'archive-path', record, path);
   return stream(200, { 'Content-Type': 'application/x-tar', [PATH_STAT]: opened.stat }, opened.source);

@@ -6,7 +6,7 @@ import { parseDetachKeys } from '../container/detach-keys.js';
 import { logPlace } from '../container/log-config.js';
 import { type AttachWish, attachMonitor } from '../container/monitor-client.js';
 import { relay } from '../container/relay.js';
-import { badRequest, conflict } from '../http/api-error.js';
+import { ApiError, badRequest, conflict } from '../http/api-error.js';
 import {
   type ApiRequest,
   hijack,
@@ -14,6 +14,7 @@ import {
   RAW_STREAM,
   type Reply,
   type Route,
+  text,
   webSocket,
 } from '../http/route.js';
 import { formatLog } from '../logs/frames.js';
@@ -28,7 +29,7 @@ export function attachRoutes({ actors }: AttachDeps): readonly Route[] {
     {
       method: 'POST',
       path: '/containers/{id}/attach',
-      handle: async (request) => attach(actors.find(request.param('id')), request),
+      handle: async (request) => attachOrSay(() => attach(actors.find(request.param('id')), request)),
     },
     {
       method: 'GET',
@@ -38,6 +39,16 @@ export function attachRoutes({ actors }: AttachDeps): readonly Route[] {
   ];
 }
 
+/** dockerd has taken the connection by then, and its refusals are lines of text. */
+function attachOrSay(attach: () => Reply): Reply {
+  try {
+    return attach();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return text(error.status, `${error.message}\r\n`, { 'Content-Type': RAW_STREAM });
+  }
+}
+
 /** The media type says whether there are frames, for clients that know to look. */
 export const streamType = (terminal: boolean, request: ApiRequest): string =>
   !terminal && request.atLeast('1.42') ? MULTIPLEXED_STREAM : RAW_STREAM;
@@ -45,7 +56,7 @@ export const streamType = (terminal: boolean, request: ApiRequest): string =>
 /** Throws ApiError 409. */
 export function refuseAttach({ record, id }: Container): void {
   const { status } = record.state;
-  if (status === 'paused') throw conflict(`Container ${record.name} is paused, unpause the container before attach`);
+  if (status === 'paused') throw conflict(`Container ${id} is paused, unpause the container before attach`);
   if (status === 'restarting') throw conflict(`Container ${id} is restarting, wait until the container is running`);
   if (status === 'removing' || status === 'dead') throw conflict(`container ${id} is marked for removal`);
 }

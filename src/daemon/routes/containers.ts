@@ -13,7 +13,7 @@ import { groupOf } from '../images/names.js';
 import { imageSize } from '../images/view.js';
 import { containerInspect, type Sizes } from '../view/container.js';
 import { CONTAINER_FILTERS, containerFilter } from '../view/container-filter.js';
-import { containerSummary } from '../view/container-list.js';
+import { containerSummary, linkNames } from '../view/container-list.js';
 import type { Live } from '../view/live.js';
 
 export interface ContainerViewDeps {
@@ -41,11 +41,12 @@ async function list(deps: ContainerViewDeps, request: ApiRequest): Promise<Reply
   const fits = containerFilter(filters, {
     find: (text) => containers.find(text),
     isOfImage: onceForEach((record, name) => isOfImage(content, record, name)),
+    published: (id) => live.published(id).map(({ hostPort, protocol }) => `${hostPort}/${protocol}`),
   });
   const found = containers.list().filter((record) => (all || isRunning(record)) && fits(record));
   const shown = limit > 0 ? found.slice(0, limit) : found;
   const withSize = request.flag('size');
-  const context = { now: Date.now(), atLeast: request.atLeast };
+  const context = { now: Date.now(), atLeast: request.atLeast, linkNames: linkNames(containers.list()) };
   const nameOf = onceForEach((record) => currentName(content, record));
   const items = shown.map(async (record) => {
     const sizes = withSize ? await containerSizes(deps, record) : undefined;

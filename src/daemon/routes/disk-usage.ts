@@ -3,7 +3,7 @@ import { badRequest } from '../http/api-error.js';
 import { type ApiRequest, json, type Reply, type Route } from '../http/route.js';
 import { type ImageGroup, imageGroups } from '../images/names.js';
 import { imageSize, imageSummary } from '../images/view.js';
-import { containerSummary } from '../view/container-list.js';
+import { containerSummary, linkNames } from '../view/container-list.js';
 import { layersSize, sharedSizes } from '../view/disk-usage.js';
 import { type ContainerViewDeps, containerSizes } from './containers.js';
 
@@ -45,7 +45,7 @@ function images({ content, snapshots, containers }: DiskUsageDeps, { atLeast }: 
 }
 
 function containerList(deps: DiskUsageDeps, { atLeast }: ApiRequest): Promise<unknown[]> {
-  const context = { now: Date.now(), atLeast };
+  const context = { now: Date.now(), atLeast, linkNames: linkNames(deps.containers.list()) };
   return Promise.all(
     deps.containers.list().map(async (record) => {
       const sizes = await containerSizes(deps, record);

@@ -16,10 +16,12 @@ async function watch(events: EventBus, request: ApiRequest): Promise<Reply> {
   const since = time(request, 'since');
   const until = time(request, 'until');
   if (since !== undefined && until !== undefined && since > until)
-    throw badRequest('invalid query parameter since: it is after until');
+    throw badRequest(
+      `\`since\` time (${request.query('since')}) cannot be after \`until\` time (${request.query('until')})`,
+    );
   const fits = eventFilter(filters);
   const wanted = (event: DaemonEvent) => (until === undefined || event.time <= until) && fits(event);
-  return jsonLines(views(events, wanted, request.signal, since, until));
+  return jsonLines(views(events, wanted, request.signal, since ?? (until === undefined ? undefined : 0n), until));
 }
 
 function time(request: ApiRequest, name: string): bigint | undefined {

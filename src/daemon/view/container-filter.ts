@@ -32,6 +32,8 @@ export interface FilterSources {
   find(text: string): ContainerRecord;
   /** Whether a container's image is the named one, or stands on it. */
   isOfImage(record: ContainerRecord, name: string): boolean;
+  /** "8080/tcp" for each port of the host that leads into it. */
+  published(id: string): readonly string[];
 }
 
 type Fits = (record: ContainerRecord) => boolean;
@@ -47,7 +49,7 @@ export function containerFilter(filters: Filters, sources: FilterSources): Fits 
     ...matching(filters, 'id', ({ id }) => [id]),
     ...matching(filters, 'name', ({ name }) => [name, `/${name}`]),
     ...exitCodes(filters),
-    ...ports(filters),
+    ...ports(filters, sources),
     ...order(filters, sources),
     (record) => filters.any('ancestor', (name) => sources.isOfImage(record, name)),
     (record) => filters.any('volume', (name) => usesVolume(record, name)),
@@ -85,11 +87,11 @@ function exitCodes(filters: Filters): Fits[] {
   return [({ state }) => state.pid === 0 && state.status !== 'created' && codes.includes(state.exitCode)];
 }
 
-function ports(filters: Filters): Fits[] {
+function ports(filters: Filters, { published }: FilterSources): Fits[] {
   const publish = filters.get('publish').map((value) => portRange('publish', value));
   const expose = filters.get('expose').map((value) => portRange('expose', value));
   return [
-    ({ hostConfig }) => publish.length === 0 || hasPort(Object.keys(hostConfig.PortBindings ?? {}), publish),
+    ({ id }) => publish.length === 0 || hasPort(published(id), publish),
     ({ config }) => expose.length === 0 || hasPort(Object.keys(config.ExposedPorts ?? {}), expose),
   ];
 }

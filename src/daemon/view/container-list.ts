@@ -3,6 +3,7 @@
  *
  * Pure.
  */
+import { parseLink } from '../../network/index.js';
 import { parseRfc3339 } from '../../util/nanoseconds.js';
 import type { ContainerRecord } from '../container/record.js';
 import type { ApiRequest } from '../http/route.js';
@@ -10,19 +11,39 @@ import { commandOf, endpointViews, mountView, type Sizes } from './container.js'
 import type { Live, Published } from './live.js';
 import { statusText } from './status.js';
 
-/** image: as it is called now; its id when the name belongs to another one. now: milliseconds. */
+export interface SummaryContext {
+  /** Milliseconds. */
+  readonly now: number;
+  readonly atLeast: ApiRequest['atLeast'];
+  /** linkNames(). */
+  readonly linkNames: ReadonlyMap<string, readonly string[]>;
+}
+
+/** By a container's name, what others call it in their links: "/other/alias". */
+export function linkNames(records: readonly ContainerRecord[]): Map<string, readonly string[]> {
+  const found = new Map<string, readonly string[]>();
+  for (const { name, hostConfig } of records) {
+    for (const { target, alias } of (hostConfig.Links ?? []).map(parseLink)) {
+      const linked = records.find((one) => one.name === target || one.id.startsWith(target))?.name ?? target;
+      found.set(linked, [...(found.get(linked) ?? []), `/${name}/${alias}`]);
+    }
+  }
+  return found;
+}
+
+/** image: as it is called now; its id when the name belongs to another one. */
 export function containerSummary(
   record: ContainerRecord,
   image: string,
   live: Live,
   sizes: Sizes | undefined,
-  { now, atLeast }: { readonly now: number; readonly atLeast: ApiRequest['atLeast'] },
+  { now, atLeast, linkNames }: SummaryContext,
 ) {
   const { id, config, hostConfig, state } = record;
   const annotations = hostConfig.Annotations;
   return {
     Id: id,
-    Names: [`/${record.name}`],
+    Names: [`/${record.name}`, ...(linkNames.get(record.name) ?? [])],
     Image: image,
     ImageID: record.image.id,
     Command: commandText(record),

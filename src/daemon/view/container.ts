@@ -4,6 +4,7 @@
  * Pure.
  */
 import { join } from 'node:path';
+import { parseLink } from '../../network/index.js';
 import { type ContainerRecord, type ContainerState, type MountPoint, NEVER } from '../container/record.js';
 import { apparmorProfile } from '../container/spec/process.js';
 import type { ApiRequest } from '../http/route.js';
@@ -53,7 +54,7 @@ export function containerInspect(
     ProcessLabel: '',
     AppArmorProfile: apparmor ? apparmorProfile(hostConfig) : '',
     ExecIDs: execIds.length > 0 ? execIds : null,
-    HostConfig: { ...HOST_CONFIG_ZEROS, ...hostConfig },
+    HostConfig: { ...HOST_CONFIG_ZEROS, ...hostConfig, ...linksView(record) },
     GraphDriver: { Name: driver, Data: null },
     ...(sizes === undefined ? {} : { SizeRw: sizes.rw, SizeRootFs: sizes.rootFs }),
     Mounts: record.mounts.map(mountView),
@@ -61,6 +62,12 @@ export function containerInspect(
     NetworkSettings: networkSettings(record, live),
     ...(atLeast('1.48') ? { ImageManifestDescriptor: { digest: image.manifest } } : {}),
   };
+}
+
+/** As dockerd says it: "/other:/name/alias". */
+function linksView({ name, hostConfig: { Links } }: ContainerRecord) {
+  if (!Links || Links.length === 0) return {};
+  return { Links: Links.map(parseLink).map(({ target, alias }) => `/${target}:/${name}/${alias}`) };
 }
 
 export function commandOf({ config }: ContainerRecord): readonly string[] {

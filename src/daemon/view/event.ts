@@ -57,7 +57,7 @@ const SWARM = ['config', 'node', 'plugin', 'secret', 'service'];
 function names(filters: Filters, kind: DaemonEvent['type'], { type, id, attributes }: DaemonEvent): boolean {
   const values = filters.get(kind);
   if (values.length === 0) return true;
-  const own = type === kind ? [id, attributes['name']] : kind === 'container' ? [attributes['container']] : [];
+  const own = type === kind ? [id, attributes['name']] : [];
   return values.some((wanted) =>
     own.some((name) => name === wanted || (wanted !== '' && name?.startsWith(wanted) === true)),
   );

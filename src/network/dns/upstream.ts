@@ -84,7 +84,9 @@ function askUdp(query: Buffer, server: string, port: number, patienceMs: number)
     const timer = setTimeout(() => done(undefined), patienceMs);
     socket.once('error', () => done(undefined));
     socket.once('message', (message) => done(message));
-    socket.connect(port, server, () => socket.send(query));
+    // A callback of connect() would be called for failures too, with nothing to send on.
+    socket.once('connect', () => socket.send(query));
+    socket.connect(port, server);
   });
 }
 

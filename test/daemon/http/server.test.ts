@@ -197,18 +197,33 @@ t.test('hijack: the body may come late, and input may come with it', async (t) =
   t.match(seen, /\{"a":1\}\n<input>end of input\n$/);
 });
 
-t.test('hijack: refused it is an ordinary answer; without Upgrade it is 200 and raw', async (t) => {
+t.test('hijack: refused it is an ordinary answer', async (t) => {
   const { socket } = await start(t);
   const refused = await exchange(socket, `POST /taken HTTP/1.1\r\nHost: d\r\n${UPGRADE}\r\n`);
   t.match(refused, /^HTTP\/1.1 409 Conflict\r\n[\s\S]*\{"message":"it is taken"\}\n$/);
   const bad = await exchange(socket, `POST /echo HTTP/1.1\r\nHost: d\r\n${UPGRADE}Transfer-Encoding: chunked\r\n\r\n`);
   t.match(bad, /^HTTP\/1.1 400 [\s\S]*Content-Length/);
-  const raw = await exchange(socket, 'POST /echo HTTP/1.1\r\nHost: d\r\n\r\n');
-  t.match(
-    raw,
-    /^HTTP\/1.1 200 OK\r\n[\s\S]*Content-Type: application\/vnd.docker.raw-stream\r\n[\s\S]*\r\n\r\n\{\}\nend of input\n$/,
-  );
-  t.notMatch(raw, /chunked/i);
+});
+
+t.test('hijack without "Connection: Upgrade": 101 or 200, and input comes all the same', async (t) => {
+  const { socket } = await start(t);
+  const answers = { '': '200 OK', 'Upgrade: tcp\r\n': '101 UPGRADED' };
+  for (const [header, status] of Object.entries(answers)) {
+    const client = connect({ path: socket, allowHalfOpen: true });
+    let seen = '';
+    client.on('data', (chunk: Buffer) => {
+      seen += chunk.toString();
+    });
+    client.write(`POST /echo HTTP/1.1\r\nHost: d\r\n${header}\r\n`);
+    while (!seen.endsWith('{}\n')) await once(client, 'data');
+    client.write('GET / HTTP/1.1\r\n\r\n');
+    while (!seen.includes('<GET')) await once(client, 'data');
+    client.end('two');
+    await once(client, 'end');
+    t.ok(seen.startsWith(`HTTP/1.1 ${status}\r\nContent-Type: application/vnd.docker.raw-stream\r\n`), seen);
+    t.match(seen, /<GET \/ HTTP\/1.1\r\n\r\n><two>end of input\n$/);
+    t.notMatch(seen, /chunked/i);
+  }
 });
 
 t.test('a stream ends with its client, also one that does not read', async (t) => {

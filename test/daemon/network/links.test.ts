@@ -48,4 +48,7 @@ t.test('linkEnvironment() refuses what does not run, checkLinks() what is not th
     message: 'could not get container for store: No such container: store',
   });
   t.doesNotThrow(() => checkLinks({ NetworkMode: 'mine', Links: ['store'] }, missing));
+  const onHost = () => ({ record: { hostConfig: { NetworkMode: 'host' } } });
+  t.throws(() => checkLinks(WEB.hostConfig, onHost), { status: 400, message: /host type networking/ });
+  t.doesNotThrow(() => checkLinks(WEB.hostConfig, () => ({ record: { hostConfig: {} } })));
 });

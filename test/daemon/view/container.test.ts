@@ -4,7 +4,7 @@ import { parseFilters } from '../../../src/daemon/filters.js';
 import { atLeast } from '../../../src/daemon/http/api-version.js';
 import { containerInspect } from '../../../src/daemon/view/container.js';
 import { CONTAINER_FILTERS, containerFilter } from '../../../src/daemon/view/container-filter.js';
-import { containerSummary } from '../../../src/daemon/view/container-list.js';
+import { containerSummary, linkNames } from '../../../src/daemon/view/container-list.js';
 import type { Live } from '../../../src/daemon/view/live.js';
 import { statusText } from '../../../src/daemon/view/status.js';
 import { digestOf } from '../../../src/util/digest.js';
@@ -85,9 +85,11 @@ t.test('containerInspect: what clients look at', async (t) => {
 });
 
 t.test('containerSummary: a line of docker ps', async (t) => {
-  const item = containerSummary(record(), 'box', LIVE, { rw: 1, rootFs: 2 }, { now: NOW, atLeast: at('1.51') });
+  const linker = { ...record(), name: 'other', hostConfig: { Links: ['/web:/db'] } };
+  const context = { now: NOW, atLeast: at('1.51'), linkNames: linkNames([record(), linker]) };
+  const item = containerSummary(record(), 'box', LIVE, { rw: 1, rootFs: 2 }, context);
   t.match(item, {
-    Names: ['/web'],
+    Names: ['/web', '/other/db'],
     Command: "sh -c 'echo a b' c",
     Created: Date.parse('2026-01-01T00:00:00Z') / 1000,
     Ports: [
@@ -121,7 +123,11 @@ t.test('containerFilter: each filter, and what it does not let through', async (
     hostConfig: {},
     state: { ...CREATED, status: 'exited', exitCode: 7 },
   });
-  const sources = { find: () => record(), isOfImage: (_: ContainerRecord, name: string) => name === 'box' };
+  const sources = {
+    find: () => record(),
+    isOfImage: (_: ContainerRecord, name: string) => name === 'box',
+    published: (id: string) => LIVE.published(id).map(({ hostPort, protocol }) => `${hostPort}/${protocol}`),
+  };
   const fits = (filters: object) => {
     const filter = containerFilter(parseFilters(JSON.stringify(filters), CONTAINER_FILTERS), sources);
     return [record(), other].filter(filter).map(({ name }) => name);
@@ -136,8 +142,8 @@ t.test('containerFilter: each filter, and what it does not let through', async (
   t.same(fits({ volume: ['/data'] }), ['web']);
   t.same(fits({ network: ['bridge'] }), ['web']);
   t.same(fits({ network: ['nnn'] }), ['web']);
-  t.same(fits({ publish: ['80'] }), ['web']);
-  t.same(fits({ publish: ['80/udp'] }), []);
+  t.same(fits({ publish: ['8080'] }), ['web', 'db']);
+  t.same(fits({ publish: ['80', '8080/udp'] }), [], 'not the port inside');
   t.same(fits({ expose: ['50-60/udp'] }), ['web']);
   t.same(fits({ health: ['none'] }), ['web', 'db']);
   t.same(fits({ since: ['web'] }), ['db']);

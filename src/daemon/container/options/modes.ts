@@ -38,6 +38,8 @@ function checkNetworkMode(config: ContainerConfig, host: HostConfig): void {
   const undefinedBehaviour = "can't be used with links. This would result in undefined behavior";
   if (NetworkMode === 'host' && has(host.Links))
     throw refuse(`conflicting options: host type networking ${undefinedBehaviour}`);
+  if (NetworkMode === 'host' && (config.MacAddress ?? '') !== '')
+    throw refuse('conflicting options: mac-address and the network mode');
   if (containerOf(NetworkMode, 'network') === undefined) return;
   const conflicts: readonly (readonly [boolean, string])[] = [
     [(config.Hostname ?? '') !== '', 'hostname and the network mode'],
