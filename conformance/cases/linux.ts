@@ -182,6 +182,26 @@ const made: Group = {
   }),
 };
 
+/** Where a runtime cannot simply make them; and with a path that no host has. */
+const inUserNamespace: Group = {
+  name: 'devices in a user namespace',
+  needs: ['namespace:user'],
+  patch: {
+    '/linux/namespaces/-': { type: 'user' },
+    '/linux/uidMappings': [{ containerID: 0, hostID: 100000, size: 1000 }],
+    '/linux/gidMappings': [{ containerID: 0, hostID: 100000, size: 1000 }],
+  },
+  observations: [
+    {
+      ...{ id: 'devices.user-namespace.null', requirement: 'devices.default', ask: 'io|/dev/null|w', want: { ok: 1 } },
+    },
+    {
+      ...{ id: 'devices.user-namespace', requirement: 'devices.made', ask: 'io|/dev/made-user|r', want: { ok: 1 } },
+      patch: { '/linux/devices/0': { path: '/dev/made-user', type: 'c', major: 1, minor: 5, fileMode: 0o666 } },
+    },
+  ],
+};
+
 const device = (id: string, requirement: string, entry: object): Refusal => ({
   ...{ id: `devices.refuses.${id}`, requirement, patch: { '/linux/devices/-': entry } },
 });
@@ -532,6 +552,7 @@ export const linuxArea: Area = {
   groups: [
     usual,
     made,
+    inUserNamespace,
     badDevices,
     paths,
     ...propagation,
