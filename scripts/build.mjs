@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -152,24 +153,29 @@ start('${hot}');
 
 /**
  * Runs both programs, so that V8 has compiled what a command needs, and keeps that as their code caches; each run adds to
- * the one before. The create fails, with or without root: there is no root file system.
+ * the one before. The create fails, with or without root: there is no root file system. It comes with a question, as the
+ * launcher would ask it (csrc/launcher/question.c), so that what keeps a plan is warm too.
  */
 function warmCache() {
   const work = mkdtempSync(join(tmpdir(), 'tsrun-build-'));
-  const env = cleanEnv({ TSRUN_BUILD_CACHE: '1', TSRUN_CACHE: 'off' });
-  const start = (...args) =>
+  const env = cleanEnv({ TSRUN_BUILD_CACHE: '1', TSRUN_CACHE: join(work, 'cache') });
+  const question = join(work, 'question');
+  const start = (...args) => {
+    const fd = existsSync(question) ? openSync(question) : 'ignore';
     spawnSync(process.execPath, [join(DIST, 'tsrun.cjs'), '--root', join(work, 'root'), ...args], {
       cwd: work,
-      env,
-      stdio: 'ignore',
+      env: fd === 'ignore' ? env : { ...env, TSRUN_QUESTION: '3 0000000000000000-0' },
+      stdio: ['ignore', 'ignore', 'ignore', fd],
       timeout: 20000,
     });
+  };
   try {
     start('spec', ...(process.getuid() === 0 ? [] : ['--rootless']));
     const config = join(work, 'config.json');
     const asked = JSON.parse(readFileSync(config, 'utf8'));
     writeFileSync(config, JSON.stringify({ ...asked, process: { ...asked.process, terminal: false } }));
     start('plan', '--bundle', work);
+    writeFileSync(question, `head\nbundle ${work}\n\n${readFileSync(config, 'utf8')}`);
     start('create', '--bundle', work, 'warm');
   } finally {
     rmSync(work, { recursive: true, force: true });

@@ -119,6 +119,7 @@ async function runCommand(
       handover: openHandover(env),
       cache,
       question: () => takeQuestion(env['TSRUN_QUESTION'], cache),
+      rehearsal: env['TSRUN_BUILD_CACHE'] === '1',
       warn,
       debug: log.debug,
       tracer,

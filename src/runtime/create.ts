@@ -14,7 +14,7 @@ import { type Activation, activated, NO_ACTIVATION } from './activation.js';
 import { type Bundle, readBundle, warnOf, withPositions } from './bundle.js';
 import { type Console, openConsole, sized } from './console.js';
 import { type Compiled, remember } from './remember.js';
-import { hostFacts, type Runtime, runVerb } from './runtime.js';
+import { hostFacts, type Runtime, runVerb, type VerbCall } from './runtime.js';
 import { traced } from './span.js';
 
 export interface CreateRequest {
@@ -108,7 +108,7 @@ export async function createContainer(runtime: Runtime, request: CreateRequest, 
   const exitFile = detach ? request.exitFile : undefined;
   const choices = { ...request, systemd, console, activation, exitFile };
   const plan = compileBundle(runtime, bundle, choices);
-  const { pid } = await runVerb(runtime, {
+  const call: VerbCall = {
     verb: 'create',
     id: request.id,
     cwd: bundle.path,
@@ -116,8 +116,9 @@ export async function createContainer(runtime: Runtime, request: CreateRequest, 
     flags: [...console.flags, ...flag('--pid-file', request.pidFile), ...flag('--exit-file', exitFile)],
     preserveFds: activation.listenFds + request.preserveFds,
     ...(console.send === undefined ? {} : { consoleFd: console.send }),
-  });
-  if (question !== undefined) {
+  };
+  const keep = (): void => {
+    if (question === undefined) return;
     const source: Compiled['source'] = (head, quiet) =>
       bundleSource(head, bundle, plan, (other) =>
         compileBundle(quiet.runtime, other, { ...choices, facts: quiet.facts }),
@@ -125,6 +126,11 @@ export async function createContainer(runtime: Runtime, request: CreateRequest, 
     traced(runtime, 'remember the plan', () =>
       remember(runtime, question, { ...bundle, facts: hostFacts(), unsaid: ['systemd', 'resctrl'], source }),
     );
-  }
+  };
+  const { pid } = await runVerb(runtime, call).catch((error: unknown) => {
+    if (runtime.rehearsal === true) keep();
+    throw error;
+  });
+  keep();
   return { pid, console };
 }

@@ -38,6 +38,8 @@ export interface Runtime {
   readonly cache?: string | undefined;
   /** What the launcher did not find in it; once. */
   readonly question?: () => Question | undefined;
+  /** A build warms the code cache by a create that fails: its plan is remembered all the same. */
+  readonly rehearsal?: boolean;
   /** --trace */
   readonly tracer?: Tracer | undefined;
 }
