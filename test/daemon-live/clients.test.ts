@@ -1,7 +1,8 @@
 // Programs that were made for dockerd and know nothing of tsrun: docker-compose brings up, serves and leaves nothing;
-// what programs with docker-py do is in clients.docker-py.py.
+// what programs with docker-py and testcontainers do is in clients.docker-py.py and clients.testcontainers.cjs.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { type Daemon, type InNetwork, needDocker, tsrunDaemonWithNetwork } from '../helpers/daemon.js';
@@ -105,5 +106,28 @@ t.test(
     t.equal(status, 0, stderr);
     t.equal(stdout.trim().split('\n').at(-1), 'rest', 'the last scenario');
     t.end();
+  },
+);
+
+/**
+ * 174 packages of 48 MB, whose installation takes longer than all tests of this file: not among ours, and not fetched by
+ * itself. Version 12 needs a later Node.
+ */
+const HOME = join(process.env['XDG_CACHE_HOME'] ?? '/var/cache', 'tsrun', 'testcontainers');
+const needTestcontainers: Skip = existsSync(join(HOME, 'node_modules/testcontainers'))
+  ? false
+  : `testcontainers is not there: npm install --prefix ${HOME} testcontainers@11`;
+
+t.test(
+  'testcontainers: networks, waiting for ports, logs and health, files, exec, restart',
+  { skip: skipUnless(needNetwork, needTestcontainers) },
+  async (t) => {
+    const daemon = started(t);
+    const program = fileURLToPath(new URL('clients.testcontainers.cjs', import.meta.url));
+    // Its reaper is an image of Docker Hub.
+    const env = { DOCKER_HOST: `unix://${daemon.socket}`, TESTCONTAINERS_RYUK_DISABLED: 'true' };
+    const enter = ['--net', '--target', String(daemon.pid), process.execPath, program, HOME, IMAGE];
+    t.match(daemon.run('nsenter', enter, { env, timeout: 200_000 }), { status: 0, stdout: 'done\n' });
+    t.equal(daemon.docker(['ps', '-aq']).stdout, '', 'it leaves no container');
   },
 );

@@ -208,6 +208,25 @@ const assert = require('node:assert');
   assert.equal((await d.listImages({ filters: { reference: ['node'] } })).length, 1);
   await assert.rejects(d.getImage('nosuch').inspect(), { statusCode: 404, json: { message: 'No such image: nosuch:latest' } });
   assert.deepEqual(await d.listContainers({ all: true }), []);
+  const HostConfig = { NetworkMode: 'none' };
+  const c = await d.createContainer({ Image: 'node:one', Cmd: ['cat'], OpenStdin: true, StdinOnce: true, HostConfig });
+  const text = (stream) => new Promise((resolve, reject) => {
+    let all = '';
+    const sink = { write: (part) => (all += part) };
+    d.modem.demuxStream(stream, sink, sink);
+    stream.on('end', () => resolve(all)).on('error', reject);
+  });
+  const attached = await c.attach({ stream: true, stdin: true, stdout: true, hijack: true });
+  await c.start();
+  const exec = await c.exec({ Cmd: ['sh', '-c', 'echo out; echo err >&2; exit 3'], AttachStdout: true, AttachStderr: true });
+  assert.equal((await text(await exec.start({}))).split('\\n').sort().join(), ',err,out');
+  assert.equal((await exec.inspect()).ExitCode, 3);
+  const output = text(attached);
+  attached.end('to and fro');
+  assert.equal((await c.wait()).StatusCode, 0);
+  assert.equal(await output, 'to and fro');
+  assert.match(String(await c.logs({ stdout: true })), /to and fro/);
+  await c.remove();
   await d.getImage('node:one').remove();
   console.log('done');
 })();`,
