@@ -35,14 +35,17 @@ export interface Ended {
   readonly timedOut: boolean;
 }
 
+interface ProgramOptions extends SpawnOptions {
+  readonly seconds: number;
+  /** Standard input: none, or one that does not end before the program. */
+  readonly input?: 'ignore' | 'pipe';
+}
+
 /** Runs a program in a process group of its own, all of which is killed when the time is up. */
-export function runProgram(
-  argv: readonly string[],
-  options: SpawnOptions & { readonly seconds: number },
-): Promise<Ended> {
-  const { seconds, ...rest } = options;
+export function runProgram(argv: readonly string[], options: ProgramOptions): Promise<Ended> {
+  const { seconds, input = 'ignore', ...rest } = options;
   const [command = '', ...args] = argv;
-  const child = spawn(command, args, { ...rest, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(command, args, { ...rest, detached: true, stdio: [input, 'pipe', 'pipe'] });
   const texts = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const)
     child[name]?.on('data', (chunk: Buffer) => {
@@ -61,6 +64,7 @@ export function runProgram(
       clearTimeout(timer);
       release();
       setTimeout(() => {
+        child.stdin?.destroy();
         child.stdout?.destroy();
         child.stderr?.destroy();
         resolve({ ...texts, timedOut, status: code ?? 124 });

@@ -53,7 +53,7 @@ export const bats: Adapter = {
       const output = join(dir, `${file}.tap`);
       const command = `bats --tap '${join(copy, TESTS, file)}' >'${output}' 2>'${output}.err'`;
       const ended = await runProgram(['script', '--quiet', '--return', '--command', command, '/dev/null'], {
-        ...{ cwd: copy, env, seconds: timeout },
+        ...{ cwd: copy, env, seconds: timeout, input: 'pipe' }, // the end of input would reach the terminal as a character
       });
       yield* resultsOf(file.replace(/\.bats$/, ''), {
         ...ended,

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { listOf, MOUNTINFO, mountAt, must, refusedWith, same, textOf } from '../harness/check.js';
+import { readText } from '../harness/lab.js';
 import { type Group, type Observation, type Patch, type Refusal, table, type Undo } from '../harness/model.js';
 import type { Area } from '../harness/run.js';
 
@@ -333,8 +334,11 @@ const propagation: readonly Group[] = Object.entries(PROPAGATION).map(([type, ma
   ],
 }));
 
+/** A new network namespace begins with the host's value. */
+const FORWARD = readText('/proc/sys/net/ipv4/ip_forward').trim() === '1' ? '0' : '1';
+
 const SYSCTL = {
-  'net.ipv4.ip_forward': '1',
+  'net.ipv4.ip_forward': FORWARD,
   'net.core.somaxconn': '321',
   'kernel.shm_rmid_forced': '1',
   'kernel.msgmax': '16384',
