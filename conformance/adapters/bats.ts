@@ -65,7 +65,7 @@ export const bats: Adapter = {
 };
 
 /** What tests call in an image of Debian, and busybox has not, or not so. */
-const OF_DEBIAN = ['bash', 'findmnt', 'ionice'];
+const OF_DEBIAN = ['bash', 'chrt', 'findmnt', 'ionice'];
 
 /** The tests and their helper programs only; a suite is left as it was found. */
 function copySuite({ place, dir }: AdapterOptions): string {

@@ -16,6 +16,7 @@ export interface BenchOptions {
 
 /** Containers of a user namespace walk this path, so everybody may. */
 export function openBench({ runtime, probe, globalArgs }: BenchOptions): Bench {
+  const path = findRuntime(runtime);
   settleSurroundings();
   const dir = mkdtempSync(join(tmpdir(), 'conform-'));
   chmodSync(dir, 0o755);
@@ -30,7 +31,7 @@ export function openBench({ runtime, probe, globalArgs }: BenchOptions): Bench {
   const args = globalArgs.split(' ').filter((arg) => arg !== '');
   return {
     runtime: {
-      path: findRuntime(runtime),
+      path,
       globalArgs: args.map((arg) => arg.replace('{root}', join(dir, 'state'))),
       stdin: makeInput(dir),
     },
