@@ -48,7 +48,9 @@ export function hostsFile(
   extra: readonly ExtraHost[],
 ): string {
   const { hostname, domainname } = host;
-  const names = domainname === '' ? hostname : `${hostname}.${domainname} ${hostname}`;
+  const dot = hostname.indexOf('.');
+  const short = dot > 0 ? `${hostname} ${hostname.slice(0, dot)}` : hostname;
+  const names = domainname === '' ? short : `${hostname}.${domainname} ${hostname}`;
   const own = addresses.map((address) => `${address}\t${names}\n`);
   return `${HOSTS_HEAD}${extra.map(({ name, address }) => `${address}\t${name}\n`).join('')}${own.join('')}`;
 }

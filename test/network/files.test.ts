@@ -57,6 +57,7 @@ test('hostsFile has the container under each of its addresses, and the extra hos
     'fd00::2\tweb.example.org web',
   ]);
   t.match(hostsFile({ hostname: 'web', domainname: '' }, ['172.17.0.2'], []), /\n172\.17\.0\.2\tweb\n$/);
+  t.match(hostsFile({ hostname: 'web.org', domainname: '' }, ['192.0.2.1'], []), /\n192\.0\.2\.1\tweb\.org web\n$/);
 });
 
 test('parseExtraHosts refuses what would make another row of the file', async (t) => {

@@ -52,6 +52,7 @@ export class Container {
   /** Taken out of the manager's tables. */
   forget: () => void = () => undefined;
   readonly #exitWaiters = new Set<(result: WaitResult) => void>();
+  readonly #stopWaiters = new Set<(result: WaitResult) => void>();
   readonly #removeWaiters = new Set<(result: WaitResult) => void>();
 
   constructor(needs: Needs, record: ContainerRecord) {
@@ -101,11 +102,12 @@ export class Container {
   /** Resolves at once if the condition holds already. Never rejects; aborted, it does not settle. */
   wait(condition: WaitCondition, signal: AbortSignal): Promise<WaitResult> {
     if (condition === 'not-running' && !this.isActive) return Promise.resolve(this.#result());
-    const waiters = condition === 'removed' ? this.#removeWaiters : this.#exitWaiters;
-    return new Promise((resolve) => {
-      waiters.add(resolve);
-      signal.addEventListener('abort', () => waiters.delete(resolve), { once: true });
-    });
+    return waitIn(condition === 'removed' ? this.#removeWaiters : this.#exitWaiters, signal);
+  }
+
+  /** Until it has ended for good: unlike what clients wait for, past restarts by its policy. */
+  async stopped(signal: AbortSignal): Promise<void> {
+    if (this.isActive) await waitIn(this.#stopWaiters, signal);
   }
 
   /** What a start says to its caller is not said to those who wait as well. */
@@ -114,14 +116,23 @@ export class Container {
     return error === LOST ? { exitCode, error } : { exitCode };
   }
 
+  /** The program has ended; its policy may start it again. */
   tellExit(): void {
     tell(this.#exitWaiters, this.#result());
+    if (!this.isActive) tell(this.#stopWaiters, this.#result());
   }
 
   tellRemoved(): void {
     this.tellExit();
     tell(this.#removeWaiters, this.#result());
   }
+}
+
+function waitIn(waiters: Set<(result: WaitResult) => void>, signal: AbortSignal): Promise<WaitResult> {
+  return new Promise((resolve) => {
+    waiters.add(resolve);
+    signal.addEventListener('abort', () => waiters.delete(resolve), { once: true });
+  });
 }
 
 function tell(waiters: Set<(result: WaitResult) => void>, result: WaitResult): void {

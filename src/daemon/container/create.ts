@@ -23,6 +23,7 @@ import { chooseHostname } from './hostname.js';
 import { checkLogConfig, logWarnings } from './log-config.js';
 import type { ContainerMounts } from './mounts.js';
 import { containerOptions, type Defaults } from './options/index.js';
+import { containerOf } from './options/modes.js';
 import { checkName, makeUpName } from './options/name.js';
 import { type ContainerRecord, CREATED } from './record.js';
 import { finishRemoval } from './remove.js';
@@ -71,6 +72,7 @@ export async function createContainer(
   const { config, hostConfig, networks, warnings } = containerOptions(body, image.config, version, deps.defaults);
   checkLogConfig(hostConfig.LogConfig);
   checkLinks(hostConfig, (text) => deps.actors.find(text));
+  if (containerOf(hostConfig.NetworkMode ?? '', 'network') === name) throw badRequest('cannot join own network');
   const id = randomBytes(32).toString('hex');
   const record: ContainerRecord = {
     ...{ id, name, hostConfig, networks },

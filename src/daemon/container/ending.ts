@@ -50,12 +50,9 @@ async function settle(container: Container, run: Pick<Run, 'pid'>, exit: Exit | 
     exitCode: String(ending.exitCode),
     execDuration: String(Math.max(0, Math.floor(ending.lived / 1000))),
   });
-  if (restarts) {
-    scheduleRestart(container, ending.lived);
-    return;
-  }
   container.tellExit();
-  removeByItself(container);
+  if (restarts) scheduleRestart(container, ending.lived);
+  else removeByItself(container);
 }
 
 function endingOf(container: Container, exit: Exit | undefined, finishedAt: string): Ending {

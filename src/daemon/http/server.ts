@@ -168,6 +168,8 @@ function refuse({ outlet, method, url }: Exchange, error: unknown, log: Log): vo
   const { req: request } = response;
   if (!request.complete && outlet.connection === undefined) {
     response.shouldKeepAlive = false;
+    // A client that is cut off while it sends may never read why.
+    request.resume();
     response.once('finish', () => setTimeout(() => request.destroy(), LINGER_MS).unref());
   }
   const message = error instanceof Error ? error.message : String(error);

@@ -10,7 +10,7 @@ import { shortDigest } from '../../util/short-digest.js';
 import type { Containers } from '../container/containers.js';
 import type { ContainerRecord } from '../container/record.js';
 import type { EventBus } from '../events.js';
-import { conflict } from '../http/api-error.js';
+import { badRequest, conflict } from '../http/api-error.js';
 import { familiar, findImage, groupOf, type ImageGroup, imageGroups, repoTags } from './names.js';
 import { imageSize } from './view.js';
 
@@ -26,6 +26,7 @@ export type Removed = { readonly Untagged: string } | { readonly Deleted: string
 /** text: as the client wrote it. Throws ApiError 404, 409 with dockerd's words. */
 export async function removeImage(deps: RemoveDeps, text: string, force: boolean): Promise<Removed[]> {
   const { content } = deps;
+  if (text.trim() === '') throw badRequest('image name cannot be blank');
   const found = findImage(content, text);
   const group = groupOf(content, found);
   const byName = found.name !== undefined && !isIdOf(group, text);

@@ -63,8 +63,17 @@ const done = async (action: Promise<void>): Promise<Reply> => {
 };
 
 /** Before API 1.24 start took a HostConfig. */
-async function refuseBody({ headers }: ApiRequest): Promise<void> {
-  if (Number(headers['content-length'] ?? 0) > 7)
+/** Clients send "{}" or "null". */
+const MOST_BODY = 7;
+
+async function refuseBody({ headers, stream }: ApiRequest): Promise<void> {
+  let length = Number(headers['content-length'] ?? 0);
+  if (headers['transfer-encoding'] !== undefined)
+    for await (const chunk of stream) {
+      length += chunk.length;
+      if (length > MOST_BODY) break;
+    }
+  if (length > MOST_BODY)
     throw badRequest(
       'starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24',
     );

@@ -39,7 +39,7 @@ function logs(container: Container, request: ApiRequest): Reply {
   const terminal = record.config.Tty === true;
   const over = new AbortController();
   const follow = request.flag('follow');
-  if (follow) void container.wait('not-running', request.signal).then(() => over.abort());
+  if (follow) void container.stopped(request.signal).then(() => over.abort());
   const entries = readLog(place, {
     tail: tailOf(request.query('tail')),
     since: timeOf(request.query('since'), 'since'),

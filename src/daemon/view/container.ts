@@ -59,7 +59,7 @@ export function containerInspect(
     ...(sizes === undefined ? {} : { SizeRw: sizes.rw, SizeRootFs: sizes.rootFs }),
     Mounts: record.mounts.map(mountView),
     Config: { ...CONFIG_ZEROS, ...config },
-    NetworkSettings: networkSettings(record, live),
+    NetworkSettings: networkSettings(record, live, atLeast),
     ...(atLeast('1.48') ? { ImageManifestDescriptor: { digest: image.manifest } } : {}),
   };
 }
@@ -119,9 +119,23 @@ export const endpointViews = (record: ContainerRecord) =>
     ]),
   );
 
-function networkSettings(record: ContainerRecord, live: Live) {
+const PREDEFINED = ['bridge', 'host', 'none'];
+
+/** Names that networks of users gave a container without being asked; since API 1.45 they are in DNSNames. */
+function withOwnNames(networks: ReturnType<typeof endpointViews>, { id, config }: ContainerRecord): typeof networks {
+  const own = [id.slice(0, 12), ...(config.Hostname ? [config.Hostname] : [])];
+  return Object.fromEntries(
+    Object.entries(networks).map(([name, endpoint]) =>
+      PREDEFINED.includes(name)
+        ? [name, endpoint]
+        : [name, { ...endpoint, Aliases: [...new Set([...(endpoint.Aliases ?? []), ...own])] }],
+    ),
+  );
+}
+
+function networkSettings(record: ContainerRecord, live: Live, atLeast: ApiRequest['atLeast']) {
   const key = live.sandbox(record.id);
-  const networks = endpointViews(record);
+  const networks = atLeast('1.45') ? endpointViews(record) : withOwnNames(endpointViews(record), record);
   const bridge = { ...ENDPOINT_ZEROS, ...networks['bridge'] };
   return {
     Bridge: '',

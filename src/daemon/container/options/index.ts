@@ -69,7 +69,7 @@ export function containerOptions(
   checkDaemon(askedHost, defaults);
   const { limits, warnings } = adaptLimits(askedHost, defaults.limits);
   const hostConfig = withDefaults(limits, version, defaults);
-  const { networks, mac } = networksOf(asked, hostConfig, NetworkingConfig?.EndpointsConfig ?? {});
+  const { networks, mac } = networksOf(asked, hostConfig, NetworkingConfig?.EndpointsConfig ?? {}, version);
   return {
     config: forVersion(mergeImage(asked, image), version),
     hostConfig,
@@ -156,11 +156,14 @@ function networksOf(
   { MacAddress = '' }: ContainerConfig,
   { NetworkMode = '' }: HostConfig,
   asked: { readonly [name: string]: EndpointConfig },
+  version: ApiVersion,
 ): { readonly networks: { readonly [name: string]: EndpointConfig }; readonly mac: readonly string[] } {
   const { default: unnamed, ...others } = asked;
   const networks: { [name: string]: EndpointConfig } = { ...others };
   if (unnamed !== undefined && networks[NetworkMode] === undefined) networks[NetworkMode] = unnamed;
   if (!NetworkMode.startsWith('container:')) networks[NetworkMode] ??= {};
+  if (['host', 'none'].includes(NetworkMode) && networks[NetworkMode]?.Aliases?.length)
+    throw refuse('network-scoped alias is supported only for containers in user defined networks');
   if (MacAddress === '') return { networks, mac: [] };
   const main = networks[NetworkMode] ?? {};
   if (main.MacAddress !== undefined && main.MacAddress !== '' && main.MacAddress !== MacAddress)
@@ -168,10 +171,9 @@ function networksOf(
       'the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be empty',
     );
   networks[NetworkMode] = { ...main, MacAddress };
-  return {
-    networks,
-    mac: ['The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.'],
-  };
+  const warning =
+    'The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.';
+  return { networks, mac: minor(version) < 44 ? [] : [warning] };
 }
 
 function warningsOf({ NetworkMode, PortBindings = {} }: HostConfig): string[] {

@@ -15,10 +15,11 @@ const setOf = (names: readonly string[]): Set => Object.fromEntries(names.map((n
 /** asked: already checked by itself. Throws TsrunError REQUEST_INVALID when there is nothing to run. */
 export function mergeImage(asked: ContainerConfig, { config: image }: ImageConfig): ContainerConfig {
   const healthcheck = mergeHealth(asked.Healthcheck, image.healthcheck as HealthConfig | undefined);
-  const volumes = { ...setOf(image.volumes), ...asked.Volumes };
-  const ports = { ...setOf(image.exposedPorts.map(withProtocol)), ...asked.ExposedPorts };
+  const { Volumes, ExposedPorts, ...others } = asked;
+  const volumes = { ...setOf(image.volumes), ...Volumes };
+  const ports = { ...setOf(image.exposedPorts.map(withProtocol)), ...ExposedPorts };
   const merged: ContainerConfig = {
-    ...asked,
+    ...others,
     ...argsOf(asked, image),
     User: asked.User || image.user,
     Env: mergeEnv(asked.Env ?? [], image.env),
