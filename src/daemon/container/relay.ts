@@ -28,7 +28,10 @@ export function relay({ connection, monitor, input, detachKeys, detached }: Rela
       resolve();
     };
     connection.on('error', over).once('close', over);
-    connection.once('end', () => endWhenGone(connection, () => !input || monitor.writableFinished));
+    if (connection.destroyed) return over(); // before the monitor had answered
+    const lookForEnd = () => endWhenGone(connection, () => !input || monitor.writableFinished);
+    if (connection.readableEnded) lookForEnd();
+    else connection.once('end', lookForEnd);
     monitor.on('error', over).once('close', over);
     monitor.once('end', over); // all of it is written; the connection's end() sends what a slow client has not read
     monitor.pipe(connection, { end: false });

@@ -99,6 +99,17 @@ t.test('the relay is over when a client of a silent program has closed, and not 
   program.destroy();
 });
 
+t.test('the relay is over at once when the client went before it began', async (t) => {
+  const [monitor, program] = await pair();
+  const [connection, client] = await pair();
+  connection.destroy();
+  await once(connection, 'close');
+  await relay({ connection, monitor, ...ends });
+  t.ok(monitor.destroyed);
+  client.destroy();
+  program.destroy();
+});
+
 t.test('the relay is over when the client has gone', async (t) => {
   const [monitor, program] = await pair();
   const [connection, client] = await pair();
