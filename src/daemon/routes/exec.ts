@@ -41,8 +41,8 @@ export function execRoutes({ actors }: ExecDeps): readonly Route[] {
       method: 'POST',
       path: '/exec/{id}/resize',
       handle: async (request) => {
-        const exec = actors.findExec(request.param('id'));
         const { rows, columns } = sizeOf(request);
+        const exec = actors.findExec(request.param('id'));
         if (exec.status !== 'running') throw conflict(`exec ${exec.id} is not running`);
         await resizeTerminal(exec.directory, rows, columns);
         return empty(200);

@@ -58,9 +58,7 @@ function names(filters: Filters, kind: DaemonEvent['type'], { type, id, attribut
   const values = filters.get(kind);
   if (values.length === 0) return true;
   const own = type === kind ? [id, attributes['name']] : [];
-  return values.some((wanted) =>
-    own.some((name) => name === wanted || (wanted !== '' && name?.startsWith(wanted) === true)),
-  );
+  return values.some((wanted) => own.some((name) => name?.startsWith(wanted) === true));
 }
 
 function isOfImage({ type, id, attributes }: DaemonEvent, wanted: string): boolean {
