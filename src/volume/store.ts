@@ -75,9 +75,9 @@ export class VolumeStore {
   async remove(name: string): Promise<void> {
     this.get(name);
     const path = join(this.root, `${REMOVING}${randomBytes(8).toString('hex')}`);
-    renameSync(join(this.root, name), path);
+    const moved = renamed(join(this.root, name), path);
     this.#records.delete(name);
-    await this.#removeTree(path);
+    if (moved) await this.#removeTree(path);
   }
 
   /** What a killed daemon left. */
@@ -129,5 +129,16 @@ function readRecord(path: string): VolumeRecord | undefined {
   } catch (error) {
     if (error instanceof TsrunError) throw error;
     throw new TsrunError('RECORD_CORRUPT', `${path}: cannot be read`, { cause: error });
+  }
+}
+
+/** Whether it was there: one that somebody deleted by hand is removed too. */
+function renamed(from: string, to: string): boolean {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
+    throw error;
   }
 }

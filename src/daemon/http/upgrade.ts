@@ -29,14 +29,21 @@ export function openUpgrade(request: IncomingMessage, socket: Duplex, head: Buff
   return { response, stream: bodyOf(socket, own, length) };
 }
 
+/** From here on the connection, which Node has taken from its parser, is no HTTP. */
+export function takeUpgraded(response: ServerResponse, socket: Socket): void {
+  response.detachSocket(socket);
+}
+
 /**
- * From here on the connection is no HTTP. Node gives it away for "Connection: Upgrade" only; dockerd's clients may leave that
- * out, or Upgrade too, and then Node's parser has to be kept from what comes: it reads until somebody else asks for data.
+ * The same where Node has not, because there was no "Connection: Upgrade", which dockerd's clients may leave out: the parser
+ * reads until somebody else asks for data, and may not see what comes before that.
  */
-export function takeConnection(response: ServerResponse, socket: Socket): void {
+export function takeFromParser(response: ServerResponse, socket: Socket): void {
   response.detachSocket(socket);
   for (const event of ['data', 'end', 'drain', 'timeout']) socket.removeAllListeners(event);
   socket.setTimeout(0);
+  const nobody = () => undefined;
+  socket.on('data', nobody).pause().removeListener('data', nobody);
 }
 
 // biome-ignore lint/correctness/useYield: it only throws

@@ -32,12 +32,12 @@ export async function removeImage(deps: RemoveDeps, text: string, force: boolean
   const byName = found.name !== undefined && !isIdOf(group, text);
   const tags = repoTags(group);
   if (byName && tags.length > 1) return untag(deps, group, [found]);
+  refuseUsed(deps.containers, group, byName ? familiar(found.name ?? '') : undefined, force || tags.length > 1);
   if (!byName && tags.length > 1 && !force) {
     throw conflict(
       `conflict: unable to delete ${shortDigest(group.id)} (must be forced) - image is referenced in multiple repositories`,
     );
   }
-  refuseUsed(deps.containers, group, byName ? familiar(found.name ?? '') : undefined, force);
   return takeAway(deps, group);
 }
 
@@ -56,7 +56,7 @@ function refuseUsed(containers: Containers, { id }: ImageGroup, name: string | u
   const user = running ?? (force ? undefined : users[0]);
   if (user === undefined) return;
   const who = user.id.slice(0, 12);
-  if (name !== undefined && running === undefined) {
+  if (name !== undefined && !force) {
     throw conflict(
       `conflict: unable to remove repository reference "${name}" (must force) - container ${who} is using its referenced image ${shortDigest(id)}`,
     );

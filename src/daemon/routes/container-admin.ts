@@ -123,9 +123,13 @@ function checkTogether(own: HostConfig, limits: HostConfig): void {
     throw refuse(
       'Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time',
     );
-  const cpus = limits.NanoCpus !== undefined;
-  if (cpus && ((own.CpuPeriod ?? 0) > 0 || (own.CpuQuota ?? 0) > 0))
-    throw refuse('Conflicting options: Nano CPUs cannot be updated as CPU Period or Quota has already been set');
-  if ((limits.CpuPeriod !== undefined || limits.CpuQuota !== undefined) && (own.NanoCpus ?? 0) > 0)
-    throw refuse('Conflicting options: CPU Period or Quota cannot be updated as NanoCPUs has already been set');
+  const without = (what: string, other: string) =>
+    refuse(`Conflicting options: ${what} cannot be updated as ${other} has already been set`);
+  for (const [field, name] of [
+    ['CpuPeriod', 'CPU Period'],
+    ['CpuQuota', 'CPU Quota'],
+  ] as const) {
+    if (limits.NanoCpus !== undefined && (own[field] ?? 0) > 0) throw without('Nano CPUs', name);
+    if (limits[field] !== undefined && (own.NanoCpus ?? 0) > 0) throw without(name, 'NanoCPUs');
+  }
 }

@@ -45,6 +45,7 @@ const ROUTES: readonly Route[] = [
       const body = await request.body((value) => JSON.stringify(value));
       return hijack(RAW_STREAM, async (connection) => {
         connection.write(`${body}\n`);
+        await new Promise((resolve) => setTimeout(resolve, 50)); // whoever reads may come after the data
         for await (const chunk of connection.iterator({ destroyOnReturn: false })) connection.write(`<${chunk}>`);
         connection.write('end of input\n');
       });
