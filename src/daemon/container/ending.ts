@@ -36,6 +36,8 @@ async function settle(container: Container, run: Pick<Run, 'pid'>, exit: Exit | 
   await tearDown(container);
   container.run = undefined;
   container.attachments.disconnect();
+  // What was not begun in this run is of no other.
+  for (const [id, { status }] of container.execs) if (status === 'created') container.execs.delete(id);
   const { record } = container;
   const finishedAt = exit?.finished ?? now();
   const ending = endingOf(container, exit, finishedAt);

@@ -146,13 +146,23 @@ async function handle(exchange: Exchange, listener: Listener, { router, live, lo
     const request = makeRequest({ ...exchange, target, signal: controller.signal }, match.params);
     await respond(outlet, await match.route.handle(request));
   } catch (error) {
-    refuse(exchange, error, log);
+    refuseOrCut(exchange, error, log);
   } finally {
     live.delete(controller);
     const seconds = (performance.now() - begin) / 1000;
     const { statusCode: status } = response;
     log.debug(`${method} ${url}`, { status, ms: Math.round(seconds * 1000) });
     observe?.({ method, route: match?.route.path ?? '', status, seconds });
+  }
+}
+
+/** A client must not wait for an answer that cannot be written. */
+function refuseOrCut(exchange: Exchange, error: unknown, log: Log): void {
+  try {
+    refuse(exchange, error, log);
+  } catch (second) {
+    log.error(`${exchange.method} ${exchange.url}: ${String(error)} cannot be told`, second);
+    exchange.outlet.response.destroy();
   }
 }
 

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { conflict } from '../../../src/daemon/http/api-error.js';
+import { ApiError, conflict } from '../../../src/daemon/http/api-error.js';
 import { empty, hijack, json, jsonLines, RAW_STREAM, type Route } from '../../../src/daemon/http/route.js';
 import { createHttp } from '../../../src/daemon/http/server.js';
 import { openLog } from '../../../src/daemon/log.js';
@@ -31,6 +31,7 @@ const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/new', since: '1.44', handle: async () => empty(204) },
   { method: 'POST', path: '/body', handle: async (request) => json(200, await request.body((body) => body)) },
   { method: 'POST', path: '/taken', handle: async () => Promise.reject(conflict('it is taken')) },
+  { method: 'GET', path: '/no-status', handle: async () => Promise.reject(new ApiError(0, 'which no head can say')) },
   { method: 'GET', path: '/bug', handle: async () => Promise.reject(new TypeError('x is undefined')) },
   {
     method: 'GET',
@@ -154,6 +155,12 @@ t.test('what is no HTTP is refused, and once is enough', async (t) => {
   const flood = `GET /plain HTTP/1.1\r\nHost: d\r\n${'X-Y: 0123456789\r\n'.repeat(30_000)}\r\n`;
   t.match(await exchange(socket, flood), /^HTTP\/1.1 431 /);
   t.match(await exchange(socket, 'GET http://d/plain HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n'), /404/);
+});
+
+t.test('an answer that cannot be written is a connection that ends', async (t) => {
+  const { socket } = await start(t);
+  t.equal(await exchange(socket, 'GET /no-status HTTP/1.1\r\nHost: d\r\n\r\n'), '');
+  t.equal((await call(socket, 'GET', '/plain')).status, 200, 'the server is well');
 });
 
 t.test('a web page is refused', async (t) => {
