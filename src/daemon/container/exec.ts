@@ -37,9 +37,9 @@ const commandOf = ({ config }: Exec): string => (config.Cmd ?? []).join(' ');
 /** The exit code of what could not be started, if the reason has none of its own. */
 const COULD_NOT = 126;
 
-/** Throws ApiError 400, 409. */
-export function createExec(container: Container, config: ExecCreate): Exec {
-  requireRunning(container);
+/** asked: what the client calls the container. Throws ApiError 400, 409. */
+export function createExec(container: Container, asked: string, config: ExecCreate): Exec {
+  requireRunning(container, asked);
   if ((config.Cmd ?? []).length === 0) throw badRequest('No exec command specified');
   const id = randomBytes(32).toString('hex');
   const exec: Exec = {
@@ -67,9 +67,9 @@ function forgetOldest({ execs }: Container): void {
   }
 }
 
-function requireRunning({ record, id }: Container): void {
+function requireRunning({ record, id }: Container, asked: string): void {
   const { status } = record.state;
-  if (status === 'paused') throw conflict(`Container ${id} is paused, unpause the container before exec`);
+  if (status === 'paused') throw conflict(`Container ${asked} is paused, unpause the container before exec`);
   if (status === 'restarting') throw conflict(`Container ${id} is restarting, wait until the container is running`);
   if (status !== 'running') throw conflict(`container ${id} is not running`);
 }
@@ -78,7 +78,7 @@ function requireRunning({ record, id }: Container): void {
 export function claimExec(exec: Exec): void {
   if (exec.status === 'running') throw conflict(`Error: Exec command ${exec.id} is already running`);
   if (exec.status === 'ended') throw conflict(`Error: Exec command ${exec.id} has already run`);
-  requireRunning(exec.container);
+  requireRunning(exec.container, exec.container.id);
   exec.status = 'running';
 }
 
@@ -128,7 +128,6 @@ function finish(exec: Exec, exitCode: number): void {
   const { container, id, directory } = exec;
   exec.status = 'ended';
   exec.exitCode = exitCode;
-  exec.pid = 0;
   rmSync(directory, { recursive: true, force: true });
   container.happened('exec_die', { execID: id, exitCode: String(exitCode) });
   setTimeout(() => container.execs.delete(id), KEPT_MS).unref();

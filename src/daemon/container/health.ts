@@ -132,7 +132,7 @@ async function probe(container: Container, { command, timeout }: Probe): Promise
 }
 
 async function run(container: Container, command: readonly string[], timeout: number) {
-  const exec = createExec(container, { Cmd: command, AttachStdout: true, AttachStderr: true });
+  const exec = createExec(container, container.id, { Cmd: command, AttachStdout: true, AttachStderr: true });
   claimExec(exec);
   const watch = await startExec(exec, { attached: true, stdin: false, size: undefined });
   const wish = { stdin: false, stdout: true, stderr: true, framed: false, hold: false };

@@ -25,7 +25,7 @@ export function execRoutes({ actors }: ExecDeps): readonly Route[] {
       path: '/containers/{id}/exec',
       handle: async (request) => {
         const container = actors.find(request.param('id'));
-        const { id } = createExec(container, await request.body(readExecCreate));
+        const { id } = createExec(container, request.param('id'), await request.body(readExecCreate));
         return json(201, { Id: id });
       },
     },
