@@ -1,5 +1,5 @@
 /** Networks and endpoints as the API shows them. Pure. */
-import type { ContainerNetworkRecord, EndpointRecord, NetworkRecord } from '../../network/index.js';
+import type { ContainerNetworkRecord, EndpointRecord, IpamConfig, NetworkRecord } from '../../network/index.js';
 import type { EndpointSettings } from '../container/record.js';
 
 export function endpointSettings({ id, networkId, request, ...endpoint }: EndpointRecord): EndpointSettings {
@@ -45,7 +45,7 @@ export function networkView(network: NetworkRecord, connected: readonly Connecte
     IPAM: {
       Driver: ipam.driver,
       Options: Object.keys(ipam.options).length > 0 ? ipam.options : null,
-      Config: ipam.config.map(({ subnet, ipRange, gateway, auxiliaryAddresses }) => ({
+      Config: ipam.config.toSorted(byFamily).map(({ subnet, ipRange, gateway, auxiliaryAddresses }) => ({
         Subnet: subnet,
         ...(ipRange === undefined ? {} : { IPRange: ipRange }),
         ...(gateway === undefined ? {} : { Gateway: gateway }),
@@ -76,3 +76,8 @@ function connectedView({ container, endpoint: { id, macAddress, ipv4, ipv6 } }: 
     IPv6Address: cidr(ipv6),
   };
 }
+
+/** IPv4 first, whatever order they were given in. */
+const byFamily = (a: IpamConfig, b: IpamConfig): number => family(a) - family(b);
+
+const family = ({ subnet = '' }: IpamConfig): number => (subnet.includes(':') ? 6 : 4);

@@ -151,6 +151,13 @@ function withUlimits(asked: readonly Ulimit[], defaults: readonly Ulimit[]): rea
   return [...asked, ...defaults.filter(({ Name }) => !names.has(Name))];
 }
 
+function checkNoEndpoint({ Aliases = [], IPAMConfig }: EndpointConfig): void {
+  if (Aliases.length > 0)
+    throw refuse('network-scoped alias is supported only for containers in user defined networks');
+  if (IPAMConfig?.IPv4Address || IPAMConfig?.IPv6Address)
+    throw refuse('user specified IP address is supported on user defined networks only');
+}
+
 /** The main network is that of NetworkMode; a MacAddress of Config is meant for it. */
 function networksOf(
   { MacAddress = '' }: ContainerConfig,
@@ -162,8 +169,7 @@ function networksOf(
   const networks: { [name: string]: EndpointConfig } = { ...others };
   if (unnamed !== undefined && networks[NetworkMode] === undefined) networks[NetworkMode] = unnamed;
   if (!NetworkMode.startsWith('container:')) networks[NetworkMode] ??= {};
-  if (['host', 'none'].includes(NetworkMode) && networks[NetworkMode]?.Aliases?.length)
-    throw refuse('network-scoped alias is supported only for containers in user defined networks');
+  if (['host', 'none'].includes(NetworkMode)) checkNoEndpoint(networks[NetworkMode] ?? {});
   if (MacAddress === '') return { networks, mac: [] };
   const main = networks[NetworkMode] ?? {};
   if (main.MacAddress !== undefined && main.MacAddress !== '' && main.MacAddress !== MacAddress)
