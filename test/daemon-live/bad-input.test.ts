@@ -48,7 +48,7 @@ const REFUSED: readonly (readonly [string, string, number, RegExp])[] = [
   ['GET', `/containers/${'0'.repeat(64)}/json`, 404, /No such container/],
   ['GET', '/containers/%2e%2e/json', 404, /No such container/],
   ['GET', '/events?since=abc', 400, /query parameter since/],
-  ['GET', '/events?since=2&until=1', 400, /after until/],
+  ['GET', '/events?since=2&until=1', 400, /`since` time \(2\) cannot be after/],
   ['GET', `/events?filters=${query('{"nosuch":["a"]}')}`, 400, /invalid filter 'nosuch'/],
   ['GET', '/system/df?type=everything', 400, /unknown object type/],
   ['GET', '/v0.1/info', 400, /too old/],
