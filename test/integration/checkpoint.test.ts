@@ -20,12 +20,12 @@ const skip = skipUnless(needRuntime(), needCriu());
 const slow = skipUnless(skip, needQemu() ? false : 'takes minutes under emulation');
 const tracking = skipUnless(needRuntime(), needCriu('--feature', 'mem_dirty_track'));
 
-/** Counts in memory; the file shows where it is. */
-const COUNT = 'i=0; while true; do i=$((i+1)); echo $i >/tmp/count; sleep 0.1; done';
+/** Counts in memory; the last line of the file shows where it is. A file written anew could be saved while it is empty. */
+const COUNT = 'i=0; while true; do i=$((i+1)); echo $i >>/tmp/count; sleep 0.1; done';
 
 function counter(bundle: Bundle): number {
   const path = join(bundle.rootfs, 'tmp/count');
-  return existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
+  return existsSync(path) ? Number(readFileSync(path, 'utf8').split('\n').at(-2) ?? 0) : 0;
 }
 
 const reaches = (bundle: Bundle, count: number): boolean => eventually(() => counter(bundle) >= count, 10_000);
@@ -140,7 +140,7 @@ t.test('a terminal comes back with a new master', { skip }, async (t) => {
   const bundle = box.bundle([
     'sh',
     '-c',
-    'i=0; while true; do i=$((i+1)); echo line $i; echo $i >/tmp/count; sleep 0.1; done',
+    'i=0; while true; do i=$((i+1)); echo line $i; echo $i >>/tmp/count; sleep 0.1; done',
   ]);
   bundle.config['process'].terminal = true;
   bundle.save();
