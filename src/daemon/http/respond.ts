@@ -7,7 +7,7 @@ import { VERSION } from '../../util/version.js';
 import type { Failure } from './api-error.js';
 import { LATEST } from './api-version.js';
 import type { HijackReply, Reply, StreamReply, WebSocketReply } from './route.js';
-import { takeFromParser, takeUpgraded } from './upgrade.js';
+import { takeFromParser } from './upgrade.js';
 import { checkHandshake, openWebSocket } from './websocket.js';
 
 export const SERVER_HEADERS = {
@@ -85,8 +85,8 @@ async function sendHijack(outlet: Outlet, reply: HijackReply): Promise<void> {
     ...(outlet.upgrade === undefined ? [] : [['Connection', 'Upgrade'] as const, ['Upgrade', outlet.upgrade] as const]),
     ...Object.entries(SERVER_HEADERS),
   ];
-  const take = outlet.connection === undefined ? takeFromParser : takeUpgraded;
-  take(response, connection as Socket);
+  response.detachSocket(connection as Socket);
+  if (outlet.connection === undefined) takeFromParser(connection as Socket);
   connection.write(`HTTP/1.1 ${status}\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`);
   await serve(connection, reply);
 }
@@ -94,7 +94,7 @@ async function sendHijack(outlet: Outlet, reply: HijackReply): Promise<void> {
 async function sendWebSocket({ response, connection }: Outlet, reply: WebSocketReply): Promise<void> {
   checkHandshake(response.req);
   if (connection === undefined || connection.destroyed) return;
-  takeUpgraded(response, connection as Socket);
+  response.detachSocket(connection as Socket);
   await serve(openWebSocket(response.req, connection), reply);
 }
 

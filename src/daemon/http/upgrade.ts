@@ -29,17 +29,11 @@ export function openUpgrade(request: IncomingMessage, socket: Duplex, head: Buff
   return { response, stream: bodyOf(socket, own, length) };
 }
 
-/** From here on the connection, which Node has taken from its parser, is no HTTP. */
-export function takeUpgraded(response: ServerResponse, socket: Socket): void {
-  response.detachSocket(socket);
-}
-
 /**
- * The same where Node has not, because there was no "Connection: Upgrade", which dockerd's clients may leave out: the parser
- * reads until somebody else asks for data, and may not see what comes before that.
+ * For a connection that stays HTTP to Node, because there was no "Connection: Upgrade", which dockerd's clients may leave out:
+ * its parser reads until somebody else asks for data, and may not see what comes before that.
  */
-export function takeFromParser(response: ServerResponse, socket: Socket): void {
-  response.detachSocket(socket);
+export function takeFromParser(socket: Socket): void {
   for (const event of ['data', 'end', 'drain', 'timeout']) socket.removeAllListeners(event);
   socket.setTimeout(0);
   const nobody = () => undefined;

@@ -32,6 +32,7 @@ export async function removeImage(deps: RemoveDeps, text: string, force: boolean
   const byName = found.name !== undefined && !isIdOf(group, text);
   const tags = repoTags(group);
   if (byName && tags.length > 1) return untag(deps, group, [found]);
+  // One that runs is told first; one that does not matters only where this is the last name.
   refuseUsed(deps.containers, group, byName ? familiar(found.name ?? '') : undefined, force || tags.length > 1);
   if (!byName && tags.length > 1 && !force) {
     throw conflict(
