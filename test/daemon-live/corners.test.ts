@@ -57,7 +57,7 @@ t.test('docker run and docker cp in their corners, attach by web socket', { skip
   t.strictSame(names('--uts', 'host'), [hostname(), hostname()]);
 
   const log = ['--log-driver', 'local', '--log-opt', 'max-size=10k', '--log-opt', 'max-file=2'];
-  must(docker(['run', '--name', 'logged', ...log, IMAGE, 'sh', '-c', 'seq 1 60000; echo over >&2']));
+  must(docker(['run', '--name', 'logged', ...log, IMAGE, 'sh', '-c', 'seq 1 60000; sleep 1; echo over >&2']));
   t.teardown(() => docker(['rm', 'logged']));
   t.match(docker(['logs', '--tail', '2', 'logged']), { stdout: /^60000$/m, stderr: 'over\n' });
   const kept = docker(['logs', 'logged']).stdout.split('\n').length;
