@@ -68,6 +68,28 @@ async function directoryEntries(view: View, paths: readonly string[], subject: s
   return found;
 }
 
+export interface RootGift {
+  /** Path of a tree whose root has made-up attributes, relative to the directory of all. */
+  readonly path: string;
+  /** The tree whose root it is to look like. */
+  readonly like: string;
+}
+
+/**
+ * Roots first and all at once: most layers have no entry for their root. Which root overlayfs shows is known without it,
+ * the uppermost one's, and directories of ours can be written to from above.
+ */
+export async function giveRoots(trees: string, gifts: readonly RootGift[], subject: string): Promise<void> {
+  if (gifts.length === 0) return;
+  const entries: Entry[] = [];
+  for (const like of new Set(gifts.map((gift) => gift.like))) {
+    const [root] = await directoryEntries({ directories: [like], merged: true }, ['.'], subject);
+    const alike = gifts.filter((gift) => gift.like === like);
+    if (root !== undefined) entries.push(...alike.map(({ path }) => ({ ...root, path })));
+  }
+  await writeEntries(trees, subject, (writer) => writeAttributes(writer, entries));
+}
+
 /** directory: of the layer; below: the trees under it. Throws TsrunError LAYER_INVALID. */
 export async function fixUp(directory: string, below: View, needs: Needs, subject: string): Promise<void> {
   const { implied, missing } = needs;
@@ -81,18 +103,32 @@ export async function fixUp(directory: string, below: View, needs: Needs, subjec
   const attributes = await directoryEntries(below, [...fromBelow], subject);
   const kept = own.filter(({ path }) => !fromBelow.has(path));
 
+  await writeEntries(directory, subject, async (writer) => {
+    await copyTargets(writer, below, missing, subject);
+    writeAttributes(writer, [...kept, ...attributes]);
+  });
+}
+
+async function writeEntries(
+  directory: string,
+  subject: string,
+  write: (writer: EntryWriter) => Promise<void> | void,
+): Promise<void> {
   const [ours, theirs] = addon().socketpair('stream');
   const helper = startHelper({ verb: 'unpack', args: [directory, 'layer'], stdin: theirs, subject });
   closeSync(theirs);
   const writer = new EntryWriter(ours);
   try {
-    await copyTargets(writer, below, missing, subject);
-    for (const entry of [...kept, ...attributes]) writer.entry({ ...entry, kind: 'attributes' });
+    await write(writer);
     writer.end();
   } finally {
     closeSync(ours);
   }
   await helper.done;
+}
+
+function writeAttributes(writer: EntryWriter, entries: readonly Entry[]): void {
+  for (const entry of entries) writer.entry({ ...entry, kind: 'attributes' });
 }
 
 async function copyTargets(writer: EntryWriter, below: View, missing: Needs['missing'], subject: string) {

@@ -6,12 +6,12 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { TsrunError } from '../errors.js';
 import type { Digest } from '../util/digest.js';
-import { fixUp } from './fixups.js';
-import { runHelper } from './helper.js';
+import { fixUp, giveRoots, type RootGift } from './fixups.js';
 import { DEFAULT_LIMITS, type LayerLimits } from './layer.js';
 import { hasOverlayfs } from './overlay-support.js';
 import { type ChainId, type Claim, chainIdOf, type LayerRecord, type SnapshotStore } from './store.js';
 import { type UnpackResult, unpackBlob } from './unpack.js';
+import { UnpackThreads } from './unpack-threads.js';
 
 export interface LayerSource {
   /** Of the blob, for messages. */
@@ -76,25 +76,25 @@ function chainOf(layers: readonly LayerSource[]): Job[] {
 
 async function unpackMissing(store: SnapshotStore, jobs: readonly Job[], options: UnpackOptions): Promise<void> {
   const claims: Claim[] = [];
+  const threads = new UnpackThreads();
   let failed = false;
   const unpackOne = async (job: Job): Promise<Finished | undefined> => {
     if (failed) return undefined;
     const claim = store.newTree();
     claims.push(claim);
     try {
-      return { ...job, claim, result: await unpackJob(job, claim, options) };
+      return { ...job, claim, result: await unpackJob(job, claim, threads, options) };
     } catch (error) {
       failed = true;
       throw error;
     }
   };
   try {
-    const settled = await inParallel(jobs, unpackOne);
+    const settled = await inParallel(jobs, unpackOne).finally(() => threads.close());
     const finished = settled.flatMap((one) => one ?? []);
     await fixUpAll(store, finished);
-    await runHelper({ verb: 'sync', args: [store.root], subject: store.root });
-    for (const { layer, chainId, parent, claim, result } of finished) {
-      store.commitLayer({ ...recordOf(result), chainId, parent, diffId: layer.diffId, tree: claim.name });
+    await store.commitLayers(finished.map(recordOf));
+    for (const { layer, claim } of finished) {
       options.onLayer?.(layer);
       claim.close();
     }
@@ -105,12 +105,21 @@ async function unpackMissing(store: SnapshotStore, jobs: readonly Job[], options
   }
 }
 
-const recordOf = ({ opaqueRoot, bytes, entries }: UnpackResult) => ({ opaque: opaqueRoot, bytes, entries });
+function recordOf({ chainId, parent, layer, claim, result }: Finished): LayerRecord {
+  const { opaqueRoot: opaque, bytes, entries } = result;
+  return { chainId, parent, diffId: layer.diffId, tree: claim.name, opaque, bytes, entries };
+}
 
-async function unpackJob({ layer }: Job, claim: Claim, options: UnpackOptions): Promise<UnpackResult> {
+async function unpackJob(
+  { layer }: Job,
+  claim: Claim,
+  threads: UnpackThreads,
+  options: UnpackOptions,
+): Promise<UnpackResult> {
   const subject = `layer ${layer.digest}`;
   const directory = join(claim.path, 'fs');
-  const result = await unpackBlob({ blob: layer.blob, directory, limits: options.limits ?? DEFAULT_LIMITS, subject });
+  const limits = options.limits ?? DEFAULT_LIMITS;
+  const result = await unpackBlob({ blob: layer.blob, directory, limits, subject }, threads);
   if (result.diffID !== layer.diffId) {
     throw new TsrunError(
       'LAYER_INVALID',
@@ -135,15 +144,30 @@ function losses({ withoutXattrs, devices, foreign }: UnpackResult): string[] {
 /** From the lowest on: what one takes from below may have come from below itself. */
 async function fixUpAll(store: SnapshotStore, finished: readonly Finished[]): Promise<void> {
   const made = new Map(finished.map((one) => [one.chainId, one]));
+  const subject = "the layers' roots";
+  await giveRoots(store.treesPath, rootGifts(store, finished, made), subject);
   for (const { parent, claim, result, layer } of finished) {
     const below = result.opaqueRoot ? [] : treesBelow(store, parent, made);
-    await fixUp(
-      join(claim.path, 'fs'),
-      { directories: below, merged: hasOverlayfs() },
-      result,
-      `layer ${layer.digest}`,
-    );
+    const needs = { missing: result.missing, implied: result.implied.filter((path) => path !== '.') };
+    const view = { directories: below, merged: hasOverlayfs() };
+    await fixUp(join(claim.path, 'fs'), view, needs, `layer ${layer.digest}`);
   }
+}
+
+/** Each root is like the next one below that has an entry, or else like the lowest. */
+function rootGifts(
+  store: SnapshotStore,
+  finished: readonly Finished[],
+  made: ReadonlyMap<ChainId, Finished>,
+): RootGift[] {
+  const likes = new Map<ChainId, string>();
+  return finished.flatMap(({ chainId, parent, claim, result }) => {
+    const [below] = result.opaqueRoot || !result.implied.includes('.') ? [] : treesBelow(store, parent, made);
+    if (below === undefined) return [];
+    const like = (parent !== null && likes.get(parent)) || below;
+    likes.set(chainId, like);
+    return [{ path: `${claim.name}/fs`, like }];
+  });
 }
 
 function treesBelow(store: SnapshotStore, from: ChainId | null, made: ReadonlyMap<ChainId, Finished>): string[] {

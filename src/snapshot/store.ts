@@ -31,7 +31,7 @@ import { type Digest, digestOf, digestParts, isDigest } from '../util/digest.js'
 import { describeSystemError } from '../util/errno.js';
 import { readHostFile } from '../util/file.js';
 import { quote } from '../util/quote.js';
-import { replaceFile, syncDirectory } from '../util/replace-file.js';
+import { replaceFile, replaceFiles } from '../util/replace-file.js';
 import { runHelper } from './helper.js';
 
 /** sha256 of the chain of diff ids: image-spec config.md, "Layer ChainID". */
@@ -69,6 +69,8 @@ export interface Claim {
   readonly name: string;
   close(): void;
 }
+
+const lineOf = (record: LayerRecord | SnapshotRecord) => Buffer.from(`${JSON.stringify(record)}\n`);
 
 const KEY = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
 const MAX_RECORD = 1 << 16;
@@ -109,8 +111,13 @@ export class SnapshotStore {
     return ids.filter(isDigest).flatMap((id) => this.layer(id) ?? []);
   }
 
+  /** Where the trees of all layers are. */
+  get treesPath(): string {
+    return join(this.root, 'trees');
+  }
+
   treePath(record: Pick<LayerRecord, 'tree'>): string {
-    return join(this.root, 'trees', record.tree, 'fs');
+    return join(this.treesPath, record.tree, 'fs');
   }
 
   /** The trees of a chain, the uppermost first. Throws TsrunError SNAPSHOT_NOT_FOUND. */
@@ -159,14 +166,14 @@ export class SnapshotStore {
     return { path, name, close: () => (fd === undefined ? undefined : closeSync(fd)) };
   }
 
-  /** After its file system was synced. */
-  commitLayer(record: LayerRecord): void {
-    syncDirectory(join(this.root, 'trees'));
-    replaceFile(this.#layerPath(record.chainId), Buffer.from(`${JSON.stringify(record)}\n`));
+  /** Lowest first. A record is on the disk only after the tree that it tells of. */
+  async commitLayers(records: readonly LayerRecord[]): Promise<void> {
+    const files = records.map((record) => ({ path: this.#layerPath(record.chainId), bytes: lineOf(record) }));
+    await replaceFiles(files, () => runHelper({ verb: 'sync', args: [this.root], subject: this.root }));
   }
 
   commitActive(record: SnapshotRecord): void {
-    replaceFile(join(this.activePath(record.key), RECORD), Buffer.from(`${JSON.stringify(record)}\n`));
+    replaceFile(join(this.activePath(record.key), RECORD), lineOf(record));
   }
 
   activePath(key: string): string {

@@ -1,9 +1,9 @@
 /**
- * The thread that unpacks one layer: decompresses, hashes, reads the tar, and hands entries to tsrun-snapshot. A
- * bundle of its own (dist/unpack-worker.cjs).
+ * A thread that unpacks layers, one after the other: decompresses, hashes, reads the tar, and hands entries to
+ * tsrun-snapshot. A bundle of its own (dist/unpack-worker.cjs).
  */
 import { createHash } from 'node:crypto';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { decompressed } from '../image/decompress.js';
 import { TarError, TarLimitError } from '../util/tar/entry.js';
 import { TarReader } from '../util/tar/reader.js';
@@ -69,8 +69,14 @@ function failureOf(error: unknown): UnpackFailure {
   return { kind: pipe ? 'pipe' : 'other', message };
 }
 
-const answer: Promise<UnpackAnswer> = unpack(workerData as UnpackOrder).then(
-  (unpacked) => ({ unpacked }),
-  (error: unknown) => ({ failure: failureOf(error) }),
-);
-void answer.then((message) => parentPort?.postMessage(message));
+async function answer(order: UnpackOrder): Promise<UnpackAnswer> {
+  try {
+    return { unpacked: await unpack(order) };
+  } catch (error) {
+    return { failure: failureOf(error) };
+  }
+}
+
+parentPort?.on('message', (order: UnpackOrder) => {
+  void answer(order).then((message) => parentPort?.postMessage(message));
+});

@@ -1,19 +1,15 @@
 /**
- * One layer's blob becomes a tree: a thread reads it (unpack-worker.ts), tsrun-snapshot writes it. The order in which
+ * One layer's blob becomes a tree: a thread reads it (unpack-threads.ts), tsrun-snapshot writes it. The order in which
  * layers are unpacked does not matter; what a layer needs of those below it is given afterwards (fixups.ts).
  */
 import { closeSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
 import { TsrunError } from '../errors.js';
 import type { StatusRecord } from '../exec/channel.js';
 import { addon } from '../native/addon.js';
 import { startHelper } from './helper.js';
 import type { LayerLimits } from './layer.js';
-import type { UnpackAnswer, Unpacked, UnpackOrder } from './unpack-worker.js';
-
-/** The same from src/snapshot/ and from the bundle. */
-const WORKER = fileURLToPath(new URL('../../dist/unpack-worker.cjs', import.meta.url));
+import type { UnpackThreads } from './unpack-threads.js';
+import type { UnpackAnswer, Unpacked } from './unpack-worker.js';
 
 export interface UnpackRequest {
   /** Path of the blob. */
@@ -35,7 +31,7 @@ export interface UnpackResult extends Unpacked {
 }
 
 /** Throws TsrunError LAYER_INVALID, LAYER_LIMIT, SNAPSHOT_FAILED; the directory is left as it is then. */
-export async function unpackBlob(request: UnpackRequest): Promise<UnpackResult> {
+export async function unpackBlob(request: UnpackRequest, threads: UnpackThreads): Promise<UnpackResult> {
   const [ours, theirs] = addon().socketpair('stream');
   const helper = startHelper({
     verb: 'unpack',
@@ -50,21 +46,12 @@ export async function unpackBlob(request: UnpackRequest): Promise<UnpackResult> 
   );
   let answer: UnpackAnswer;
   try {
-    answer = await inThread({ blob: request.blob, fd: ours, limits: request.limits });
+    answer = await threads.read({ blob: request.blob, fd: ours, limits: request.limits });
   } finally {
     closeSync(ours);
   }
   const result = await done;
   return judge(request, answer, result);
-}
-
-function inThread(order: UnpackOrder): Promise<UnpackAnswer> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(WORKER, { workerData: order, stdout: false, stderr: false });
-    worker.once('message', resolve);
-    worker.once('error', reject);
-    worker.once('exit', () => reject(new TsrunError('BUG', 'the thread that unpacks a layer ended without an answer')));
-  });
 }
 
 type HelperResult = { readonly warnings: readonly StatusRecord[] } | { readonly error: unknown };

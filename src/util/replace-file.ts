@@ -17,9 +17,9 @@ export function syncDirectory(path: string): void {
 
 /** Throws what the system call threw, after the temporary file is gone. Two writers at once: the last one wins. */
 export function replaceFile(path: string, bytes: Uint8Array, mode = 0o600): void {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}`);
+  const temporary = temporaryOf(path);
   try {
-    writeSynced(temporary, bytes, mode);
+    write(temporary, bytes, mode, fsyncSync);
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
@@ -28,11 +28,34 @@ export function replaceFile(path: string, bytes: Uint8Array, mode = 0o600): void
   syncDirectory(dirname(path));
 }
 
-function writeSynced(path: string, bytes: Uint8Array, mode: number): void {
+export interface Replacement {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Many files of one file system, in the given order, for one syncfs(2) instead of an fsync(2) for each. Throws as above. */
+export async function replaceFiles(
+  files: readonly Replacement[],
+  syncFileSystem: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    for (const { path, bytes } of files) write(temporaryOf(path), bytes, 0o600);
+    await syncFileSystem();
+    for (const { path } of files) renameSync(temporaryOf(path), path);
+  } catch (error) {
+    for (const { path } of files) rmSync(temporaryOf(path), { force: true });
+    throw error;
+  }
+  for (const directory of new Set(files.map(({ path }) => dirname(path)))) syncDirectory(directory);
+}
+
+const temporaryOf = (path: string) => join(dirname(path), `.${basename(path)}.${process.pid}`);
+
+function write(path: string, bytes: Uint8Array, mode: number, sync?: (fd: number) => void): void {
   const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, mode);
   try {
     for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done);
-    fsyncSync(fd);
+    sync?.(fd);
   } finally {
     closeSync(fd);
   }

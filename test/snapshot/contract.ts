@@ -54,6 +54,7 @@ function made(t: Test, driver: Driver) {
 
 export function contract(t: Test, driver: Driver, skip: Skip): void {
   layersLookRight(t, driver, skip);
+  layersTakeFromBelow(t, driver, skip);
   changesAreLayers(t, driver, skip);
 }
 
@@ -92,7 +93,9 @@ function layersLookRight(t: Test, driver: Driver, skip: Skip): void {
       'the opaque mark counts for what came before it in the layer, too',
     );
   });
+}
 
+function layersTakeFromBelow(t: Test, driver: Driver, skip: Skip): void {
   t.test('directories without an entry of their own keep the attributes they have below', { skip }, async (t) => {
     const { directory, store, snapshots } = made(t, driver);
     const layers = [BASE, [{ name: 'usr/new', data: 'n' }]].map((items) => blobOf(directory, itemsTar(items)));
@@ -101,6 +104,28 @@ function layersLookRight(t: Test, driver: Driver, skip: Skip): void {
     const { mode, uid, gid, mtimeMs } = statSync(join(target, 'usr'));
     t.same([mode & 0o7777, uid, gid, mtimeMs], [0o711, 3, 4, 1e12]);
   });
+
+  t.test(
+    'a layer without an entry for its root has the root of the next one below that has one',
+    { skip },
+    async (t) => {
+      const { directory, store, snapshots } = made(t, driver);
+      const root = (mode: number) => ({ name: './', kind: 'directory' as const, mode, uid: 7 });
+      const file = (name: string) => ({ name, data: name });
+      const images = [[root(0o711), file('a')], [file('b')], [file('c'), root(0o750)], [file('d')], [file('e')]];
+      const layers = images.map((items) => blobOf(directory, itemsTar(items)));
+      const modes: number[] = [];
+      // Some in one go and some apart: a root comes from a layer of the same go or from one that was there before.
+      for (const count of [1, 2, 4, 5]) {
+        const parent = await unpackLayers(store, layers.slice(0, count));
+        const target = mountAt(directory, `mnt${count}`, await snapshots.view({ key: `v${count}`, parent }));
+        const { mode, uid, mtimeMs } = statSync(target);
+        modes.push(mode & 0o7777);
+        t.same([uid, mtimeMs], [7, 1e12]);
+      }
+      t.same(modes, [0o711, 0o711, 0o750, 0o750]);
+    },
+  );
 
   t.test('a hard link to a file of a layer below has its content and attributes', { skip }, async (t) => {
     const { directory, store, snapshots } = made(t, driver);
