@@ -70,13 +70,15 @@ static int wait_until(struct dbus *dbus, short events, struct failure *reterr)
 	return FAIL(reterr, "signal");
 }
 
-static int send_bytes(struct dbus *dbus, const void *bytes, size_t size, struct failure *reterr)
+/* In as few calls as the socket takes. The parts are used up. */
+static int send_parts(struct dbus *dbus, struct iovec *parts, int count, struct failure *reterr)
 {
-	const char *at = bytes;
+	while (count > 0) {
+		struct msghdr message = { .msg_iov = parts };
+		ssize_t sent;
 
-	while (size > 0) {
-		ssize_t sent = send(dbus->fd, at, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-
+		message.msg_iovlen = (__typeof__(message.msg_iovlen))count; /* an int in musl */
+		sent = sendmsg(dbus->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0 && errno == EAGAIN) {
@@ -86,8 +88,12 @@ static int send_bytes(struct dbus *dbus, const void *bytes, size_t size, struct 
 		}
 		if (sent < 0)
 			return FAIL(reterr, "send");
-		at += sent;
-		size -= (size_t)sent;
+		for (; count > 0 && (size_t)sent >= parts->iov_len; parts++, count--)
+			sent -= (ssize_t)parts->iov_len;
+		if (count == 0)
+			return 0;
+		parts->iov_base = (uint8_t *)parts->iov_base + sent;
+		parts->iov_len -= (size_t)sent;
 	}
 	return 0;
 }
@@ -159,10 +165,11 @@ static int receive_line(struct dbus *dbus, char *line, size_t size, struct failu
  */
 static int authenticate(struct dbus *dbus, struct failure *reterr)
 {
-	static const char hello[] = "\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
+	static char hello[] = "\0AUTH EXTERNAL\r\nDATA\r\nBEGIN\r\n";
+	struct iovec part = { .iov_base = hello, .iov_len = sizeof(hello) - 1 };
 	char line[256];
 
-	if (send_bytes(dbus, hello, sizeof(hello) - 1, reterr) < 0 ||
+	if (send_parts(dbus, &part, 1, reterr) < 0 ||
 		receive_line(dbus, line, sizeof(line), reterr) < 0)
 		return -1;
 	if (strncmp(line, "DATA", 4) == 0 && receive_line(dbus, line, sizeof(line), reterr) < 0)
@@ -333,26 +340,13 @@ bool dbus_texts(
 	return !cursor.bad;
 }
 
-static int send_call(struct dbus *dbus, const struct dbus_call *call, struct failure *reterr)
+static int send_call(struct dbus *dbus, struct dbus_call *call, struct failure *reterr)
 {
-	const char *bytes = call->bytes;
-	uint32_t serial = ++dbus->serial;
-	size_t after = SERIAL_AT + sizeof(serial);
-
-	if (call->size < HEADER_SIZE || call->pid_at % 4 != 0 ||
-		(call->pid_at != 0 && (call->pid_at < HEADER_SIZE || call->pid_at > call->size - sizeof(call->pid)))) {
-		errno = EINVAL;
+	if (!dbus_end_call(call, ++dbus->serial)) {
+		errno = E2BIG;
 		return FAIL_AS(reterr, PROBLEM_BAD_PLAN, "message");
 	}
-	if (send_bytes(dbus, bytes, SERIAL_AT, reterr) < 0 || send_bytes(dbus, &serial, sizeof(serial), reterr) < 0)
-		return -1;
-	if (call->pid_at == 0)
-		return send_bytes(dbus, bytes + after, call->size - after, reterr);
-	if (send_bytes(dbus, bytes + after, call->pid_at - after, reterr) < 0 ||
-		send_bytes(dbus, &call->pid, sizeof(call->pid), reterr) < 0)
-		return -1;
-	after = call->pid_at + sizeof(call->pid);
-	return send_bytes(dbus, bytes + after, call->size - after, reterr);
+	return send_parts(dbus, call->parts, call->count, reterr);
 }
 
 static int error_reply(const struct dbus *dbus, const struct dbus_message *reply, struct failure *reterr)
@@ -368,7 +362,7 @@ static int error_reply(const struct dbus *dbus, const struct dbus_message *reply
 	return -1;
 }
 
-int dbus_call(struct dbus *dbus, const struct dbus_call *call, struct dbus_message *ret_reply, struct failure *reterr)
+int dbus_call(struct dbus *dbus, struct dbus_call *call, struct dbus_message *ret_reply, struct failure *reterr)
 {
 	if (send_call(dbus, call, reterr) < 0)
 		return -1;

@@ -1,6 +1,6 @@
 /*
- * The little of D-Bus that talking to systemd takes: a socket, authentication by the kernel's word, messages that are
- * bytes of the plan, and a reader of replies and signals that trusts no length. D-Bus specification.
+ * The little of D-Bus that talking to systemd takes: a socket, authentication by the kernel's word, calls
+ * (dbus_write.h), and a reader of replies and signals that trusts no length. D-Bus specification.
  */
 #ifndef TSRUN_DBUS_H
 #define TSRUN_DBUS_H
@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "dbus_write.h"
 #include "failure.h"
 
 #define DBUS_DEADLINE_MS 30000
@@ -41,14 +42,6 @@ enum dbus_type {
 	DBUS_SIGNAL = 4,
 };
 
-/* A call as the plan has it: its serial is replaced, and at pid_at (0: nowhere) stands a pid. */
-struct dbus_call {
-	const void *bytes;
-	size_t size;
-	uint32_t pid_at;
-	uint32_t pid;
-};
-
 /* The time that everything up to the next dbus_begin() may take together. */
 void dbus_begin(struct dbus *dbus, int signal_fd);
 
@@ -60,7 +53,7 @@ void dbus_close(struct dbus *dbus);
 /*
  * Sends and waits for the reply. An error reply is -1 with problem SYSTEMD_ERROR, the detail its name, NUL, its text.
  */
-int dbus_call(struct dbus *dbus, const struct dbus_call *call, struct dbus_message *ret_reply, struct failure *reterr);
+int dbus_call(struct dbus *dbus, struct dbus_call *call, struct dbus_message *ret_reply, struct failure *reterr);
 
 /* The next message, whatever it is. 0 or -1. */
 int dbus_receive(struct dbus *dbus, struct dbus_message *ret_message, struct failure *reterr);

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #define PLAN_MAGIC "TSRPLAN1"
-#define PLAN_VERSION 3u
+#define PLAN_VERSION 4u
 #define PLAN_HEADER_SIZE 128u
 #define PLAN_RECORD_SIZE 64u
 #define PLAN_MAX_BYTES 16777216u
@@ -1231,16 +1231,10 @@ struct op_systemd_connect {
 	plan_str_t origin;
 	struct plan_strv direct;
 	struct plan_strv bus;
-	struct plan_blob hello;
-	struct plan_blob match;
-	struct plan_blob subscribe;
 };
 
 _Static_assert(__builtin_offsetof(struct op_systemd_connect, direct) == 8, "layout");
 _Static_assert(__builtin_offsetof(struct op_systemd_connect, bus) == 16, "layout");
-_Static_assert(__builtin_offsetof(struct op_systemd_connect, hello) == 24, "layout");
-_Static_assert(__builtin_offsetof(struct op_systemd_connect, match) == 32, "layout");
-_Static_assert(__builtin_offsetof(struct op_systemd_connect, subscribe) == 40, "layout");
 _Static_assert(sizeof(struct op_systemd_connect) <= PLAN_RECORD_SIZE, "record size");
 
 struct op_systemd_start_unit {
@@ -1249,23 +1243,21 @@ struct op_systemd_start_unit {
 	plan_str_t unit;
 	plan_str_t mount;
 	plan_str_t path;
-	struct plan_blob start;
-	struct plan_blob fallback;
+	struct plan_strv texts;
+	struct plan_blob properties;
+	struct plan_blob newer;
 	uint32_t pid_at;
-	struct plan_blob stop;
-	struct plan_blob reset;
 	struct plan_strv annotated;
 };
 
 _Static_assert(__builtin_offsetof(struct op_systemd_start_unit, unit) == 8, "layout");
 _Static_assert(__builtin_offsetof(struct op_systemd_start_unit, mount) == 12, "layout");
 _Static_assert(__builtin_offsetof(struct op_systemd_start_unit, path) == 16, "layout");
-_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, start) == 20, "layout");
-_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, fallback) == 28, "layout");
-_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, pid_at) == 36, "layout");
-_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, stop) == 40, "layout");
-_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, reset) == 48, "layout");
-_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, annotated) == 56, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, texts) == 20, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, properties) == 28, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, newer) == 36, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, pid_at) == 44, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_start_unit, annotated) == 48, "layout");
 _Static_assert(sizeof(struct op_systemd_start_unit) <= PLAN_RECORD_SIZE, "record size");
 
 struct op_cgroup_adopt {
@@ -1289,41 +1281,33 @@ struct op_systemd_stop_unit {
 	plan_str_t unit;
 	plan_str_t mount;
 	plan_str_t path;
-	struct plan_blob stop;
-	struct plan_blob reset;
 };
 
 _Static_assert(__builtin_offsetof(struct op_systemd_stop_unit, unit) == 8, "layout");
 _Static_assert(__builtin_offsetof(struct op_systemd_stop_unit, mount) == 12, "layout");
 _Static_assert(__builtin_offsetof(struct op_systemd_stop_unit, path) == 16, "layout");
-_Static_assert(__builtin_offsetof(struct op_systemd_stop_unit, stop) == 20, "layout");
-_Static_assert(__builtin_offsetof(struct op_systemd_stop_unit, reset) == 28, "layout");
 _Static_assert(sizeof(struct op_systemd_stop_unit) <= PLAN_RECORD_SIZE, "record size");
 
 struct op_systemd_set_properties {
 	uint32_t code;
 	plan_str_t origin;
 	plan_str_t unit;
-	struct plan_blob set;
-	struct plan_blob fallback;
+	struct plan_blob properties;
+	struct plan_blob newer;
 };
 
 _Static_assert(__builtin_offsetof(struct op_systemd_set_properties, unit) == 8, "layout");
-_Static_assert(__builtin_offsetof(struct op_systemd_set_properties, set) == 12, "layout");
-_Static_assert(__builtin_offsetof(struct op_systemd_set_properties, fallback) == 20, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_set_properties, properties) == 12, "layout");
+_Static_assert(__builtin_offsetof(struct op_systemd_set_properties, newer) == 20, "layout");
 _Static_assert(sizeof(struct op_systemd_set_properties) <= PLAN_RECORD_SIZE, "record size");
 
 struct op_systemd_attach {
 	uint32_t code;
 	plan_str_t origin;
 	plan_str_t unit;
-	struct plan_blob attach;
-	uint32_t pid_at;
 };
 
 _Static_assert(__builtin_offsetof(struct op_systemd_attach, unit) == 8, "layout");
-_Static_assert(__builtin_offsetof(struct op_systemd_attach, attach) == 12, "layout");
-_Static_assert(__builtin_offsetof(struct op_systemd_attach, pid_at) == 20, "layout");
 _Static_assert(sizeof(struct op_systemd_attach) <= PLAN_RECORD_SIZE, "record size");
 
 struct op_unshare_cgroup {
@@ -1757,12 +1741,12 @@ static const struct op_desc OP_DESC[OP_LIMIT] = {
 	[OP_SEND_PIDFD] = { 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },
 	[OP_NOTIFY_DIRECTORY] = { 1u << LIST_SETUP, 0, { { 0, 0 } } },
 	[OP_EXIT_FILE] = { 1u << LIST_SETUP, 1, { { FIELD_STR, 8 } } },
-	[OP_SYSTEMD_CONNECT] = { 1u << LIST_SETUP | 1u << LIST_SETTLE | 1u << LIST_TEARDOWN, 5, { { FIELD_STRV, 8 }, { FIELD_STRV, 16 }, { FIELD_BLOB, 24 }, { FIELD_BLOB, 32 }, { FIELD_BLOB, 40 } } },
-	[OP_SYSTEMD_START_UNIT] = { 1u << LIST_SETTLE, 8, { { FIELD_STR, 8 }, { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_BLOB, 20 }, { FIELD_BLOB, 28 }, { FIELD_BLOB, 40 }, { FIELD_BLOB, 48 }, { FIELD_STRV, 56 } } },
+	[OP_SYSTEMD_CONNECT] = { 1u << LIST_SETUP | 1u << LIST_SETTLE | 1u << LIST_TEARDOWN, 2, { { FIELD_STRV, 8 }, { FIELD_STRV, 16 } } },
+	[OP_SYSTEMD_START_UNIT] = { 1u << LIST_SETTLE, 7, { { FIELD_STR, 8 }, { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STRV, 20 }, { FIELD_BLOB, 28 }, { FIELD_BLOB, 36 }, { FIELD_STRV, 48 } } },
 	[OP_CGROUP_ADOPT] = { 1u << LIST_SETTLE, 4, { { FIELD_STR, 8 }, { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_STR, 20 } } },
-	[OP_SYSTEMD_STOP_UNIT] = { 1u << LIST_TEARDOWN, 5, { { FIELD_STR, 8 }, { FIELD_STR, 12 }, { FIELD_STR, 16 }, { FIELD_BLOB, 20 }, { FIELD_BLOB, 28 } } },
+	[OP_SYSTEMD_STOP_UNIT] = { 1u << LIST_TEARDOWN, 3, { { FIELD_STR, 8 }, { FIELD_STR, 12 }, { FIELD_STR, 16 } } },
 	[OP_SYSTEMD_SET_PROPERTIES] = { 1u << LIST_SETUP | 1u << LIST_SETTLE | 1u << LIST_TEARDOWN, 3, { { FIELD_STR, 8 }, { FIELD_BLOB, 12 }, { FIELD_BLOB, 20 } } },
-	[OP_SYSTEMD_ATTACH] = { 1u << LIST_SETTLE, 2, { { FIELD_STR, 8 }, { FIELD_BLOB, 12 } } },
+	[OP_SYSTEMD_ATTACH] = { 1u << LIST_SETTLE, 1, { { FIELD_STR, 8 } } },
 	[OP_UNSHARE_CGROUP] = { 1u << LIST_INIT, 0, { { 0, 0 } } },
 	[OP_CGROUP_DELEGATE] = { 1u << LIST_SETUP | 1u << LIST_SETTLE, 0, { { 0, 0 } } },
 	[OP_RDT_GROUP] = { 1u << LIST_SETUP, 2, { { FIELD_STR, 8 }, { FIELD_STR, 12 } } },

@@ -131,11 +131,20 @@ static int connection(const void *bytes, size_t size)
 	return pair[1];
 }
 
-static const uint8_t CALL[32] = { 'l', 1, 0, 1, 8, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0 };
+static struct dbus_call *ping(void)
+{
+	static const struct dbus_method method = {
+		.destination = "a.b", .path = "/", .interface = "a.b", .member = "Ping", .signature = "u"
+	};
+	static struct dbus_call call;
+
+	dbus_begin_call(&call, &method);
+	dbus_put_u32(&call, 0x01020304);
+	return &call;
+}
 
 static void test_reply(void)
 {
-	const struct dbus_call call = { .bytes = CALL, .size = sizeof(CALL), .pid_at = 20, .pid = 0x01020304 };
 	const struct reply others[] = {
 		{ .type = DBUS_SIGNAL, .member = "UnitNew", .signature = "so", .texts = { "x", "/x" } },
 		{ .type = DBUS_METHOD_RETURN, .serial = 9 },
@@ -146,7 +155,8 @@ static void test_reply(void)
 	struct dbus_message reply;
 	struct failure failure = { 0 };
 	const char *job = "";
-	uint8_t sent[64];
+	const size_t size = ping()->size;
+	uint8_t sent[128];
 	int server;
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
@@ -154,19 +164,18 @@ static void test_reply(void)
 		put(&all, one.bytes, one.size);
 	}
 	server = connection(all.bytes, all.size);
-	OK(dbus_call(&dbus, &call, &reply, &failure) == 0,
+	OK(dbus_call(&dbus, ping(), &reply, &failure) == 0,
 		"the reply is found behind a signal and another call's reply");
 	OK(dbus_texts(&dbus, &reply, "o", &job) && strcmp(job, "/job/1") == 0, "and its object path is read");
 	OK(!dbus_texts(&dbus, &reply, "s", &job), "but not as a text");
-	OK(read(server, sent, sizeof(sent)) == (ssize_t)sizeof(CALL) && sent[8] == 1 && sent[11] == 0 &&
-			memcmp(sent + 20, "\4\3\2\1", 4) == 0 && memcmp(sent, CALL, 8) == 0,
-		"the call went out with its serial and the pid");
+	OK(read(server, sent, sizeof(sent)) == (ssize_t)size && memcmp(sent, "l\1\0\1\4\0\0\0\1\0\0\0", 12) == 0 &&
+			memcmp(sent + size - 4, "\4\3\2\1", 4) == 0,
+		"the call went out with the length of its body and its serial");
 	(void)close(server);
 }
 
 static void test_error_reply(void)
 {
-	const struct dbus_call call = { .bytes = CALL, .size = sizeof(CALL) };
 	const struct reply error = {
 		.type = DBUS_ERROR, .serial = 1, .error = NO_UNIT, .signature = "s", .texts = { "Unit x not loaded." }
 	};
@@ -177,7 +186,7 @@ static void test_error_reply(void)
 
 	build(&message, &error);
 	server = connection(message.bytes, message.size);
-	OK(dbus_call(&dbus, &call, &reply, &failure) < 0 && dbus_is_error(&failure, NO_UNIT),
+	OK(dbus_call(&dbus, ping(), &reply, &failure) < 0 && dbus_is_error(&failure, NO_UNIT),
 		"an error reply is a failure");
 	OK(!dbus_is_error(&failure, "org.freedesktop.systemd1.NoSuch"), "of exactly that name");
 	OK(memcmp(failure.detail, NO_UNIT "\0Unit x not loaded.", failure.detail_length) == 0 &&
@@ -188,7 +197,6 @@ static void test_error_reply(void)
 
 static void test_long_message(void)
 {
-	const struct dbus_call call = { .bytes = CALL, .size = sizeof(CALL) };
 	const struct reply back = { .type = DBUS_METHOD_RETURN, .serial = 1 };
 	struct message all;
 	struct message one;
@@ -204,7 +212,7 @@ static void test_long_message(void)
 	build(&one, &back);
 	put(&all, one.bytes, one.size);
 	server = connection(all.bytes, all.size);
-	OK(dbus_call(&dbus, &call, &reply, &failure) == 0, "a signal that does not fit into the buffer is read past");
+	OK(dbus_call(&dbus, ping(), &reply, &failure) == 0, "a signal that does not fit into the buffer is read past");
 	(void)close(server);
 }
 
@@ -279,19 +287,49 @@ static void test_noise(void)
 
 static void test_bad_call(void)
 {
-	const uint32_t places[] = { 4, 21, 32, 0xfffffffc };
+	struct dbus_call *call = ping();
+	struct failure failure = { 0 };
 	struct dbus_message reply;
-	bool refused = true;
 	int server = connection("", 0);
 
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		const struct dbus_call call = { .bytes = CALL, .size = sizeof(CALL), .pid_at = places[i] };
-		struct failure failure = { 0 };
+	for (int i = 0; i < DBUS_PARTS; i++)
+		dbus_put_text(call, "of more parts than there is room for");
+	OK(dbus_call(&dbus, call, &reply, &failure) < 0 && failure.problem == PROBLEM_BAD_PLAN,
+		"a call that did not fit is not sent");
+	(void)close(server);
+}
 
-		refused =
-			refused && dbus_call(&dbus, &call, &reply, &failure) < 0 && failure.problem == PROBLEM_BAD_PLAN;
+/* A text whose bytes do not fit into what the socket takes at once. */
+static void test_long_call(void)
+{
+	static char text[1 << 20];
+	struct dbus_call *call = ping();
+	struct message back;
+	struct failure failure = { 0 };
+	struct dbus_message reply;
+	size_t size;
+	pid_t reader;
+	int status = -1;
+	int server;
+
+	memset(text, 'x', sizeof(text) - 1);
+	build(&back, &(struct reply){ .type = DBUS_METHOD_RETURN, .serial = 1 });
+	server = connection(back.bytes, back.size);
+	dbus_put_text(call, text);
+	size = call->size;
+	fflush(stdout);
+	reader = fork();
+	if (reader == 0) {
+		static char got[4096];
+		ssize_t more;
+
+		close_fd(&dbus.fd);
+		while (size > 0 && (more = read(server, got, sizeof(got))) > 0)
+			size -= (size_t)more;
+		_exit(size == 0 ? 0 : 1);
 	}
-	OK(refused, "a pid that would not lie in the message is refused");
+	OK(dbus_call(&dbus, call, &reply, &failure) == 0, "a call longer than the socket's buffer is sent");
+	OK(waitpid(reader, &status, 0) == reader && status == 0, "as a whole");
 	(void)close(server);
 }
 
@@ -373,6 +411,7 @@ int main(void)
 	test_damage();
 	test_noise();
 	test_bad_call();
+	test_long_call();
 	test_connect();
 	test_signal();
 	return tap_done();

@@ -2,7 +2,7 @@
 import type { JsonPointer } from '../util/pointer.js';
 
 export const MAGIC = 'TSRPLAN1';
-export const VERSION = 3;
+export const VERSION = 4;
 export const HEADER_SIZE = 128;
 export const RECORD_SIZE = 64;
 export const MAX_PLAN_BYTES = 16777216;
@@ -835,28 +835,24 @@ export interface ExitFileOp {
   readonly origin: JsonPointer;
 }
 
-/** Connect to systemd over the first of the sockets that answers: those of the manager itself, then those of a bus, which is greeted with three D-Bus messages: Hello, AddMatch for the end of jobs, Subscribe. */
+/** Connect to systemd over the first of the sockets that answers: those of the manager itself, then those of a bus, which is told that the end of jobs is wanted. */
 export interface SystemdConnectOp {
   readonly op: 'SYSTEMD_CONNECT';
   readonly direct: readonly string[];
   readonly bus: readonly string[];
-  readonly hello: Uint8Array;
-  readonly match: Uint8Array;
-  readonly subscribe: Uint8Array;
   readonly origin: JsonPointer;
 }
 
-/** Send the message start with init's pid written at offset pidAt and wait for the job it begins; if systemd does not know a property, send fallback instead. A failed unit of that name is reset first, one whose cgroup (below the mount) is empty is stopped. annotated: pairs of a property and the annotation that set it, for messages. */
+/** StartTransientUnit with init as its process, and wait for the job. texts: pairs of a property and its text. properties and newer: more of them, elements of an a(sv) as D-Bus has them on the wire, aligned to their begin; the pid goes to offset pidAt of properties. If systemd does not know a property, newer is left out. A failed unit of that name is reset first, one whose cgroup (below the mount) is empty is stopped. annotated: pairs of a property and the annotation that set it, for messages. */
 export interface SystemdStartUnitOp {
   readonly op: 'SYSTEMD_START_UNIT';
   readonly unit: string;
   readonly mount: string;
   readonly path: string;
-  readonly start: Uint8Array;
-  readonly fallback: Uint8Array;
+  readonly texts: readonly string[];
+  readonly properties: Uint8Array;
+  readonly newer: Uint8Array;
   readonly pidAt: number;
-  readonly stop: Uint8Array;
-  readonly reset: Uint8Array;
   readonly annotated: readonly string[];
   readonly origin: JsonPointer;
 }
@@ -877,26 +873,22 @@ export interface SystemdStopUnitOp {
   readonly unit: string;
   readonly mount: string;
   readonly path: string;
-  readonly stop: Uint8Array;
-  readonly reset: Uint8Array;
   readonly origin: JsonPointer;
 }
 
-/** Send the message set; if systemd does not know a property of it, fallback. */
+/** SetUnitProperties until the unit ends; properties and newer as for SYSTEMD_START_UNIT. */
 export interface SystemdSetPropertiesOp {
   readonly op: 'SYSTEMD_SET_PROPERTIES';
   readonly unit: string;
-  readonly set: Uint8Array;
-  readonly fallback: Uint8Array;
+  readonly properties: Uint8Array;
+  readonly newer: Uint8Array;
   readonly origin: JsonPointer;
 }
 
-/** exec: send the message attach with the process' pid written at offset pidAt, so that systemd moves it into the unit's cgroup. */
+/** exec: AttachProcessesToUnit, so that systemd moves the process into the unit's cgroup. */
 export interface SystemdAttachOp {
   readonly op: 'SYSTEMD_ATTACH';
   readonly unit: string;
-  readonly attach: Uint8Array;
-  readonly pidAt: number;
   readonly origin: JsonPointer;
 }
 
@@ -1936,9 +1928,6 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
     fields: [
       { name: 'direct', type: 'strv', offset: 8, slots: false },
       { name: 'bus', type: 'strv', offset: 16, slots: false },
-      { name: 'hello', type: 'blob', offset: 24, slots: false },
-      { name: 'match', type: 'blob', offset: 32, slots: false },
-      { name: 'subscribe', type: 'blob', offset: 40, slots: false },
     ],
   },
   SYSTEMD_START_UNIT: {
@@ -1948,12 +1937,11 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
       { name: 'unit', type: 'str', offset: 8, slots: false },
       { name: 'mount', type: 'str', offset: 12, slots: false },
       { name: 'path', type: 'str', offset: 16, slots: true },
-      { name: 'start', type: 'blob', offset: 20, slots: false },
-      { name: 'fallback', type: 'blob', offset: 28, slots: false },
-      { name: 'pidAt', type: 'u32', offset: 36, slots: false },
-      { name: 'stop', type: 'blob', offset: 40, slots: false },
-      { name: 'reset', type: 'blob', offset: 48, slots: false },
-      { name: 'annotated', type: 'strv', offset: 56, slots: false },
+      { name: 'texts', type: 'strv', offset: 20, slots: false },
+      { name: 'properties', type: 'blob', offset: 28, slots: false },
+      { name: 'newer', type: 'blob', offset: 36, slots: false },
+      { name: 'pidAt', type: 'u32', offset: 44, slots: false },
+      { name: 'annotated', type: 'strv', offset: 48, slots: false },
     ],
   },
   CGROUP_ADOPT: {
@@ -1973,8 +1961,6 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
       { name: 'unit', type: 'str', offset: 8, slots: false },
       { name: 'mount', type: 'str', offset: 12, slots: false },
       { name: 'path', type: 'str', offset: 16, slots: true },
-      { name: 'stop', type: 'blob', offset: 20, slots: false },
-      { name: 'reset', type: 'blob', offset: 28, slots: false },
     ],
   },
   SYSTEMD_SET_PROPERTIES: {
@@ -1982,8 +1968,8 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
     lists: ['setup', 'settle', 'teardown'],
     fields: [
       { name: 'unit', type: 'str', offset: 8, slots: false },
-      { name: 'set', type: 'blob', offset: 12, slots: false },
-      { name: 'fallback', type: 'blob', offset: 20, slots: false },
+      { name: 'properties', type: 'blob', offset: 12, slots: false },
+      { name: 'newer', type: 'blob', offset: 20, slots: false },
     ],
   },
   SYSTEMD_ATTACH: {
@@ -1991,8 +1977,6 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
     lists: ['settle'],
     fields: [
       { name: 'unit', type: 'str', offset: 8, slots: false },
-      { name: 'attach', type: 'blob', offset: 12, slots: false },
-      { name: 'pidAt', type: 'u32', offset: 20, slots: false },
     ],
   },
   UNSHARE_CGROUP: {

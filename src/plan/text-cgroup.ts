@@ -4,14 +4,14 @@
  * Pure.
  */
 import { CGROUP, type Op, type OpName, WRITE } from './op.gen.js';
-import { readProperties } from './unit-text.js';
+import { readProperties, type Told } from './unit-text.js';
 import { list, notes, show, when } from './words.js';
 
 type CgroupOp = Extract<OpName, `CGROUP_${string}` | `SYSTEMD_${string}` | 'UNSHARE_CGROUP'>;
 
 type Texts = { readonly [K in CgroupOp]: (op: Extract<Op, { op: K }>) => string };
 
-const properties = (message: Uint8Array) => readProperties(message).map(({ name, value }) => show(`${name}=${value}`));
+const properties = (told: Told) => readProperties(told).map(({ name, value }) => show(`${name}=${value}`));
 
 export const CGROUP_TEXTS: Texts = {
   CGROUP_CREATE: (op) =>
@@ -30,8 +30,8 @@ export const CGROUP_TEXTS: Texts = {
     `open cgroup ${show(op.path)} ${show(op.sub)} below ${show(op.mount)} (hierarchy ${op.hierarchy})`,
   CGROUP_OPEN: (op) => `open cgroup ${show(op.path)} below ${show(op.mount)}`,
   SYSTEMD_CONNECT: (op) => `connect to systemd: ${list([...op.direct, ...op.bus])}`,
-  SYSTEMD_START_UNIT: (op) => `have systemd start ${show(op.unit)}${notes(properties(op.start))}`,
-  SYSTEMD_SET_PROPERTIES: (op) => `tell systemd of ${show(op.unit)}${notes(properties(op.set))}`,
+  SYSTEMD_START_UNIT: (op) => `have systemd start ${show(op.unit)}${notes(properties(op))}`,
+  SYSTEMD_SET_PROPERTIES: (op) => `tell systemd of ${show(op.unit)}${notes(properties(op))}`,
   SYSTEMD_ATTACH: (op) => `have systemd move the process into ${show(op.unit)}`,
   SYSTEMD_STOP_UNIT: (op) => `have systemd stop ${show(op.unit)}`,
   CGROUP_ADOPT: (op) =>

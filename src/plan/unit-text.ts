@@ -1,10 +1,10 @@
 /**
- * The properties in a message for systemd, as `systemctl set-property` has them: "MemoryMax=1048576 Delegate=yes".
+ * The properties that systemd is told, as `systemctl set-property` has them: "MemoryMax=1048576 Delegate=yes".
  *
  * Pure.
  */
 import type { DbusValue } from '../util/dbus.js';
-import { readCall } from '../util/dbus-read.js';
+import { readElements } from '../util/dbus-read.js';
 
 export interface ShownProperty {
   readonly name: string;
@@ -12,23 +12,27 @@ export interface ShownProperty {
 }
 
 const INFINITY = (1n << 64n) - 1n;
-const PROPERTIES = 'a(sv)';
+/** Of the ops that tell systemd of properties. */
+export interface Told {
+  /** Pairs. */
+  readonly texts?: readonly string[];
+  readonly properties: Uint8Array;
+  readonly newer: Uint8Array;
+}
 
-/** Those of StartTransientUnit and SetUnitProperties; none of what is no such message. */
-export function readProperties(message: Uint8Array): ShownProperty[] {
+/** None of bytes that are no properties. */
+export function readProperties({ texts = [], properties, newer }: Told): ShownProperty[] {
+  const named = texts.flatMap((name, index) => (index % 2 === 0 ? [{ name, value: texts[index + 1] ?? '' }] : []));
   try {
-    return read(message);
+    return [...named, ...read(properties), ...read(newer)];
   } catch (error) {
     if (error instanceof RangeError) return [];
     throw error;
   }
 }
 
-function read(message: Uint8Array): ShownProperty[] {
-  const { signature, body } = readCall(message);
-  // Only simple types, of one letter each, come before the list.
-  const list = body[signature.indexOf(PROPERTIES)];
-  return (Array.isArray(list) ? list : []).map((property: readonly DbusValue[]) => {
+function read(bytes: Uint8Array): ShownProperty[] {
+  return readElements('(sv)', bytes).map((property) => {
     const [name, variant] = property as [string, { readonly signature: string; readonly value: DbusValue }];
     return { name, value: name === 'PIDs' ? '<pid>' : showValue(variant.value) };
   });

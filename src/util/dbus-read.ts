@@ -1,20 +1,11 @@
 /**
- * Method calls of dbus.ts taken apart again, to show what a plan says to systemd. It reads what this program wrote; what
- * comes over a socket is the executor's to read.
+ * What dbus.ts wrote, taken apart again to show what a plan says to systemd. What comes over a socket is the executor's to
+ * read.
  *
  * D-Bus specification, "Marshaling (Wire Format)". Pure.
  */
 import { ALIGNMENT, type DbusValue, splitSignature, WIDTH } from './dbus.js';
 
-export interface ReadCall {
-  readonly member: string;
-  readonly signature: string;
-  readonly body: readonly DbusValue[];
-}
-
-const FIELDS_AT = 12;
-const MEMBER = 3;
-const SIGNATURE = 8;
 const SIGNED: readonly string[] = ['n', 'i', 'x'];
 
 class Reader {
@@ -69,7 +60,10 @@ function readDouble(reader: Reader): number {
 function readArray(reader: Reader, element: string): DbusValue[] {
   const length = Number(reader.integer('u'));
   reader.align(ALIGNMENT[element[0] ?? ''] ?? 1);
-  const end = reader.at + length;
+  return readUntil(reader, element, reader.at + length);
+}
+
+function readUntil(reader: Reader, element: string, end: number): DbusValue[] {
   const items: DbusValue[] = [];
   while (reader.at < end) {
     const before = reader.at;
@@ -79,17 +73,8 @@ function readArray(reader: Reader, element: string): DbusValue[] {
   return items;
 }
 
-/** Throws RangeError for bytes that are no message of methodCall(). */
-export function readCall(bytes: Uint8Array): ReadCall {
+/** Throws RangeError for bytes that are not of elements(type, …). */
+export function readElements(type: string, bytes: Uint8Array): DbusValue[] {
   const reader = new Reader(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-  reader.at = FIELDS_AT;
-  const fields = readArray(reader, '(yv)').map((field) => {
-    const [code, variant] = field as [bigint, { readonly value: DbusValue }];
-    return [Number(code), String(variant.value)] as const;
-  });
-  const known = new Map(fields);
-  const signature = known.get(SIGNATURE) ?? '';
-  reader.align(8);
-  const body = splitSignature(signature).map((type) => readValue(reader, type));
-  return { member: known.get(MEMBER) ?? '', signature, body };
+  return readUntil(reader, type, bytes.byteLength);
 }

@@ -1,8 +1,7 @@
 /**
- * D-Bus messages as bytes, little endian: the marshalling of method calls. What answers them say is read by the
- * executor (csrc/executor/dbus.c).
+ * D-Bus values as bytes, little endian. The calls that they go into are the executor's (csrc/executor/dbus_write.c).
  *
- * D-Bus specification, "Marshaling (Wire Format)" and "Message Protocol". Pure.
+ * D-Bus specification, "Marshaling (Wire Format)". Pure.
  */
 
 /** A value with its type beside it, which is what a property holds: signature "v". */
@@ -17,19 +16,10 @@ export const PID_SLOT = Symbol('pid');
 /** Numbers and bigints for the integer types and doubles, arrays for arrays, structs and entries of dictionaries. */
 export type DbusValue = boolean | number | bigint | string | typeof PID_SLOT | Variant | readonly DbusValue[];
 
-export interface Message {
+export interface Marshalled {
   readonly bytes: Uint8Array;
-  /** Offset of the one PID_SLOT, 0 if there is none: a message begins with other things. */
+  /** Offset of the one PID_SLOT, 0 if there is none: no array begins with it. */
   readonly pidAt: number;
-}
-
-export interface MethodCall {
-  readonly destination: string;
-  readonly path: string;
-  readonly interface: string;
-  readonly member: string;
-  readonly signature?: string;
-  readonly body?: readonly DbusValue[];
 }
 
 export const ALIGNMENT: { readonly [type: string]: number } = {
@@ -38,11 +28,6 @@ export const ALIGNMENT: { readonly [type: string]: number } = {
 
 /** Bytes of the integer types. */
 export const WIDTH: { readonly [type: string]: number } = { y: 1, n: 2, q: 2, i: 4, u: 4, h: 4, x: 8, t: 8 };
-
-const METHOD_CALL = 1;
-const PROTOCOL = 1;
-const FIELD = { PATH: 1, INTERFACE: 2, MEMBER: 3, DESTINATION: 6, SIGNATURE: 8 } as const;
-const BODY_LENGTH_AT = 4;
 
 class Writer {
   readonly bytes: number[] = [];
@@ -157,25 +142,9 @@ function writePid(writer: Writer): void {
   writer.integer(0n, 4);
 }
 
-/** A whole method call with serial 0, which the sender replaces. Throws RangeError where body and signature differ. */
-export function methodCall({ signature = '', body = [], ...call }: MethodCall): Message {
+/** The elements of an array one after the other, without the array's length. Throws RangeError for a value of another type. */
+export function elements(type: string, values: readonly DbusValue[]): Marshalled {
   const writer = new Writer();
-  const fields: DbusValue[] = [
-    [FIELD.PATH, { signature: 'o', value: call.path }],
-    [FIELD.INTERFACE, { signature: 's', value: call.interface }],
-    [FIELD.MEMBER, { signature: 's', value: call.member }],
-    [FIELD.DESTINATION, { signature: 's', value: call.destination }],
-    ...(signature === '' ? [] : [[FIELD.SIGNATURE, { signature: 'g', value: signature }]]),
-  ];
-  writer.bytes.push('l'.charCodeAt(0), METHOD_CALL, 0, PROTOCOL);
-  writer.integer(0n, 4);
-  writer.integer(0n, 4);
-  writeArray(writer, '(yv)', fields);
-  writer.align(8);
-  const begin = writer.bytes.length;
-  const types = splitSignature(signature);
-  if (types.length !== body.length) throw mismatch(signature);
-  for (const [index, type] of types.entries()) writeValue(writer, type, body[index]);
-  writer.patch32(BODY_LENGTH_AT, writer.bytes.length - begin);
+  for (const value of values) writeValue(writer, type, value);
   return { bytes: Uint8Array.from(writer.bytes), pidAt: writer.pidAt };
 }

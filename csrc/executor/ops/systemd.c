@@ -1,6 +1,6 @@
 /*
  * SYSTEMD_CONNECT, SYSTEMD_START_UNIT, SYSTEMD_STOP_UNIT, SYSTEMD_SET_PROPERTIES, SYSTEMD_ATTACH: the unit around the
- * container. What is said is in the plan; here is when. org.freedesktop.systemd1(5).
+ * container. Values are in the plan; here is what is said when. org.freedesktop.systemd1(5).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 #include "../cgroup.h"
 #include "../cleanup.h"
 #include "../dbus.h"
+#include "../systemd_calls.h"
 
 #define UNIT_EXISTS  "org.freedesktop.systemd1.UnitExists"
 #define NO_SUCH_UNIT "org.freedesktop.systemd1.NoSuchUnit"
@@ -24,42 +25,42 @@
 /* One command talks to one manager; the buffer is too big for the stack. */
 static struct dbus systemd = { .fd = -1, .signal_fd = -1 };
 
-static struct dbus_call plain_call(const struct context *ctx, struct plan_blob blob)
+static int send_simply(struct dbus_call *call, struct failure *reterr)
 {
-	return (struct dbus_call){ .bytes = plan_blob(&ctx->plan, blob), .size = blob.length };
-}
-
-static struct dbus_call pid_call(const struct context *ctx, struct plan_blob blob, uint32_t pid_at)
-{
-	struct dbus_call call = plain_call(ctx, blob);
-
-	call.pid_at = pid_at;
-	call.pid = (uint32_t)ctx->init_pid;
-	return call;
-}
-
-static int send_plain(struct context *ctx, struct plan_blob blob, struct failure *reterr)
-{
-	const struct dbus_call call = plain_call(ctx, blob);
 	struct dbus_message reply;
 
-	return dbus_call(&systemd, &call, &reply, reterr);
+	return dbus_call(&systemd, call, &reply, reterr);
 }
 
 /* For a step whose refusal changes nothing. */
-static void send_ignoring(struct context *ctx, struct plan_blob blob)
+static void send_ignoring(struct dbus_call *call)
 {
 	struct failure ignored = { 0 };
 
-	(void)send_plain(ctx, blob, &ignored);
+	(void)send_simply(call, &ignored);
 }
 
-static int greet_bus(struct context *ctx, const struct op_systemd_connect *op, struct failure *reterr)
+static void forget_failure(const char *unit)
 {
-	if (send_plain(ctx, op->hello, reterr) < 0 || send_plain(ctx, op->match, reterr) < 0)
+	struct dbus_call call;
+
+	call_reset_failed_unit(&call, unit);
+	send_ignoring(&call);
+}
+
+static int greet_bus(struct failure *reterr)
+{
+	struct dbus_call call;
+
+	call_hello(&call);
+	if (send_simply(&call, reterr) < 0)
+		return -1;
+	call_add_match(&call);
+	if (send_simply(&call, reterr) < 0)
 		return -1;
 	/* A second subscription of the same peer is refused, and as good. */
-	send_ignoring(ctx, op->subscribe);
+	call_subscribe(&call);
+	send_ignoring(&call);
 	return 0;
 }
 
@@ -75,7 +76,7 @@ int op_systemd_connect(struct context *ctx, const struct op_systemd_connect *op,
 			return 0;
 	path = plan_str(&ctx->plan, op->bus.offset);
 	for (uint32_t i = 0; i < op->bus.count; i++, path = plan_next(path))
-		if (dbus_connect(&systemd, path, reterr) == 0 && greet_bus(ctx, op, reterr) == 0)
+		if (dbus_connect(&systemd, path, reterr) == 0 && greet_bus(reterr) == 0)
 			return 0;
 	dbus_close(&systemd);
 	return -1;
@@ -107,7 +108,7 @@ static int wait_job(const char *job, struct failure *reterr)
 }
 
 /* A call whose answer is the path of a job, to the job's end. */
-static int run_job(const struct dbus_call *call, struct failure *reterr)
+static int run_job(struct dbus_call *call, struct failure *reterr)
 {
 	struct dbus_message reply;
 	const char *job;
@@ -123,15 +124,16 @@ static int run_job(const struct dbus_call *call, struct failure *reterr)
 
 static int start_unit(struct context *ctx, const struct op_systemd_start_unit *op, struct failure *reterr)
 {
-	struct dbus_call call = pid_call(ctx, op->start, op->pid_at);
+	struct dbus_call call;
 
+	if (call_start_unit(&call, ctx, op, true, reterr) < 0)
+		return -1;
 	if (run_job(&call, reterr) == 0)
 		return 0;
-	if (op->fallback.length == 0 || !dbus_is_error(reterr, UNKNOWN_PROPERTY))
+	if (op->newer.length == 0 || !dbus_is_error(reterr, UNKNOWN_PROPERTY))
 		return -1;
-	call = pid_call(ctx, op->fallback, op->pid_at);
 	*reterr = (struct failure){ 0 };
-	return run_job(&call, reterr);
+	return call_start_unit(&call, ctx, op, false, reterr) < 0 ? -1 : run_job(&call, reterr);
 }
 
 static int open_cgroup(struct context *ctx, plan_str_t mount, plan_str_t path, struct failure *reterr)
@@ -150,9 +152,11 @@ static int open_cgroup(struct context *ctx, plan_str_t mount, plan_str_t path, s
 static int make_room(struct context *ctx, const struct op_systemd_start_unit *op, int tries, struct failure *reterr)
 {
 	const struct timespec pause = { .tv_nsec = LINGER_PAUSE_NS };
+	const char *unit = plan_str(&ctx->plan, op->unit);
 	cleanup_fd int fd = -1;
+	struct dbus_call stop;
 
-	send_ignoring(ctx, op->reset);
+	forget_failure(unit);
 	if (tries == 0)
 		return 0;
 	fd = open_cgroup(ctx, op->mount, op->path, reterr);
@@ -163,7 +167,8 @@ static int make_room(struct context *ctx, const struct op_systemd_start_unit *op
 			cgroup_detail_pids(fd, reterr);
 		return -1;
 	}
-	send_ignoring(ctx, op->stop);
+	call_stop_unit(&stop, unit);
+	send_ignoring(&stop);
 	(void)nanosleep(&pause, NULL);
 	return 0;
 }
@@ -186,34 +191,40 @@ int op_systemd_start_unit(struct context *ctx, const struct op_systemd_start_uni
 
 int op_systemd_stop_unit(struct context *ctx, const struct op_systemd_stop_unit *op, struct failure *reterr)
 {
-	const struct dbus_call stop = plain_call(ctx, op->stop);
+	const char *unit = plan_str(&ctx->plan, op->unit);
 	cleanup_fd int fd = open_cgroup(ctx, op->mount, op->path, reterr);
+	struct dbus_call stop;
 
 	if (fd >= 0 && !cgroup_may_be_emptied(ctx, fd, 0))
 		return 0;
+	call_stop_unit(&stop, unit);
 	if (run_job(&stop, reterr) < 0 && !dbus_is_error(reterr, NO_SUCH_UNIT) &&
 		reterr->problem != PROBLEM_SYSTEMD_JOB)
 		return -1;
-	send_ignoring(ctx, op->reset);
+	forget_failure(unit);
 	return 0;
 }
 
 int op_systemd_set_properties(struct context *ctx, const struct op_systemd_set_properties *op, struct failure *reterr)
 {
+	struct dbus_call call;
+
 	dbus_begin(&systemd, ctx->signal_fd);
-	if (send_plain(ctx, op->set, reterr) == 0)
+	call_set_unit_properties(&call, ctx, op, true);
+	if (send_simply(&call, reterr) == 0)
 		return 0;
-	if (op->fallback.length == 0 || !dbus_is_error(reterr, UNKNOWN_PROPERTY))
+	if (op->newer.length == 0 || !dbus_is_error(reterr, UNKNOWN_PROPERTY))
 		return -1;
 	*reterr = (struct failure){ 0 };
-	return send_plain(ctx, op->fallback, reterr);
+	call_set_unit_properties(&call, ctx, op, false);
+	return send_simply(&call, reterr);
 }
 
 int op_systemd_attach(struct context *ctx, const struct op_systemd_attach *op, struct failure *reterr)
 {
-	const struct dbus_call call = pid_call(ctx, op->attach, op->pid_at);
-	struct dbus_message reply;
+	struct dbus_call call;
 
+	call_attach_processes(&call, plan_str(&ctx->plan, op->unit), ctx->init_pid);
 	dbus_begin(&systemd, ctx->signal_fd);
-	return dbus_call(&systemd, &call, &reply, reterr);
+	return send_simply(&call, reterr);
 }

@@ -20,15 +20,7 @@ import { compileResources } from '../resources/resources.js';
 import { annotatedProperties } from './annotations.js';
 import { deviceProperties } from './devices.js';
 import { managedFacts, placeUnitCgroups, trackedPlace } from './hierarchies.js';
-import {
-  attachProcess,
-  greetings,
-  PROCESSES,
-  resetFailedUnit,
-  setUnitProperties,
-  startTransientUnit,
-  stopUnit,
-} from './messages.js';
+import { marshal, PROCESSES } from './marshal.js';
 import { limitProperties, type Property } from './properties.js';
 import { placeUnit, type Unit } from './unit.js';
 
@@ -50,7 +42,7 @@ export function compileSystemdCgroup(spec: ValidSpec, facts: HostFacts, id: stri
   if (report.issues.length > 0 || manager === undefined || unit === undefined || tracked === undefined)
     throw new SpecError(report.issues);
   const properties = [
-    ...scopeProperties(unit),
+    ...scopeProperties(),
     ...annotated,
     // A user's manager may attach no filter.
     ...(manager.manager === 'system' ? deviceProperties(resources.devices ?? [], manager) : []),
@@ -70,7 +62,7 @@ export function compileSystemdCgroup(spec: ValidSpec, facts: HostFacts, id: stri
     teardown: [
       ...places.flatMap((place) => killIn(place, places, ORIGIN)),
       connect,
-      { op: 'SYSTEMD_STOP_UNIT', unit: unit.name, mount, path, ...stopMessages(unit.name), origin: ORIGIN },
+      { op: 'SYSTEMD_STOP_UNIT', unit: unit.name, mount, path, origin: ORIGIN },
       ...places.map((place) => removeFrom(place, ORIGIN)),
     ],
     places,
@@ -104,14 +96,11 @@ function findTracked(report: Report, places: readonly CgroupPlace[], { cgroup }:
   return undefined;
 }
 
-const text = (name: string, value: string): Property => ({ name, value: { signature: 's', value } });
 const yes = (name: string): Property => ({ name, value: { signature: 'b', value: true } });
 
 /** Accounting: statistics need the controllers, and joining the memory controller later would lose what was charged. */
-function scopeProperties(unit: Unit): Property[] {
+function scopeProperties(): Property[] {
   return [
-    text('Description', `tsrun container ${unit.title}`),
-    text('Slice', unit.slice),
     yes('Delegate'),
     PROCESSES,
     ...['MemoryAccounting', 'CPUAccounting', 'IOAccounting', 'TasksAccounting'].map(yes),
@@ -120,29 +109,17 @@ function scopeProperties(unit: Unit): Property[] {
 }
 
 function connectTo({ direct, bus }: SystemdFacts): Op {
-  return { op: 'SYSTEMD_CONNECT', direct, bus, ...greetings(), origin: FLAG };
-}
-
-const stopMessages = (unit: string) => ({ stop: stopUnit(unit).bytes, reset: resetFailedUnit(unit).bytes });
-
-/** The message without the properties that some version does not know; empty if that is the same message. */
-function withoutNew(properties: readonly Property[], message: (of: readonly Property[]) => Uint8Array): Uint8Array {
-  const old = properties.filter(({ since }) => since === undefined);
-  return old.length === properties.length ? new Uint8Array() : message(old);
+  return { op: 'SYSTEMD_CONNECT', direct, bus, origin: FLAG };
 }
 
 function start(unit: Unit, place: { readonly mount: string; readonly path: string }, properties: Property[]): Op {
-  const { bytes, pidAt } = startTransientUnit(unit.name, properties);
-  // What may be left out comes last, so the pid stands at the same place.
-  const fallback = withoutNew(properties, (old) => startTransientUnit(unit.name, old).bytes);
   return {
     op: 'SYSTEMD_START_UNIT',
     unit: unit.name,
     ...place,
-    start: bytes,
-    fallback,
-    pidAt,
-    ...stopMessages(unit.name),
+    // What names the container is text of the plan: its place in the plan cache is a slot (docs/adr/0007).
+    texts: ['Description', `tsrun container ${unit.title}`, 'Slice', unit.slice],
+    ...marshal(properties),
     annotated: properties.flatMap(({ name, annotation }) => (annotation === undefined ? [] : [name, annotation])),
     origin: ORIGIN,
   };
@@ -152,11 +129,10 @@ function start(unit: Unit, place: { readonly mount: string; readonly path: strin
 export function updateUnit(unit: string | null, writes: readonly Op[], { systemd }: HostFacts): Op[] {
   const properties = limitProperties(writes, systemd?.version ?? null);
   if (unit === null || systemd === null || properties.length === 0) return [];
-  const set = setUnitProperties(unit, properties).bytes;
-  const fallback = withoutNew(properties, (old) => setUnitProperties(unit, old).bytes);
+  const { properties: told, newer } = marshal(properties);
   return [
     connectTo(systemd),
-    { op: 'SYSTEMD_SET_PROPERTIES', unit, set, fallback, origin: pointer('linux', 'resources') },
+    { op: 'SYSTEMD_SET_PROPERTIES', unit, properties: told, newer, origin: pointer('linux', 'resources') },
   ];
 }
 
@@ -167,7 +143,5 @@ export function updateUnit(unit: string | null, writes: readonly Op[], { systemd
 export function joinUnit(unit: string | null, facts: HostFacts): Op[] {
   // Not asked about systemd, a plan can be kept: src/runtime/remember.ts.
   if (unit === null || facts.systemd?.manager !== 'user') return [];
-  const { systemd } = facts;
-  const { bytes, pidAt } = attachProcess(unit);
-  return [connectTo(systemd), { op: 'SYSTEMD_ATTACH', unit, attach: bytes, pidAt, origin: FLAG }];
+  return [connectTo(facts.systemd), { op: 'SYSTEMD_ATTACH', unit, origin: FLAG }];
 }
