@@ -169,8 +169,7 @@ static int authenticate(struct dbus *dbus, struct failure *reterr)
 	struct iovec part = { .iov_base = hello, .iov_len = sizeof(hello) - 1 };
 	char line[256];
 
-	if (send_parts(dbus, &part, 1, reterr) < 0 ||
-		receive_line(dbus, line, sizeof(line), reterr) < 0)
+	if (send_parts(dbus, &part, 1, reterr) < 0 || receive_line(dbus, line, sizeof(line), reterr) < 0)
 		return -1;
 	if (strncmp(line, "DATA", 4) == 0 && receive_line(dbus, line, sizeof(line), reterr) < 0)
 		return -1;

@@ -3,14 +3,14 @@
 
 #include <errno.h>
 
-#define TO_MANAGER(name, types) \
-	{ \
-		.destination = "org.freedesktop.systemd1", .path = "/org/freedesktop/systemd1", \
+#define TO_MANAGER(name, types)                                                                          \
+	{                                                                                                \
+		.destination = "org.freedesktop.systemd1", .path = "/org/freedesktop/systemd1",          \
 		.interface = "org.freedesktop.systemd1.Manager", .member = (name), .signature = (types), \
 	}
-#define TO_BUS(name, types) \
-	{ \
-		.destination = "org.freedesktop.DBus", .path = "/org/freedesktop/DBus", \
+#define TO_BUS(name, types)                                                                  \
+	{                                                                                    \
+		.destination = "org.freedesktop.DBus", .path = "/org/freedesktop/DBus",      \
 		.interface = "org.freedesktop.DBus", .member = (name), .signature = (types), \
 	}
 
@@ -24,7 +24,7 @@ static const struct dbus_method SET_UNIT_PROPERTIES = TO_MANAGER("SetUnitPropert
 static const struct dbus_method ATTACH_PROCESSES = TO_MANAGER("AttachProcessesToUnit", "ssau");
 
 /* What makes a bus pass on the end of jobs. */
-#define JOB_REMOVED \
+#define JOB_REMOVED                                                                         \
 	"type='signal',sender='org.freedesktop.systemd1',path='/org/freedesktop/systemd1'," \
 	"interface='org.freedesktop.systemd1.Manager',member='JobRemoved'"
 
@@ -60,7 +60,8 @@ static void put_texts(const struct context *ctx, struct dbus_call *call, struct 
 	}
 }
 
-/* Elements of an a(sv), which have their alignment from where they begin. Padding behind the last one would be wrong. */
+/* Elements of an a(sv), which have their alignment from where they begin. Padding behind the last one would be wrong.
+ */
 static void put_properties(const struct context *ctx, struct dbus_call *call, struct plan_blob blob)
 {
 	if (blob.length == 0)
@@ -70,8 +71,8 @@ static void put_properties(const struct context *ctx, struct dbus_call *call, st
 }
 
 /* The init of the container is the unit's process. */
-static int put_properties_and_pid(
-	const struct context *ctx, struct dbus_call *call, struct plan_blob blob, uint32_t pid_at, struct failure *reterr)
+static int put_properties_and_pid(const struct context *ctx, struct dbus_call *call, struct plan_blob blob,
+	uint32_t pid_at, struct failure *reterr)
 {
 	const uint8_t *bytes = plan_blob(&ctx->plan, blob);
 	const size_t size = sizeof(uint32_t);

@@ -49,7 +49,7 @@ bool create_is_plain(struct command *command)
 	static char paths[2][PATH_MAX];
 	struct args *args = &command->args;
 
-	if (command->rootless != NULL || command->systemd_cgroup || !are_open(3, args->preserve_fds))
+	if (command->rootless != NULL || !are_open(3, args->preserve_fds))
 		return false;
 	command->bundle = make_absolute(command->bundle, paths[0]);
 	if (args->console_socket != NULL)

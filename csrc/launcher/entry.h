@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define ENTRY_MAGIC	"TSRCACH1"
-#define ENTRY_VERSION	1u
+#define ENTRY_VERSION	2u
 #define ENTRY_MAX_BYTES (4u * 1024 * 1024)
 #define ENTRY_MAX_SLOTS 1024u
 #define ENTRY_TERMINAL	1u /* of flags: the config asks for a terminal */
@@ -53,6 +53,7 @@ _Static_assert(sizeof(struct entry_header) == 128, "src/cache/entry.ts");
 enum entry_class {
 	CLASS_TEXT, /* src/cache/slots.ts */
 	CLASS_PATH,
+	CLASS_WORD,
 	CLASS_LIMIT,
 };
 

@@ -206,6 +206,28 @@ static int describe_cgroups(struct growing *text)
 	return 0;
 }
 
+/* What src/host/systemd.ts reads for root. systemd's version is in the name of a library, and a directory tells when
+ * those change. */
+int host_describe_systemd(struct growing *text)
+{
+	static const char *const libraries[] = { "/usr/lib/systemd", "/lib/systemd", "/usr/lib64/systemd" };
+	char own[16384];
+	char drivers[16384];
+
+	if (read_text("/proc/1/cgroup", own, sizeof(own)) < 0 ||
+		read_text("/proc/devices", drivers, sizeof(drivers)) < 0)
+		return -1;
+	grow(text, "%s%s", own, drivers);
+	for (size_t i = 0; i < sizeof(libraries) / sizeof(libraries[0]); i++) {
+		struct stat st = { 0 };
+
+		(void)stat(libraries[i], &st);
+		grow(text, "systemd %llu %llu %lld.%09ld\n", (unsigned long long)st.st_dev,
+			(unsigned long long)st.st_ino, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+	}
+	return text->full ? -1 : 0;
+}
+
 int host_describe(struct growing *text)
 {
 	if (check_user() < 0 || describe_kernel(text) < 0 || describe_rights(text) < 0)

@@ -17,4 +17,7 @@ __attribute__((format(printf, 2, 3))) void grow(struct growing *text, const char
 /* -1: see question_ask(). */
 int host_describe(struct growing *text);
 
+/* What plans with --systemd-cgroup depend on besides. -1: it cannot be read. */
+int host_describe_systemd(struct growing *text);
+
 #endif

@@ -40,6 +40,7 @@ int kept_plan(const struct command *command, const struct origin *origin)
 		.bundle = command->bundle,
 		.no_pivot = command->no_pivot,
 		.no_new_keyring = command->no_new_keyring,
+		.systemd_cgroup = command->systemd_cgroup,
 		.process = command->process,
 		.root = command->args.root,
 		.id = command->args.id,

@@ -12,10 +12,14 @@ static bool is_text(char c)
 	return c >= ' ' && c <= '~' && c != '"' && c != '\\';
 }
 
+static bool is_word(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
 static bool is_name(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-	       (c != '\0' && strchr("._@+,=-", c) != NULL);
+	return is_word(c) || (c != '\0' && strchr(".@+,=-", c) != NULL);
 }
 
 static size_t text_length(struct text from)
@@ -45,9 +49,20 @@ static size_t path_length(struct text from)
 	return length;
 }
 
+static size_t word_length(struct text from)
+{
+	size_t length = 0;
+
+	while (length < from.size && is_word(from.at[length]))
+		length++;
+	return length;
+}
+
 static size_t value_length(const struct entry_slot *slot, struct text from)
 {
-	return slot->kind == CLASS_TEXT ? text_length(from) : path_length(from);
+	if (slot->kind == CLASS_TEXT)
+		return text_length(from);
+	return slot->kind == CLASS_PATH ? path_length(from) : word_length(from);
 }
 
 static void skip(struct text *text, size_t size)

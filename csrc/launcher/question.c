@@ -85,8 +85,9 @@ static int describe_options(struct growing *text, const struct question_options 
 {
 	grow(text, "tsrun-cache %u\nhome %s\n", ENTRY_VERSION, options->home);
 	if (options->process == NULL) {
-		grow(text, "no-pivot %d\nno-new-keyring %d\n", options->no_pivot, options->no_new_keyring);
-		return 0;
+		grow(text, "no-pivot %d\nno-new-keyring %d\nsystemd-cgroup %d\n", options->no_pivot,
+			options->no_new_keyring, options->systemd_cgroup);
+		return options->systemd_cgroup ? host_describe_systemd(text) : 0;
 	}
 	grow(text, "exec\n");
 	/* What src/runtime/container.ts reads. */

@@ -16,6 +16,7 @@ struct question_options {
 	const char *bundle; /* absolute */
 	bool no_pivot;
 	bool no_new_keyring;
+	bool systemd_cgroup;
 	const char *process; /* exec: absolute; or NULL */
 	const char *root;    /* exec: where the container's state is */
 	const char *id;

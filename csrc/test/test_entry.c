@@ -60,6 +60,20 @@ static void test_match(void)
 	OK(strcmp(plan_str(&plan, plan_header(&plan)->state_json), "first") == 0, "also in the state");
 }
 
+static void test_words(void)
+{
+	struct entry_slot *slots;
+
+	rebuild();
+	slots = (struct entry_slot *)(void *)(build.bytes + entry_header_of(&build)->slots.first);
+	slots[1].kind = CLASS_WORD;
+	reseal();
+	OK(opens() && matches("bundle /a\n{\"hostname\":\"aZ_09\"}\n"), "a word is letters, digits and _");
+	OK(!matches("bundle /a\n{\"hostname\":\"a-b\"}\n") && !matches("bundle /a\n{\"hostname\":\"a.b\"}\n") &&
+			!matches("bundle /a\n{\"hostname\":\"\"}\n"),
+		"and nothing else");
+}
+
 static void test_refused_values(void)
 {
 	static const char *const questions[] = {
@@ -143,6 +157,7 @@ static void test_fresh(void)
 int main(void)
 {
 	test_match();
+	test_words();
 	test_refused_values();
 	test_damage();
 	test_fresh();

@@ -17,7 +17,7 @@ import { validateConfig } from '../spec/validate.js';
 import { pointer } from '../util/pointer.js';
 import type { Entry } from './entry.js';
 import { exactPattern, fillConfig, findPattern } from './pattern.js';
-import { type SlotFinder, slotAt } from './slots.js';
+import { type SlotFinder, slotsAt } from './slots.js';
 import { canMark, makeTemplate, markers, type Piece, piecesOf, sameBytes } from './template.js';
 
 /** A config that was read, with nothing in it to warn of. */
@@ -35,7 +35,7 @@ export interface Source {
   readonly path: string;
   readonly bytes: Buffer;
   readonly plan: Plan;
-  readonly slotAt: SlotFinder;
+  readonly slotsAt: SlotFinder;
   /** As plan was compiled, with other values. Throws NotCacheable for what depends on more than the question says. */
   readonly compile: (path: string, bytes: Buffer) => Compiled;
   readonly terminal: boolean;
@@ -58,8 +58,8 @@ export function derive(source: Source): Derived | undefined {
   return deriveWithSlots(source) ?? deriveExact(source);
 }
 
-function deriveWithSlots({ head, path, bytes, plan, slotAt, compile, terminal, label }: Source): Derived | undefined {
-  const pattern = findPattern(head, path, bytes.toString('utf8'), slotAt);
+function deriveWithSlots({ head, path, bytes, plan, slotsAt, compile, terminal, label }: Source): Derived | undefined {
+  const pattern = findPattern(head, path, bytes.toString('utf8'), slotsAt);
   const { slots, values, literals } = pattern;
   if (!canMark(slots, literals.join(''))) return undefined;
   const marks = markers(slots);
@@ -84,7 +84,7 @@ export function bundleSource(head: string, bundle: Reading, plan: Plan, compile:
   const fixed = fixedSources(spec);
   return {
     ...{ head, path, bytes, plan },
-    slotAt: (pointer, text) => (fixed.has(pointer) ? undefined : slotAt(pointer, text)),
+    slotsAt: (pointer, text) => (fixed.has(pointer) ? [] : slotsAt(pointer, text)),
     compile: (otherPath, otherBytes) => {
       const other = readAgain(otherBytes, otherPath);
       return { plan: compile(other), apart: textsApart(other) };
@@ -101,7 +101,7 @@ export function processSource(
 ): Source {
   return {
     ...source,
-    slotAt: (pointer, text) => slotAt(`/process${pointer}`, text),
+    slotsAt: (pointer, text) => slotsAt(`/process${pointer}`, text),
     compile: (_path, bytes) => ({ plan: compile(readDocument(bytes, 'process.json')), apart: [] }),
   };
 }

@@ -9,7 +9,7 @@ import type { Slot } from './slots.js';
 import type { Piece, Template } from './template.js';
 
 export const ENTRY_MAGIC = 'TSRCACH1';
-export const ENTRY_VERSION = 1;
+export const ENTRY_VERSION = 2;
 export const MAX_ENTRY_BYTES = 4 * 1024 * 1024;
 
 const HEADER_SIZE = 128;
@@ -45,7 +45,7 @@ export interface Entry {
   readonly label: string;
 }
 
-const KINDS: { readonly [K in Slot['kind']]: number } = { text: 0, path: 1 };
+const KINDS: { readonly [K in Slot['kind']]: number } = { text: 0, path: 1, word: 2 };
 const LITERAL = 0xffff_ffff;
 const PLAIN = 0xffff_ffff;
 

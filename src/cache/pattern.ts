@@ -23,17 +23,14 @@ interface Place {
   readonly value: string;
 }
 
-/** Strings of the config with a slot in them, in the order of the text. */
-function placesIn(config: string, slotAt: SlotFinder): Place[] {
+/** The slots in strings of the config, in the order of the text. */
+function placesIn(config: string, slotsAt: SlotFinder): Place[] {
   const places: Place[] = [];
   for (const [pointer, at] of traceJson(config).offsets) {
     if (config[at] !== '"') continue;
     const text = config.slice(at + 1, config.indexOf('"', at + 1));
-    const found = slotAt(pointer, text);
-    if (found !== undefined) {
-      const { from, ...slot } = found;
-      places.push({ at: at + 1 + from, slot, value: text.slice(from) });
-    }
+    for (const { from, to, ...slot } of slotsAt(pointer, text))
+      places.push({ at: at + 1 + from, slot, value: text.slice(from, to) });
   }
   return places.sort((a, b) => a.at - b.at);
 }
@@ -41,8 +38,8 @@ function placesIn(config: string, slotAt: SlotFinder): Place[] {
 const BEFORE_CONFIG = '\n\n';
 
 /** head: of the question, up to the path, of the bundle or of a process' file, which config is the text of. */
-export function findPattern(head: string, path: string, config: string, slotAt: SlotFinder): Pattern {
-  const places = placesIn(config, slotAt);
+export function findPattern(head: string, path: string, config: string, slotsAt: SlotFinder): Pattern {
+  const places = placesIn(config, slotsAt);
   const ends = places.map(({ at, value }) => at + value.length);
   const between = [...places.map(({ at }) => at), config.length].map((at, index) =>
     config.slice(index === 0 ? 0 : ends[index - 1], at),

@@ -8,9 +8,9 @@
 
 /**
  * text: printable ASCII that JSON writes as it is. path: absolute and normalised, of [A-Za-z0-9._@+,=-] names of at most
- * 255 bytes. csrc/launcher/match.c has the same two.
+ * 255 bytes. word: [A-Za-z0-9_]. csrc/launcher/match.c has the same three.
  */
-export type SlotClass = 'text' | 'path';
+export type SlotClass = 'text' | 'path' | 'word';
 
 export interface Slot {
   readonly kind: SlotClass;
@@ -31,6 +31,8 @@ const ARGUMENT = 131_071;
 const PATH = 4095;
 /** utsname: uname(2). */
 const NAME = 64;
+/** Of a unit: src/compile/systemd/unit.ts. */
+const UNIT = 255;
 /** Free text; only a bound for the matcher. */
 const ANNOTATION = 65_536;
 
@@ -45,8 +47,8 @@ const ROWS: readonly Row[] = [
   { pointer: /^\/process\/env\/\d+$/, kind: 'text', min: 1, max: ARGUMENT, value: true },
   { pointer: /^\/hooks\/\w+\/\d+\/args\/\d+$/, kind: 'text', min: 0, max: ARGUMENT },
   { pointer: /^\/hooks\/\w+\/\d+\/env\/\d+$/, kind: 'text', min: 0, max: ARGUMENT, value: true },
-  // Systemd's properties are an exception, but --systemd-cgroup is never cached.
-  { pointer: /^\/annotations\/[^/]+$/, kind: 'text', min: 0, max: ANNOTATION },
+  // Properties of the unit are read.
+  { pointer: /^\/annotations\/(?!org\.systemd\.property\.)[^/]+$/, kind: 'text', min: 0, max: ANNOTATION },
   { pointer: /^\/linux\/cgroupsPath$/, kind: 'path', min: 2, max: PATH },
   { pointer: /^\/linux\/namespaces\/\d+\/path$/, kind: 'path', min: 2, max: PATH },
   // Of binds alone: see fixedSources() in runtime/remember.ts.
@@ -59,6 +61,7 @@ export const BUNDLE: Slot = { kind: 'path', min: 2, max: PATH };
 const CLASSES: { readonly [K in SlotClass]: RegExp } = {
   text: /^[ !#-[\]-~]*$/,
   path: /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._@+,=-]{1,255})+$/,
+  word: /^\w*$/,
 };
 
 export function fits({ kind, min, max }: Slot, value: string): boolean {
@@ -66,20 +69,39 @@ export function fits({ kind, min, max }: Slot, value: string): boolean {
 }
 
 export interface Found extends Slot {
-  /** Where the slot begins in the string. */
+  /** Where the slot begins and ends in the string. */
   readonly from: number;
+  readonly to: number;
 }
 
-/** The slot in the string at this pointer of the document. */
-export type SlotFinder = (pointer: string, text: string) => Found | undefined;
+/** The slots in the string at this pointer of the document, in their order. */
+export type SlotFinder = (pointer: string, text: string) => readonly Found[];
 
-/** The slot in the string at this pointer of a config; undefined when it has none, or its value is not of the class. */
-export function slotAt(pointer: string, text: string): Found | undefined {
+/** The slots in the string at this pointer of a config; none where a value is not of its class. */
+export function slotsAt(pointer: string, text: string): readonly Found[] {
+  if (pointer === '/linux/cgroupsPath' && !text.startsWith('/')) return unitSlots(text);
   const row = ROWS.find((one) => one.pointer.test(pointer));
-  if (row === undefined) return undefined;
+  if (row === undefined) return [];
   const from = row.value === true ? text.indexOf('=') + 1 : 0;
   // "NAME=" at least: what has no name is refused.
-  if (row.value === true && from < 2) return undefined;
-  const slot = { kind: row.kind, min: row.min, max: row.max - from, from };
-  return fits(slot, text.slice(from)) ? slot : undefined;
+  if (row.value === true && from < 2) return [];
+  const slot = { kind: row.kind, min: row.min, max: row.max - from, from, to: text.length };
+  return fits(slot, text.slice(from)) ? [slot] : [];
+}
+
+/**
+ * slice:prefix:name: the name, and what distinguishes the slices of pods, "kubepods-besteffort-pod<uid>.slice". A word
+ * makes no further slice and no other unit than a scope, and the names that it is part of have their longest.
+ */
+function unitSlots(path: string): readonly Found[] {
+  const found = /^(?:([^:]*-)(\w+)\.slice|[^:]*):([^:]*):(\w+)$/.exec(path);
+  if (found === null) return [];
+  const [, stem = '', last = '', prefix = '', name = ''] = found;
+  const word = (from: number, value: string, rest: number) =>
+    ({ kind: 'word', min: 1, max: UNIT - rest, from, to: from + value.length }) as const;
+  const around = prefix.length + (prefix === '' ? 0 : 1) + '.scope'.length;
+  return [
+    ...(last === '' ? [] : [word(stem.length, last, stem.length + '.slice'.length)]),
+    word(path.length - name.length, name, around),
+  ];
 }

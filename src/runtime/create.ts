@@ -118,13 +118,16 @@ export async function createContainer(runtime: Runtime, request: CreateRequest, 
     ...(console.send === undefined ? {} : { consoleFd: console.send }),
   };
   const keep = (): void => {
-    if (question === undefined) return;
+    // The name of a unit that no config gives is made of the id, which no question has.
+    const named = systemd === null || (bundle.spec.linux?.cgroupsPath ?? '') !== '';
+    if (question === undefined || !named) return;
+    const unsaid = systemd === null ? (['systemd', 'resctrl'] as const) : (['resctrl'] as const);
     const source: Compiled['source'] = (head, quiet) =>
       bundleSource(head, bundle, plan, (other) =>
         compileBundle(quiet.runtime, other, { ...choices, facts: quiet.facts }),
       );
     traced(runtime, 'remember the plan', () =>
-      remember(runtime, question, { ...bundle, facts: hostFacts(), unsaid: ['systemd', 'resctrl'], source }),
+      remember(runtime, question, { ...bundle, facts: hostFacts(), unsaid, source }),
     );
   };
   const { pid } = await runVerb(runtime, call).catch((error: unknown) => {

@@ -35,11 +35,18 @@ function read(config: string, path: string): Reading {
   return { path, bytes, document, spec: validateConfig(document).value };
 }
 
-const facts = goldenHost({ lsm: { apparmor: true, selinux: false } });
+/** No config here depends on resctrl; one that asks is not kept (src/runtime/remember.ts). */
+const facts = Object.defineProperty(goldenHost({ lsm: { apparmor: true, selinux: false } }), 'resctrl', {
+  get: () => {
+    throw new NotCacheable();
+  },
+});
 
 function compile({ path, spec }: Reading): Plan {
-  const record = buildRecord({ id: '\u0001I', created: '\u0001C', bundle: path, config: spec, systemd: false });
-  const options = { bundle: path, noPivot: false, noNewKeyring: false, systemd: null, record };
+  const ofUnit = (spec.linux?.cgroupsPath ?? '').includes(':');
+  const record = buildRecord({ id: '\u0001I', created: '\u0001C', bundle: path, config: spec, systemd: ofUnit });
+  const systemd = ofUnit ? { id: 'never asked' } : null;
+  const options = { bundle: path, noPivot: false, noNewKeyring: false, systemd, record };
   const exec = spec.process === undefined ? {} : { exec: spec.process };
   return compileCreate(spec, facts, { ...options, ...exec }, countingServices).plan;
 }
@@ -92,11 +99,25 @@ const VALUES = {
   path: () => fc.array(NAME, { minLength: 1, maxLength: 5 }).map((names) => `/${names.join('/')}`),
   text: ({ min, max }: Slot) =>
     fc.stringMatching(/^[ !#-[\]-~]*$/, { maxLength: 64 }).filter((text) => text.length >= min && text.length <= max),
+  word: ({ min, max }: Slot) =>
+    fc.oneof(fc.stringMatching(/^[A-Za-z0-9_]{1,64}$/), fc.constantFrom('x'.repeat(min), 'x'.repeat(max))),
 } as const;
 
-for (const name of ENGINES) {
-  const config = golden(name);
+const onSystemd = (cgroupsPath: string) => {
+  const config = golden('containerd-pod-container');
+  return { ...config, linux: { ...config.linux, cgroupsPath } };
+};
 
+/** As kubelet and CRI-O, Docker and Podman name units. */
+const UNITS = {
+  'a pod on systemd': onSystemd('kubepods-besteffort-pod1234_abcd.slice:cri-containerd:0123456789abcdef'),
+  'a container on systemd': onSystemd('system.slice:docker:0123456789abcdef'),
+  'a unit without slice and prefix': onSystemd('::name'),
+};
+
+const CONFIGS = { ...Object.fromEntries(ENGINES.map((name) => [name, golden(name)])), ...UNITS };
+
+for (const [name, config] of Object.entries(CONFIGS)) {
   t.test(`for ${name}, derive() gives what compileCreate() does, whatever is in the slots`, (t) => {
     const derived = deriveFrom(JSON.stringify(config));
     const { pattern } = derived;
@@ -153,6 +174,25 @@ for (const name of ['docker-like', 'containerd-pod-container', 'podman-like']) {
     t.end();
   });
 }
+
+t.test('derive() makes slots of the words of a unit that nothing depends on', (t) => {
+  const slotsOf = (cgroupsPath: string) => {
+    const { slots, values } = deriveFrom(JSON.stringify(onSystemd(cgroupsPath))).pattern;
+    return values.filter((_, index) => slots[index]?.kind === 'word');
+  };
+  t.same(slotsOf('kubepods-besteffort-pod1_a.slice:cri-containerd:0123'), ['pod1_a', '0123']);
+  t.same(slotsOf('machine.slice:libpod:0123'), ['0123'], 'a slice of one part is what it is');
+  t.same(slotsOf('user-1000.slice:p:my-name'), [], 'a dash in the name could be part of a prefix');
+  t.end();
+});
+
+t.test('derive() leaves properties of a unit in annotations as they are', (t) => {
+  const config = { ...onSystemd('::n'), annotations: { 'org.systemd.property.TasksMax': 'uint64 5', free: 'text' } };
+  const { pattern } = deriveFrom(JSON.stringify(config));
+  t.ok(pattern.literals.join().includes('uint64 5'));
+  t.ok(pattern.values.includes('text'));
+  t.end();
+});
 
 t.test('derive() takes a config without a template as it is', (t) => {
   const config = JSON.stringify({ ...golden('minimal'), annotations: { Zq9x: 'the sign of a marker' } });

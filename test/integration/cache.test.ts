@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { hits, kept } from '../helpers/cache.js';
 import {
   type Bundle,
   eventually,
@@ -30,15 +31,6 @@ import {
 } from '../helpers/runtime.js';
 
 const skip = IS_TSRUN ? needRuntime() : 'the plan cache is of tsrun';
-
-interface Kept {
-  readonly name: string;
-  readonly hits: number;
-  readonly slots: number;
-}
-
-const kept = (box: Sandbox): Kept[] => JSON.parse(must(box.run(['plan', '--cache', '--json'])).stdout);
-const hits = (box: Sandbox): number => kept(box).reduce((sum, entry) => sum + entry.hits, 0);
 
 /** Runs the bundle in the foreground; says whether its plan came from the cache. */
 function runs(box: Sandbox, bundle: Bundle, options?: RunOptions): Result & { readonly cached: boolean } {

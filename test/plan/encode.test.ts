@@ -24,7 +24,7 @@ t.test('decodePlan gives back any plan that encodePlan took', (t) => {
 t.test('encodePlan lays a plan out as the executor reads it', (t) => {
   const bytes = encodePlan(plan({ op: 'UMASK', mode: 0o22, origin }, { op: 'HOSTNAME', name: 'box', origin }));
   t.equal(Buffer.from(bytes.subarray(0, 8)).toString(), 'TSRPLAN1', 'magic');
-  t.equal(u32(bytes, 8), 3, 'version');
+  t.equal(u32(bytes, 8), 4, 'version');
   t.equal(u32(bytes, 12), bytes.length, 'size of all');
   const strings = u32(bytes, 16);
   t.equal(strings, HEADER_SIZE + 2 * RECORD_SIZE, 'the string area follows the records');

@@ -3,6 +3,7 @@
 import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { hits } from '../helpers/cache.js';
 import { needQemu, skipUnless } from '../helpers/host.js';
 import {
   type Bundle,
@@ -116,6 +117,36 @@ t.test(
     });
     t.same(shown[0], shown[1]);
     t.equal(shown[0]?.['MemoryMax'], '104857600');
+  },
+);
+
+t.test(
+  'the second container of a kind comes from the plan cache, in a slice and a unit of its own',
+  { skip: skipUnless(skip, IS_TSRUN ? false : 'the plan cache is of tsrun') },
+  async (t) => {
+    const box = sandbox(t);
+    for (const [before, pod] of ['pod_a1', 'pod_b22'].entries()) {
+      const id = box.id();
+      const of = scopedBundle(box, ['sleep', '1000'], (config) => {
+        config['linux'].cgroupsPath = `tsrun-test-${pod}.slice:test:name_of_${pod}`;
+        config['linux'].resources = LIMITS;
+      });
+      start(box, of, id);
+      t.equal(hits(box), before);
+      const unit = `test-name_of_${pod}.scope`;
+      const place = `tsrun.slice/tsrun-test.slice/tsrun-test-${pod}.slice/${unit}`;
+      t.match(show(box, unit, 'ControlGroup', 'Slice', 'Description', 'MemoryMax', 'AllowedCPUs', 'DevicePolicy'), {
+        ControlGroup: `/${place}`,
+        Slice: `tsrun-test-${pod}.slice`,
+        Description: `tsrun container name_of_${pod}`,
+        MemoryMax: '104857600',
+        AllowedCPUs: '0-1',
+        DevicePolicy: 'strict',
+      });
+      t.equal(cgroupFile(place, 'pids.max'), '77');
+      must(box.run(['delete', '--force', id], SLOW));
+      t.notOk(isActive(box, unit), 'and is gone');
+    }
   },
 );
 

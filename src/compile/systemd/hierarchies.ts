@@ -18,8 +18,13 @@ const NAMED = 'name=systemd';
 export function managedFacts(facts: HostFacts): HostFacts {
   const { systemd, cgroup } = facts;
   const ours = cgroup.layout === 'unified' || OF_SYSTEMD.includes(cgroup.mount ?? '');
-  if (!ours) return { ...facts, cgroup: { ...cgroup, mount: null, controllers: [] } };
-  return { ...facts, cgroup: { ...cgroup, controllers: systemd?.controllers ?? cgroup.controllers } };
+  if (!ours) return withCgroup(facts, { ...cgroup, mount: null, controllers: [] });
+  return withCgroup(facts, { ...cgroup, controllers: systemd?.controllers ?? cgroup.controllers });
+}
+
+/** Inherits the other facts: to copy them would be to ask for all, and some keep a plan out of the cache. */
+function withCgroup(facts: HostFacts, cgroup: CgroupFacts): HostFacts {
+  return Object.create(facts, { cgroup: { value: cgroup, enumerable: true } });
 }
 
 /** The cgroups at path; of v1 those that this user may make, or have made for him. */
