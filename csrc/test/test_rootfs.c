@@ -70,7 +70,11 @@ static void test_devices(void)
 		"MAKE_DEVICE refuses a symlink in the node's place");
 	OK(succeeded(make_device("/dev/full", S_IFCHR | 0666, 1, 7, DEVICE_BIND)) && is_char(ROOT "/dev/full", 1, 7),
 		"MAKE_DEVICE binds the host's node");
-	OK(failed_as(make_device("/dev/tty", S_IFCHR | 0666, 1, 7, DEVICE_BIND), PROBLEM_WRONG_DEVICE, EEXIST),
+	OK(succeeded(make_device("/dev/tty", S_IFCHR | 0666, 1, 7, DEVICE_BIND)) && is_char(ROOT "/dev/tty", 1, 7) &&
+			succeeded(make_device("/dev/renamed", S_IFCHR | 0666, 1, 9, DEVICE_BIND)) &&
+			is_char(ROOT "/dev/renamed", 1, 9),
+		"MAKE_DEVICE binds the one of these numbers where the host's of that path is another or missing");
+	OK(failed_as(make_device("/dev/zero", S_IFCHR | 0666, 10, 250, DEVICE_BIND), PROBLEM_WRONG_DEVICE, EEXIST),
 		"MAKE_DEVICE refuses a host node of other numbers");
 	OK(succeeded(make_device("/dev/net/fifo", S_IFIFO | 0600, 0, 0, 0)),
 		"MAKE_DEVICE makes a FIFO and its parents");

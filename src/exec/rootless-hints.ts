@@ -43,7 +43,7 @@ export const ROOTLESS_HINTS: readonly Entry[] = [
     ops: ['MAKE_DEVICE'],
     errnos: ['ENOENT'],
     when: ({ op }) => op?.op === 'MAKE_DEVICE' && (op.flags & DEVICE.BIND) !== 0,
-    hint: "in a user namespace no device can be made: the host's node is bound, and there is none at this path",
+    hint: "in a user namespace no device can be made: the host's node is bound, and there is none of these numbers",
   },
   {
     ops: ['MOUNT_FS'],

@@ -506,7 +506,7 @@ export interface RemountOp {
   readonly origin: JsonPointer;
 }
 
-/** mknodat inside the rootfs, or bind the host's node of the same path (flag BIND, or after EPERM). An existing node of this kind and number is left as it is, any other entry is problem WRONG_DEVICE. mode holds S_IF* and permission bits. */
+/** mknodat inside the rootfs, or bind the host's node of the same path, else of the same numbers (flag BIND, or after EPERM). An existing node of this kind and number is left as it is, any other entry is problem WRONG_DEVICE. mode holds S_IF* and permission bits. */
 export interface MakeDeviceOp {
   readonly op: 'MAKE_DEVICE';
   readonly path: string;

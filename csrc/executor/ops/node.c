@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
 #include "../cleanup.h"
 #include "../context.h"
 #include "../device.h"
+#include "../io.h"
 #include "../mounting.h"
 #include "../saferoot.h"
 #include "../sys.h"
@@ -45,12 +47,10 @@ static int open_node(int parent, const char *name, const struct op_make_device *
 	return steal_fd(&node);
 }
 
-/* Binds the host's node of the same path: the way in a user namespace, which may not make devices. */
-static int bind_device(const struct context *ctx, const struct op_make_device *op, struct failure *reterr)
+/* A mount of the node that the host has at path, or -1. */
+static int clone_node(const struct op_make_device *op, const char *path, struct failure *reterr)
 {
-	const char *path = plan_str(&ctx->plan, op->path);
 	cleanup_fd int node = mount_clone_path(path, 0);
-	cleanup_fd int target = -1;
 	struct stat st;
 
 	if (node < 0)
@@ -59,6 +59,44 @@ static int bind_device(const struct context *ctx, const struct op_make_device *o
 		return FAIL(reterr, "fstat");
 	if (!matches(op, &st))
 		return wrong_device(reterr);
+	return steal_fd(&node);
+}
+
+/* Where the kernel itself would have put the node of these numbers: "DEVNAME=net/tun" in sysfs. */
+static int find_node(const struct op_make_device *op, char *path, size_t size)
+{
+	static const char key[] = "\nDEVNAME=";
+	char events[4096] = "\n";
+	const char *name;
+
+	(void)snprintf(
+		path, size, "/sys/dev/%s/%u:%u/uevent", S_ISBLK(op->mode) ? "block" : "char", op->major, op->minor);
+	if (read_file_at(AT_FDCWD, path, events + 1, sizeof(events) - 1) < 0)
+		return -1;
+	name = strstr(events, key);
+	if (name == NULL)
+		return -1;
+	name += sizeof(key) - 1;
+	return snprintf(path, size, "/dev/%.*s", (int)strcspn(name, "\n"), name) < (int)size ? 0 : -1;
+}
+
+/*
+ * Binds the host's node, of the same path or else of the same numbers: the way in a user namespace, which may not make
+ * devices.
+ */
+static int bind_device(const struct context *ctx, const struct op_make_device *op, struct failure *reterr)
+{
+	const char *path = plan_str(&ctx->plan, op->path);
+	cleanup_fd int node = clone_node(op, path, reterr);
+	cleanup_fd int target = -1;
+	struct failure ignored = { 0 };
+	char other[PATH_MAX];
+
+	if (node < 0 && find_node(op, other, sizeof(other)) == 0)
+		node = clone_node(op, other, &ignored);
+	if (node < 0)
+		return -1;
+	*reterr = (struct failure){ 0 };
 	target = saferoot_mkfile(ctx->rootfs_fd, path);
 	if (target < 0)
 		return FAIL(reterr, "openat2");
