@@ -44,6 +44,7 @@ const columns = [...names, 'bare C'];
 /** Row → column → values. */
 const times = {};
 const cpu = {};
+const instructions = {};
 const memory = {};
 const rates = {};
 const growth = {};
@@ -70,6 +71,7 @@ function life(runtime, counts) {
     if (!counts) return taken.ms;
     push(times, name, runtime.name, taken.ms);
     push(cpu, name, runtime.name, taken.cpu);
+    if (taken.instructions > 0) push(instructions, name, runtime.name, taken.instructions);
     if (name === 'create') push(memory, 'peak of create', runtime.name, taken.peak);
     return taken.ms;
   };
@@ -162,9 +164,9 @@ function measure(runtime, args) {
   const files = [openSync(errors, 'w'), openSync(answer, 'w')];
   spawnSync(MEASURE, [runtime.path, ...words], { env: envOf(runtime), stdio: ['ignore', 'ignore', ...files] });
   for (const file of files) closeSync(file);
-  const [ns, peak, status, us] = readFileSync(answer, 'utf8').split(' ').map(Number);
+  const [ns, peak, status, us, instructions] = readFileSync(answer, 'utf8').split(' ').map(Number);
   if (status !== 0) fail(`bench: ${runtime.name} ${args.join(' ')}: ${status} ${readFileSync(errors, 'utf8').trim()}`);
-  return { ms: ns / 1e6, peak, cpu: us / 1e3 };
+  return { ms: ns / 1e6, peak, cpu: us / 1e3, instructions: instructions / 1e6 };
 }
 
 function stateOf(runtime, id) {
@@ -197,6 +199,7 @@ function report() {
   const tables = [
     table('time', times, columns, 'ms'),
     table('CPU time', cpu, columns, 'ms'),
+    ...countedTable(),
     table('containers', rates, names, 'per second'),
     table('growth', growth, names, 'ms'),
     table('memory', memory, names, 'kB'),
@@ -207,6 +210,13 @@ function report() {
   const text = `# Results of npm run bench\n\n${how}\n\n![time, as a multiple of tsrun's](results.svg)\n\n${tables}`;
   writeFileSync(join(ROOT, 'bench/RESULTS.md'), text);
   writeFileSync(join(ROOT, 'bench/results.svg'), chart(times, columns));
+}
+
+function countedTable() {
+  const some = Object.keys(instructions).length > 0;
+  return [
+    some ? table('instructions', instructions, names, 'millions') : 'No instructions are counted on this machine.\n',
+  ];
 }
 
 function build(name) {

@@ -1,28 +1,11 @@
 // The conformance suite on tsrun and, in the versions of which we know what they do otherwise, on Debian's runc and crun.
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { needRoot, skipUnless } from '../helpers/host.js';
 import { REPO } from '../helpers/runtime.js';
-import { needRuntime } from './helper.js';
+import { MINUTES, needRuntime, suite } from './helper.js';
 
-const MINUTES = 30;
 t.setTimeout(MINUTES * 60_000);
-
-function suite(runtime: string, expected: string, more: readonly string[] = []) {
-  const directory = mkdtempSync(join(tmpdir(), 'tsrun-conformance-'));
-  const list = join(REPO, 'conformance/expected', `${expected}.json`);
-  const output = ['--expected', list, '--output', join(directory, 'tap')];
-  try {
-    return spawnSync(process.execPath, ['scripts/conformance.mjs', '--runtime', runtime, ...output, ...more], {
-      ...{ cwd: REPO, encoding: 'utf8', timeout: MINUTES * 60_000 },
-    });
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
 
 t.test('tsrun passes every case but those that are recorded', { skip: needRoot() }, async (t) => {
   const { status, stderr } = suite(join(REPO, 'bin/tsrun'), 'tsrun');
