@@ -81,8 +81,7 @@ function life(runtime, counts) {
   sum += at('start', 'start', id);
   sum += at('state', 'state', id);
   at('exec', 'exec', id, '/bin/true');
-  at('exec --process, the first', 'exec', '--process', PROCESS, id);
-  at('exec --process, again', 'exec', '--process', PROCESS, id);
+  at('exec --process', 'exec', '--process', PROCESS, id);
   at('ps --format json', 'ps', '--format', 'json', id);
   at('kill', 'kill', id, 'KILL');
   untilEnded(pid);

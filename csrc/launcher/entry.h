@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define ENTRY_MAGIC	"TSRCACH1"
-#define ENTRY_VERSION	2u
+#define ENTRY_VERSION	3u
 #define ENTRY_MAX_BYTES (4u * 1024 * 1024)
 #define ENTRY_MAX_SLOTS 1024u
 #define ENTRY_TERMINAL	1u /* of flags: the config asks for a terminal */

@@ -7,9 +7,13 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "cgroup.h"
 #include "cleanup.h"
+#include "context.h"
 #include "host.h"
 #include "io.h"
+#include "plan.h"
+#include "statedir.h"
 
 #define HEAD_MAX   65536u
 #define CONFIG_MAX (1u << 20) /* larger ones are not cached */
@@ -47,38 +51,71 @@ static uint64_t mix_structure(uint64_t sum, struct text text)
 	return sum;
 }
 
-/* As src/runtime/bundle.ts reads it: a regular file. The size, or -1. */
-static ssize_t read_document(const struct question_options *options, char *buffer, size_t room)
+/* Behind what there is, as src/runtime/bundle.ts reads it: a regular file. Its structure goes into the sum. */
+static int add_document(struct growing *text, int dir, const char *path, uint64_t *sum)
 {
-	cleanup_fd int fd = -1;
-	char path[PATH_MAX];
+	cleanup_fd int fd = openat(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	char *at = text->at + text->size;
 	struct stat st;
 	ssize_t size;
-	int length = options->process != NULL ? snprintf(path, sizeof(path), "%s", options->process)
-					      : snprintf(path, sizeof(path), "%s/config.json", options->bundle);
 
-	if (length >= (int)sizeof(path))
-		return -1;
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return -1;
-	size = read_upto(fd, buffer, room);
-	return (size_t)size == room ? -1 : size;
+	size = read_upto(fd, at, CONFIG_MAX);
+	if (size < 0 || (size_t)size == CONFIG_MAX)
+		return -1;
+	*sum = mix_structure(*sum, (struct text){ at, (size_t)size });
+	text->size += (size_t)size;
+	return 0;
 }
 
-/* A file of the state directory that is written anew, and never changed. */
-static int describe_record(struct growing *text, const struct question_options *options, const char *name)
+static bool has_keyring(const struct context *ctx)
 {
-	char path[PATH_MAX];
-	struct stat st;
+	for (uint32_t i = 0; i < plan_header(&ctx->plan)->lists[LIST_INIT].count; i++)
+		if (plan_op(&ctx->plan, LIST_INIT, i)->code == OP_SESSION_KEYRING)
+			return true;
+	return false;
+}
 
-	if (snprintf(path, sizeof(path), "%s/%s/%s", options->root, options->id, name) >= (int)sizeof(path) ||
-		lstat(path, &st) < 0)
-		return -1;
-	grow(text, "%s %llu %llu %lld %lld.%09ld %lld.%09ld\n", path, (unsigned long long)st.st_dev,
-		(unsigned long long)st.st_ino, (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
-		(long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
-	return 0;
+/* What plannedBy() of src/compile/exec.ts takes from a plan. */
+static void describe_planned(struct growing *text, const struct context *ctx)
+{
+	const struct plan *plan = &ctx->plan;
+	const struct op *op;
+
+	for (uint32_t i = 0; (op = cgroup_planned(ctx, i)) != NULL; i++) {
+		const struct op_cgroup_create *v2 = (const void *)op;
+		const struct op_cgroup_create_v1 *v1 = (const void *)op;
+
+		if (op->code == OP_CGROUP_CREATE_V1)
+			grow(text, "cgroup %u %s %s %s\n", v1->hierarchy, plan_str(plan, v1->controllers),
+				plan_str(plan, v1->mount), plan_str(plan, v1->path));
+		else
+			grow(text, "cgroup 0  %s %s\n", plan_str(plan, v2->mount), plan_str(plan, v2->path));
+	}
+	grow(text, "keyring %d\n", has_keyring(ctx));
+}
+
+/* What src/runtime/container.ts reads of it. */
+static int describe_container(struct growing *text, const struct question_options *options, uint64_t *sum)
+{
+	static struct context ctx;
+	struct args args = args_none();
+	struct failure ignored = { 0 };
+	int result = -1;
+
+	args.root = options->root;
+	args.id = options->id;
+	context_init(&ctx, &args);
+	if (statedir_load(&ctx, 0, &ignored) == 0) {
+		describe_planned(text, &ctx);
+		grow(text, "state ");
+		result = add_document(text, ctx.state_fd, "state.json", sum);
+		plan_unload(&ctx.plan);
+	}
+	close_fd(&ctx.root_fd);
+	close_fd(&ctx.state_fd);
+	return result;
 }
 
 static int describe_options(struct growing *text, const struct question_options *options)
@@ -90,32 +127,40 @@ static int describe_options(struct growing *text, const struct question_options 
 		return options->systemd_cgroup ? host_describe_systemd(text) : 0;
 	}
 	grow(text, "exec\n");
-	/* What src/runtime/container.ts reads. */
-	return describe_record(text, options, "plan") < 0 || describe_record(text, options, "state.json") < 0 ? -1 : 0;
+	return 0;
+}
+
+/* The directory of a bundle with its config, or the file of a process. */
+static int describe_input(struct growing *text, const struct question_options *options, uint64_t *sum)
+{
+	char config[PATH_MAX];
+
+	if (options->process != NULL) {
+		grow(text, "\nprocess %s\n\n", options->process);
+		return text->full ? -1 : add_document(text, AT_FDCWD, options->process, sum);
+	}
+	grow(text, "bundle %s\n\n", options->bundle);
+	if (text->full || snprintf(config, sizeof(config), "%s/config.json", options->bundle) >= (int)sizeof(config))
+		return -1;
+	return add_document(text, AT_FDCWD, config, sum);
 }
 
 int question_ask(const struct question_options *options, struct question *ret_question)
 {
-	size_t room = HEAD_MAX + CONFIG_MAX;
+	const size_t room = 2 * (HEAD_MAX + CONFIG_MAX);
 	void *memory = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	struct growing head = { .at = memory, .room = HEAD_MAX };
-	struct text shared;
-	ssize_t config;
+	struct growing text = { .at = memory, .room = HEAD_MAX };
+	uint64_t sum;
 
-	if (memory == MAP_FAILED)
+	if (memory == MAP_FAILED || describe_options(&text, options) < 0 || host_describe(&text) < 0)
 		return -1;
-	if (describe_options(&head, options) < 0 || host_describe(&head) < 0)
+	sum = mix_all(FNV_START, (struct text){ text.at, text.size });
+	if (options->process != NULL && describe_container(&text, options, &sum) < 0)
 		return -1;
-	shared = (struct text){ head.at, head.size };
-	if (options->process != NULL)
-		grow(&head, "process %s\n\n", options->process);
-	else
-		grow(&head, "bundle %s\n\n", options->bundle);
-	config = head.full ? -1 : read_document(options, head.at + head.size, room - head.size);
-	if (config < 0)
+	text.room = text.size + HEAD_MAX;
+	if (describe_input(&text, options, &sum) < 0)
 		return -1;
-	ret_question->text = (struct text){ head.at, head.size + (size_t)config };
-	ret_question->shape =
-		mix_structure(mix_all(FNV_START, shared), (struct text){ head.at + head.size, (size_t)config });
+	ret_question->text = (struct text){ text.at, text.size };
+	ret_question->shape = sum;
 	return 0;
 }

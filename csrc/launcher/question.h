@@ -1,8 +1,8 @@
 /*
  * What the launcher asks the plan cache: all that decides what a compile would give. A text of what determines the
  * facts of the host (src/host/facts.ts), the options, the directory of the bundle, and the bytes of its config.json;
- * for exec the container, the path of the process' file, and its bytes. docs/adr/0007 says which line stands for which
- * fact.
+ * for exec what the compiler takes from the container, the path of the process' file, and its bytes. docs/adr/0007 says
+ * which line stands for which fact.
  */
 #ifndef TSRUN_QUESTION_H
 #define TSRUN_QUESTION_H

@@ -9,7 +9,7 @@ import type { Slot } from './slots.js';
 import type { Piece, Template } from './template.js';
 
 export const ENTRY_MAGIC = 'TSRCACH1';
-export const ENTRY_VERSION = 2;
+export const ENTRY_VERSION = 3;
 export const MAX_ENTRY_BYTES = 4 * 1024 * 1024;
 
 const HEADER_SIZE = 128;

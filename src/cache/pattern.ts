@@ -5,17 +5,7 @@
  * Pure.
  */
 import { traceJson } from '../spec/json.js';
-import { BUNDLE, type Slot, type SlotFinder } from './slots.js';
-
-export interface Pattern {
-  /** One more than slots: they stand before, between and behind. */
-  readonly literals: readonly string[];
-  readonly slots: readonly Slot[];
-  /** What was in the slots. */
-  readonly values: readonly string[];
-  /** The literal in which the text of the config begins is that behind the first slot, from here on. */
-  readonly configAt: number;
-}
+import { fits, type Slot, type SlotFinder } from './slots.js';
 
 interface Place {
   readonly at: number;
@@ -23,43 +13,66 @@ interface Place {
   readonly value: string;
 }
 
-/** The slots in strings of the config, in the order of the text. */
-function placesIn(config: string, slotsAt: SlotFinder): Place[] {
+/** Of a question: text, with slots at these places. */
+export interface Part {
+  readonly text: string;
+  readonly places: readonly Place[];
+}
+
+export interface Pattern {
+  /** One more than slots: they stand before, between and behind. */
+  readonly literals: readonly string[];
+  readonly slots: readonly Slot[];
+  /** What was in the slots. */
+  readonly values: readonly string[];
+}
+
+export const literalPart = (text: string): Part => ({ text, places: [] });
+
+/** A literal where the value is not of the slot's class. */
+export const slotPart = (slot: Slot, value: string): Part => ({
+  text: value,
+  places: fits(slot, value) ? [{ at: 0, slot, value }] : [],
+});
+
+/** A JSON text: strings with slots in them, in the order of the text. */
+export function documentPart(text: string, slotsAt: SlotFinder): Part {
   const places: Place[] = [];
-  for (const [pointer, at] of traceJson(config).offsets) {
-    if (config[at] !== '"') continue;
-    const text = config.slice(at + 1, config.indexOf('"', at + 1));
-    for (const { from, to, ...slot } of slotsAt(pointer, text))
-      places.push({ at: at + 1 + from, slot, value: text.slice(from, to) });
+  for (const [pointer, at] of traceJson(text).offsets) {
+    if (text[at] !== '"') continue;
+    const string = text.slice(at + 1, text.indexOf('"', at + 1));
+    for (const { from, to, ...slot } of slotsAt(pointer, string))
+      places.push({ at: at + 1 + from, slot, value: string.slice(from, to) });
   }
-  return places.sort((a, b) => a.at - b.at);
+  return { text, places: places.sort((a, b) => a.at - b.at) };
 }
 
-const BEFORE_CONFIG = '\n\n';
-
-/** head: of the question, up to the path, of the bundle or of a process' file, which config is the text of. */
-export function findPattern(head: string, path: string, config: string, slotsAt: SlotFinder): Pattern {
-  const places = placesIn(config, slotsAt);
-  const ends = places.map(({ at, value }) => at + value.length);
-  const between = [...places.map(({ at }) => at), config.length].map((at, index) =>
-    config.slice(index === 0 ? 0 : ends[index - 1], at),
-  );
-  const [first = '', ...rest] = between;
-  return {
-    literals: [head, `${BEFORE_CONFIG}${first}`, ...rest],
-    slots: [BUNDLE, ...places.map(({ slot }) => slot)],
-    values: [path, ...places.map(({ value }) => value)],
-    configAt: BEFORE_CONFIG.length,
-  };
+export function patternOf(parts: readonly Part[]): Pattern {
+  const literals = [''];
+  const add = (text: string) => literals.push(`${literals.pop() ?? ''}${text}`);
+  for (const { text, places } of parts) {
+    let end = 0;
+    for (const { at, value } of places) {
+      add(text.slice(end, at));
+      literals.push('');
+      end = at + value.length;
+    }
+    add(text.slice(end));
+  }
+  const places = parts.flatMap((part) => part.places);
+  return { literals, slots: places.map(({ slot }) => slot), values: places.map(({ value }) => value) };
 }
 
-/** The same question without slots: only this very path and text match. */
-export function exactPattern(head: string, path: string, config: string): Pattern {
-  return { literals: [`${head}${path}${BEFORE_CONFIG}${config}`], slots: [], values: [], configAt: 0 };
-}
-
-/** The config with other values in its slots: one value for each slot, that of the bundle included. */
-export function fillConfig({ literals, configAt }: Pattern, values: readonly string[]): string {
-  const [, first = '', ...rest] = literals;
-  return rest.reduce((text, literal, index) => `${text}${values[index + 1] ?? ''}${literal}`, first.slice(configAt));
+/** The texts of the parts with other values, one for each slot. */
+export function fillParts(parts: readonly Part[], values: readonly string[]): string[] {
+  let next = 0;
+  return parts.map(({ text, places }) => {
+    let end = 0;
+    const pieces = places.flatMap(({ at, value }) => {
+      const literal = text.slice(end, at);
+      end = at + value.length;
+      return [literal, values[next++] ?? ''];
+    });
+    return `${pieces.join('')}${text.slice(end)}`;
+  });
 }

@@ -55,8 +55,10 @@ const ROWS: readonly Row[] = [
   { pointer: /^\/mounts\/\d+\/source$/, kind: 'path', min: 2, max: PATH },
 ];
 
-/** The directory of the bundle, from the command line. */
-export const BUNDLE: Slot = { kind: 'path', min: 2, max: PATH };
+/** For what is not of a config: the directory of a bundle, the path of a file, a cgroup. */
+export const PATH_SLOT: Slot = { kind: 'path', min: 2, max: PATH };
+/** An id, a time. */
+export const TEXT: Slot = { kind: 'text', min: 1, max: ANNOTATION };
 
 const CLASSES: { readonly [K in SlotClass]: RegExp } = {
   text: /^[ !#-[\]-~]*$/,
@@ -76,6 +78,10 @@ export interface Found extends Slot {
 
 /** The slots in the string at this pointer of the document, in their order. */
 export type SlotFinder = (pointer: string, text: string) => readonly Found[];
+
+/** A string that is one slot, if its value is of the class. */
+export const whole = (slot: Slot, text: string): readonly Found[] =>
+  fits(slot, text) ? [{ ...slot, from: 0, to: text.length }] : [];
 
 /** The slots in the string at this pointer of a config; none where a value is not of its class. */
 export function slotsAt(pointer: string, text: string): readonly Found[] {

@@ -36,9 +36,19 @@ function configDocument(document: SourceDocument, record: ContainerRecord): Sour
   };
 }
 
+interface Record {
+  readonly bundle: string;
+  readonly spec: ValidSpec;
+  readonly systemd: boolean;
+}
+
 /** What create was given. Throws like readContainer. */
-export function readRecord(runtime: Runtime, id: ContainerId): { bundle: string; spec: ValidSpec; systemd: boolean } {
-  const bytes = readStateFile(runtime.root, id, 'state.json');
+export function readRecord(runtime: Runtime, id: ContainerId): Record {
+  return parseState(id, readStateFile(runtime.root, id, 'state.json'));
+}
+
+/** bytes: of state.json. Throws TsrunError RECORD_CORRUPT. */
+export function parseState(id: ContainerId, bytes: Buffer): Record {
   try {
     const document = readDocument(bytes, 'state.json');
     const record = parseRecord(document.value);

@@ -1,7 +1,7 @@
 /**
  * create: a bundle becomes a container whose first process waits for start. runtime-spec runtime.md, "Create".
  */
-import { bundleSource } from '../cache/derive.js';
+import { bundleSource } from '../cache/bundle-source.js';
 import { compileCreate } from '../compile/index.js';
 import type { HostFacts } from '../host/facts.js';
 import { compileWithLibseccomp } from '../native/seccomp.js';
@@ -122,13 +122,9 @@ export async function createContainer(runtime: Runtime, request: CreateRequest, 
     const named = systemd === null || (bundle.spec.linux?.cgroupsPath ?? '') !== '';
     if (question === undefined || !named) return;
     const unsaid = systemd === null ? (['systemd', 'resctrl'] as const) : (['resctrl'] as const);
-    const source: Compiled['source'] = (head, quiet) =>
-      bundleSource(head, bundle, plan, (other) =>
-        compileBundle(quiet.runtime, other, { ...choices, facts: quiet.facts }),
-      );
-    traced(runtime, 'remember the plan', () =>
-      remember(runtime, question, { ...bundle, facts: hostFacts(), unsaid, source }),
-    );
+    const source: Compiled['source'] = (quiet) =>
+      bundleSource(bundle, plan, (other) => compileBundle(quiet.runtime, other, { ...choices, facts: quiet.facts }));
+    traced(runtime, 'remember the plan', () => remember(runtime, question, { facts: hostFacts(), unsaid, source }));
   };
   const { pid } = await runVerb(runtime, call).catch((error: unknown) => {
     if (runtime.rehearsal === true) keep();

@@ -1,7 +1,7 @@
 /**
  * exec: another process in a running container. A plan too: join the container's namespaces, then the tail of create.
  */
-import { processSource } from '../cache/derive.js';
+import { type ProcessFile, processSource } from '../cache/process-source.js';
 import { compileExec } from '../compile/exec.js';
 import { UsageError } from '../errors.js';
 import { adoptOrphans, superviseInPlace } from '../exec/executor.js';
@@ -12,11 +12,12 @@ import { documentOf, readDocument, type SourceDocument } from '../spec/read.js';
 import type { ValidProcess } from '../spec/valid.js';
 import { validateProcess } from '../spec/validate.js';
 import type { ContainerId } from '../state/container-id.js';
+import { readStateFile } from '../state/directory.js';
 import { readHostFile } from '../util/file.js';
 import { formatIssue } from '../util/issue.js';
 import { warnOf, withPositions } from './bundle.js';
 import { openConsole, sized } from './console.js';
-import { type Container, readContainer } from './container.js';
+import { type Container, parseState, readContainer } from './container.js';
 import { readSubCgroups } from './exec-cgroup.js';
 import { changeProcess, type ProcessChanges } from './exec-process.js';
 import { type Compiled, remember } from './remember.js';
@@ -85,14 +86,16 @@ export function compileProcess(runtime: Runtime, container: Container, document:
  */
 function sourceOf(
   container: Container,
-  { process, bytes, plan }: { readonly process: ValidProcess; readonly bytes: Buffer; readonly plan: Plan },
-  request: ExecRequest,
+  file: ProcessFile,
+  plan: Plan,
+  request: Pick<ExecRequest, 'pidfdSocket' | 'cgroup'>,
 ): Compiled['source'] {
-  return (head, { runtime, facts }) => {
-    const rest = { head, plan, terminal: process.terminal === true, label: `exec ${container.id}` };
-    return processSource({ ...rest, path: String(request.process), bytes }, (document) =>
-      compileProcess(runtime, container, document, { ...request, process: readProcess(runtime, document), facts }),
-    );
+  return ({ runtime, facts }) => {
+    const record = readStateFile(runtime.root, container.id, 'state.json').toString('utf8');
+    return processSource({ ...container, record }, file, plan, (cgroups, text, document) => {
+      const other = { ...container, ...parseState(container.id, Buffer.from(text)), cgroups };
+      return compileProcess(runtime, other, document, { ...request, process: readProcess(runtime, document), facts });
+    });
   };
 }
 
@@ -125,15 +128,10 @@ export async function execInContainer(runtime: Runtime, request: ExecRequest): P
     ...(console.send === undefined ? {} : { consoleFd: console.send }),
   });
   if (question !== undefined && typeof request.process === 'string') {
-    const source = sourceOf(container, { process, bytes, plan }, request);
+    const file = { path: request.process, bytes, terminal: process.terminal === true };
+    const source = sourceOf(container, file, plan, request);
     traced(runtime, 'remember the plan', () =>
-      remember(runtime, question, {
-        path: String(request.process),
-        bytes,
-        facts: hostFacts(),
-        unsaid: ['resctrl'],
-        source,
-      }),
+      remember(runtime, question, { facts: hostFacts(), unsaid: ['resctrl'], source }),
     );
   }
   if (detach) return { pid };

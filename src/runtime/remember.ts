@@ -27,25 +27,23 @@ export interface Quiet {
   readonly facts: HostFacts;
 }
 
-/** What the launcher asked about: the very bytes that were compiled, and no others. Gives the source for derive(). */
+/** What was compiled. It is kept only if the question ends in the very bytes that it was compiled from. */
 export interface Compiled {
-  readonly path: string;
-  readonly bytes: Buffer;
   readonly facts: HostFacts;
   /** What the question does not tell of them. */
   readonly unsaid: readonly ('systemd' | 'resctrl')[];
-  readonly source: (head: string, quiet: Quiet) => Source;
+  readonly source: (quiet: Quiet) => Source;
 }
 
 /** Whether there is an entry now. It is no error when there is none: only the next time is slower. */
 export function remember(runtime: Runtime, question: Question, compiled: Compiled): boolean {
-  const { path, bytes, facts, unsaid, source } = compiled;
-  const rest = Buffer.concat([Buffer.from(`${path}\n\n`), bytes]);
-  if (!question.text.subarray(-rest.length).equals(rest)) return false;
-  const head = question.text.subarray(0, -rest.length).toString('utf8');
+  const { facts, unsaid, source } = compiled;
   const quiet = { ...runtime, warn: refuse, tracer: undefined };
   try {
-    const derived = derive(source(head, { runtime: quiet, facts: coveredFacts(facts, unsaid) }));
+    const made = source({ runtime: quiet, facts: coveredFacts(facts, unsaid) });
+    const rest = Buffer.from(made.parts.map(({ text }) => text).join(''));
+    if (!question.text.subarray(-rest.length).equals(rest)) return false;
+    const derived = derive(question.text.subarray(0, -rest.length).toString('utf8'), made);
     if (derived === undefined) return false;
     return storeEntry(question.directory, question.name, encodeEntry({ ...derived, witnesses: witnesses() }));
   } catch (error) {

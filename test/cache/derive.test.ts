@@ -4,16 +4,12 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
-import {
-  bundleSource,
-  type Derived,
-  derive,
-  NotCacheable,
-  processSource,
-  type Reading,
-} from '../../src/cache/derive.js';
-import { fillConfig } from '../../src/cache/pattern.js';
+import { bundleSource, type Reading } from '../../src/cache/bundle-source.js';
+import { type Derived, derive, NotCacheable, type Source } from '../../src/cache/derive.js';
+import { fillParts } from '../../src/cache/pattern.js';
+import { processSource } from '../../src/cache/process-source.js';
 import { fits, type Slot } from '../../src/cache/slots.js';
+import type { CgroupPlace } from '../../src/compile/cgroup.js';
 import { compileExec, plannedBy } from '../../src/compile/exec.js';
 import { compileCreate } from '../../src/compile/index.js';
 import { decodePlan } from '../../src/plan/decode.js';
@@ -51,11 +47,23 @@ function compile({ path, spec }: Reading): Plan {
   return compileCreate(spec, facts, { ...options, ...exec }, countingServices).plan;
 }
 
-function deriveFrom(config: string, path = BUNDLE): Derived {
+function sourceOf(config: string, path = BUNDLE): Source {
   const bundle = read(config, path);
-  const derived = derive(bundleSource('head\nbundle ', bundle, compile(bundle), compile));
+  return bundleSource(bundle, compile(bundle), compile);
+}
+
+function derivedFrom(source: Source): Derived {
+  const derived = derive('head\n', source);
   if (derived === undefined) throw new Error('no entry');
   return derived;
+}
+
+const deriveFrom = (config: string, path = BUNDLE): Derived => derivedFrom(sourceOf(config, path));
+
+/** The bundle with other values in the slots. */
+function filled({ parts }: Source, values: readonly string[]): Reading {
+  const [path = '', , config = ''] = fillParts(parts, values);
+  return read(config, path);
 }
 
 /** What csrc/launcher/match.c does with a match: the plan with the values in its texts. */
@@ -119,14 +127,15 @@ const CONFIGS = { ...Object.fromEntries(ENGINES.map((name) => [name, golden(name
 
 for (const [name, config] of Object.entries(CONFIGS)) {
   t.test(`for ${name}, derive() gives what compileCreate() does, whatever is in the slots`, (t) => {
-    const derived = deriveFrom(JSON.stringify(config));
+    const source = sourceOf(JSON.stringify(config));
+    const derived = derivedFrom(source);
     const { pattern } = derived;
     t.ok(pattern.slots.length > 3, 'it has slots');
     sameBytes(t, substitute(derived, pattern.values), compile(read(JSON.stringify(config), BUNDLE)));
     fc.assert(
       fc.property(fc.tuple(...pattern.slots.map((slot) => VALUES[slot.kind](slot))), (values) => {
         fc.pre(areApart(derived, values));
-        sameBytes(t, substitute(derived, values), compile(read(fillConfig(pattern, values), values[0] ?? '')));
+        sameBytes(t, substitute(derived, values), compile(filled(source, values)));
       }),
       { numRuns: 25 },
     );
@@ -144,30 +153,41 @@ for (const [name, config] of Object.entries(CONFIGS)) {
   });
 }
 
-/** exec --process in the container of a config; the document as engines write it. */
+/** exec --process in a container of the config; the document as engines write it. */
 function processCase(name: string) {
   const config = JSON.stringify(golden(name));
   const { spec, path } = read(config, BUNDLE);
-  const target = { spec, bundle: path, ...plannedBy(compile(read(config, BUNDLE)).lists) };
-  const compileProcess = (document: SourceDocument) =>
-    compileExec(validateProcess(document).value, target, facts, countingServices).plan;
-  const bytes = Buffer.from(JSON.stringify({ ...golden(name).process, terminal: false, args: ['sh', '-c', 'exit 0'] }));
-  const plan = compileProcess(readDocument(bytes, 'process.json'));
-  const source = { head: 'head\nprocess ', path: '/run/process', bytes, plan, terminal: false, label: 'exec one' };
-  const derived = derive(processSource(source, compileProcess));
-  if (derived === undefined) throw new Error('no entry');
-  return { derived, compileProcess };
+  const record = buildRecord({
+    id: 'one',
+    created: '2020-01-02T03:04:05Z',
+    bundle: path,
+    config: spec,
+    systemd: false,
+  });
+  const container = { spec, record, ...plannedBy(compile(read(config, BUNDLE)).lists) };
+  const compileProcess = (cgroups: readonly CgroupPlace[], text: string, document: SourceDocument) => {
+    const state = JSON.parse(text);
+    const other = validateConfig(readDocument(Buffer.from(JSON.stringify(state.config)), 'config.json')).value;
+    const target = { ...container, spec: other, bundle: state.bundle, cgroups };
+    return compileExec(validateProcess(document).value, target, facts, countingServices).plan;
+  };
+  const process = { ...golden(name).process, terminal: false, args: ['sh', '-c', 'exit 0'] };
+  const bytes = Buffer.from(JSON.stringify(process));
+  const plan = compileProcess(container.cgroups, record, readDocument(bytes, 'process.json'));
+  const file = { path: '/run/process', bytes, terminal: false };
+  return processSource(container, file, plan, compileProcess);
 }
 
 for (const name of ['docker-like', 'containerd-pod-container', 'podman-like']) {
   t.test(`for exec in ${name}, derive() gives what compileExec() does, whatever is in the slots`, (t) => {
-    const { derived, compileProcess } = processCase(name);
-    const { pattern } = derived;
-    t.ok(pattern.slots.length > 4, 'it has slots');
+    const source = processCase(name);
+    const derived = derivedFrom(source);
+    const { slots, values } = derived.pattern;
+    for (const free of ['one', '2020-01-02T03:04:05Z', BUNDLE, '/run/process', 'exit 0'])
+      t.ok(values.includes(free), `${free} is in a slot`);
     fc.assert(
-      fc.property(fc.tuple(...pattern.slots.map((slot) => VALUES[slot.kind](slot))), (values) => {
-        const document = readDocument(Buffer.from(fillConfig(pattern, values)), 'process.json');
-        sameBytes(t, substitute(derived, values), compileProcess(document));
+      fc.property(fc.tuple(...slots.map((slot) => VALUES[slot.kind](slot))), (values) => {
+        sameBytes(t, substitute(derived, values), source.compile(fillParts(source.parts, values)).plan);
       }),
       { numRuns: 25 },
     );
@@ -198,7 +218,7 @@ t.test('derive() takes a config without a template as it is', (t) => {
   const config = JSON.stringify({ ...golden('minimal'), annotations: { Zq9x: 'the sign of a marker' } });
   const { pattern } = deriveFrom(config);
   t.equal(pattern.slots.length, 0);
-  t.equal(pattern.literals.join(), `head\nbundle ${BUNDLE}\n\n${config}`);
+  t.equal(pattern.literals.join(), `head\n${BUNDLE}\n\n${config}`);
   t.end();
 });
 
@@ -210,9 +230,10 @@ t.test('derive() refuses a config with warnings, which are to be given each time
 
 t.test('what a config holds twice is two slots, and what the compiler takes apart is none', (t) => {
   const config = { ...golden('docker-like'), hostname: 'same', domainname: 'same' };
-  const derived = deriveFrom(JSON.stringify(config));
+  const source = sourceOf(JSON.stringify(config));
+  const derived = derivedFrom(source);
   const values = derived.pattern.values.map((value, index) => (value === 'same' ? `name-${index}` : value));
-  sameBytes(t, substitute(derived, values), compile(read(fillConfig(derived.pattern, values), BUNDLE)));
+  sameBytes(t, substitute(derived, values), compile(filled(source, values)));
   t.equal(new Set(values.filter((value) => value.startsWith('name-'))).size, 2);
   t.end();
 });

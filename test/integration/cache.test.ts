@@ -81,10 +81,14 @@ t.test('a bundle that differs in slots alone is run from the cache, with its own
   t.notOk(readFileSync(join(box.root, id, 'plan')).includes('second'), 'nothing of another container is in the plan');
 });
 
-t.test('exec --process is compiled once for a container, then taken from the cache', { skip }, async (t) => {
+t.test('exec --process is compiled once for containers of a kind, then taken from the cache', { skip }, async (t) => {
   const box = sandbox(t);
   const bundle = box.bundle(['sleep', '1000']);
-  const [one, other] = [box.start(bundle), box.start(bundle)];
+  const alike = box.bundle(['sleep', '1001'], (config) => Object.assign(config, { hostname: 'alike' }));
+  const limited = box.bundle(['sleep', '1000'], (config) => {
+    config['process'].rlimits = [{ type: 'RLIMIT_NOFILE', hard: 77, soft: 77 }];
+  });
+  const [one, other, unlike] = [box.start(bundle), box.start(alike), box.start(limited)];
   let files = 0;
   /** Like the files of engines: a new name each time. */
   const exec = (id: string, changes: object, args: readonly string[] = ['exec']) => {
@@ -108,7 +112,12 @@ t.test('exec --process is compiled once for a container, then taken from the cac
   t.match(readFileSync(`/proc/${readFileSync(pidFile, 'utf8')}/cmdline`, 'utf8'), 'sleep');
   const asked = exec(one, show('first'), ['--rootless=auto', 'exec']);
   t.match(asked, { status: 7, cached: false }, 'so is one whose facts of the host are given');
-  t.match(exec(other, show('first')), { status: 7, cached: false }, 'another container is asked about anew');
+  const where = { ...show('x'), args: ['sh', '-c', 'hostname; ulimit -n', '-'], rlimits: undefined };
+  t.match(exec(one, where), { stdout: /^test\n/, cached: false });
+  t.match(exec(other, where), { stdout: /^alike\n/, cached: true }, 'another container of the kind, the first time');
+  t.match(exec(unlike, where), { stdout: 'test\n77\n', cached: false }, 'but not one that has another limit');
+  t.match(exec(unlike, where), { stdout: 'test\n77\n', cached: true });
+  t.match(exec(other, where), { stdout: /^alike\n(?!77)/, cached: true });
   t.match(exec(one, { ...show('one'), user: { uid: 1, gid: 1 } }), { status: 7, cached: false }, 'so is another user');
   t.match(exec(one, { ...show('no'), args: ['', '-c', 'x', 'y'] }), { status: 255, cached: false }, 'or no program');
   t.match(exec(one, { ...show('no'), args: ['missing', '-c', 'x', 'y'] }), { status: 255, stderr: /executable file/ });
