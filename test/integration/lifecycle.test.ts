@@ -86,6 +86,30 @@ t.test('delete of a created container that never ran needs --force, or kill befo
   must(box.run(['delete', id]));
 });
 
+t.test('a signal that ends programs ends a created container', { skip }, async (t) => {
+  const box = sandbox(t);
+  for (const signal of ['TERM', 'HUP', 'USR1']) {
+    const id = box.id();
+    must(box.run(['create', '--bundle', box.bundle().path, id]));
+    must(box.run(['kill', id, 'WINCH']));
+    t.equal(box.state(id).status, 'created', 'one that does not is nothing to it');
+    must(box.run(['kill', id, signal]));
+    t.ok(
+      eventually(() => box.state(id).status === 'stopped'),
+      signal,
+    );
+    must(box.run(['delete', id]));
+  }
+});
+
+t.test('the program has its own signals, whatever came before it', { skip }, async (t) => {
+  const box = sandbox(t);
+  const of = box.bundle(['sh', '-c', 'grep -E "^Sig(Ign|Blk|Cgt)" /proc/self/status; trap "exit 5" TERM; kill $$']);
+  const { status, stdout } = box.run(['run', '--bundle', of.path, box.id()]);
+  t.equal(status, 5);
+  t.match(stdout, /SigBlk:\s0+\nSigIgn:\s0+\nSigCgt:\s0+\n/);
+});
+
 t.test('delete --force ends a running container', { skip }, async (t) => {
   const box = sandbox(t);
   const id = box.start(box.bundle(['sh', '-c', 'trap "" TERM; while :; do sleep 1; done']));

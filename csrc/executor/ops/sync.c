@@ -20,6 +20,26 @@ int op_await(struct context *ctx, const struct op_await *op, struct failure *ret
 	return channel_expect(ctx, MESSAGE_PHASE, op->phase, NULL, reterr);
 }
 
+static void end_by(int signal)
+{
+	_exit(128 + signal);
+}
+
+/*
+ * The kernel keeps from the first process of a pid namespace what it has no handler for. These would end a program, so
+ * they end what waits to become one; execve(2) takes the handlers away.
+ */
+static void obey_signals(void)
+{
+	static const int ending[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2 };
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
+		(void)signal(ending[i], end_by);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /*
  * Opening a FIFO for writing blocks until a reader comes: that is the whole state "created". If the
  * reader dies before it took the byte, the write is EPIPE and the container is simply still created.
@@ -31,6 +51,7 @@ int op_wait_start(struct context *ctx, const struct op_wait_start *op, struct fa
 	(void)op;
 	(void)signal(SIGPIPE, SIG_IGN);
 	ctx->signals_ready = false;
+	obey_signals();
 	close_fd(&ctx->sync_fd);
 	(void)snprintf(fifo, sizeof(fifo), "%d", ctx->fifo_fd);
 	for (;;) {
