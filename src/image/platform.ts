@@ -43,7 +43,7 @@ export function parsePlatform(text: string): Platform {
   const full = isArchitecture || first in ARCHITECTURES ? `linux/${lower}` : lower;
   if (!PLATFORM.test(full))
     throw new UsageError(
-      `--platform: ${quote(text, 64)} is not a platform`,
+      `--platform: ${quote(text, 64)}: unknown operating system or architecture`,
       '--platform',
       'write it as linux/arm64/v8',
     );

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type Context, netnsPathOf } from './context.js';
 import { NetworkError } from './errors.js';
 import { byPriority, planEndpoint } from './plan-endpoint.js';
+import { NO_BRIDGE } from './predefined.js';
 import type {
   ContainerNetworkRecord,
   ContainerNetworkRequest,
@@ -37,6 +38,8 @@ export function planContainer(context: Context, request: ContainerNetworkRequest
     case 'container':
       return { ...base, requestedPorts: [], ...sharedWith(context, request.mode.containerId) };
     case 'networks':
+      if (context.options.defaultBridge === NO_BRIDGE && request.endpoints.every(({ network }) => network === 'bridge'))
+        return { ...base, requestedPorts: [], netnsPath, endpoints: [] };
       return { ...base, netnsPath, endpoints: planEndpoints(context, request) };
   }
 }

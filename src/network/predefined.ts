@@ -8,7 +8,7 @@ import type { IpamConfig, NetworkDriver, NetworkingOptions, NetworkRecord, Netwo
 
 export const DEFAULT_BRIDGE = 'docker0';
 /** As `bridge` of dockerd's configuration: there is no default bridge. */
-const NO_BRIDGE = 'none';
+export const NO_BRIDGE = 'none';
 const BRIDGE = 'com.docker.network.bridge.';
 
 /** Those that are missing in the book, and the default bridge if the configuration names another link or address. */

@@ -5,6 +5,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { TsrunError } from '../../src/errors.js';
+import { formatDuration } from '../../src/util/duration.js';
 import { describeErrno, describeSystemError, errnoOf, errnoText } from '../../src/util/errno.js';
 import { readHostFile } from '../../src/util/file.js';
 import { documentName, formatIssue } from '../../src/util/issue.js';
@@ -126,4 +127,9 @@ t.test('readHostFile waits for what is written to a pipe only where one is allow
     else t.throws(read, { message: /larger than 10 bytes/ });
     await once(writer, 'exit');
   }
+});
+
+t.test('formatDuration() writes what Go does', async (t) => {
+  const all = { 0: '0s', 50: '50ms', 1500: '1.5s', 30000: '30s', 90000: '1m30s', 3600000: '1h0m0s' };
+  for (const [ms, text] of Object.entries(all)) t.equal(formatDuration(Number(ms)), text);
 });

@@ -41,6 +41,13 @@ export interface DaemonConfig {
   };
   /** Of containers that say nothing. */
   readonly logging: { readonly driver: string | undefined; readonly options: readonly (readonly [string, string])[] };
+  readonly containers: {
+    readonly ipcMode: 'private' | 'shareable';
+    /** undefined: what the host's cgroups suggest. */
+    readonly cgroupnsMode: 'private' | 'host' | undefined;
+    readonly init: boolean;
+    readonly noNewPrivileges: boolean;
+  };
   /** Layers of one image. */
   readonly layersAtOnce: { readonly down: number; readonly up: number };
   readonly metrics: { readonly host: string; readonly port: number } | undefined;
@@ -87,6 +94,15 @@ export function readConfig({ flags, home, absolute }: ConfigRequest): DaemonConf
     storageDriver: driver(text(given, 'storage-driver')),
     network: networkConfig(given),
     logging: { driver: text(given, 'log-driver'), options: list(given, 'log-opt').map(option) },
+    containers: {
+      ipcMode: oneOf(given, 'default-ipc-mode', ['private', 'shareable'] as const, 'private'),
+      cgroupnsMode:
+        given['default-cgroupns-mode'] === undefined
+          ? undefined
+          : oneOf(given, 'default-cgroupns-mode', ['private', 'host'] as const, 'private'),
+      init: given.init === true,
+      noNewPrivileges: given['no-new-privileges'] === true,
+    },
     layersAtOnce: {
       down: count(given, 'max-concurrent-downloads', 4, 1, 100),
       up: count(given, 'max-concurrent-uploads', 4, 1, 100),

@@ -79,6 +79,18 @@ export const DAEMON_OPTIONS = {
   'max-concurrent-uploads': { kind: 'text', help: 'layers of an image that are sent at a time', shownDefault: '4' },
   'log-driver': { kind: 'text', help: 'log driver of containers that name none', shownDefault: 'json-file' },
   'log-opt': { kind: 'list', help: 'NAME=VALUE for --log-driver; may be repeated' },
+  'default-ipc-mode': {
+    kind: 'text',
+    help: "IPC namespace of containers: 'private' or 'shareable'",
+    shownDefault: 'private',
+  },
+  'default-cgroupns-mode': {
+    kind: 'text',
+    help: "cgroup namespace of containers: 'private' or 'host'",
+    shownDefault: 'private with cgroup v2 alone',
+  },
+  init: { kind: 'flag', help: 'an init in containers that do not say otherwise' },
+  'no-new-privileges': { kind: 'flag', help: 'no-new-privileges for containers that do not say otherwise' },
   'metrics-addr': { kind: 'text', help: 'HOST:PORT to serve Prometheus metrics on; HOST on loopback' },
   'shutdown-timeout': { kind: 'text', help: 'seconds that the end of the daemon may take', shownDefault: '15' },
 } as const;

@@ -40,10 +40,27 @@ export function applyChanges(config: ContainerConfig, changes: readonly string[]
       const apply = INSTRUCTIONS[name];
       if (apply === undefined || match === null)
         throw refuse(`${quote(line.trim(), 64)} is not a valid change command`);
-      apply(changed, match[2] ?? '');
+      const rest = match[2] ?? '';
+      apply(changed, EXPANDED.has(name) ? expand(rest, changed.Env ?? []) : rest);
     }
   }
   return changed;
+}
+
+/** Dockerfile reference, "Environment replacement": where $NAME is one of the image's variables. */
+const EXPANDED = new Set(['ENV', 'EXPOSE', 'LABEL', 'STOPSIGNAL', 'USER', 'VOLUME', 'WORKDIR']);
+
+/** $NAME, ${NAME}, ${NAME:-if empty}, ${NAME:+if not}; not behind a backslash nor in single quotes. */
+function expand(text: string, env: readonly string[]): string {
+  const values = new Map(env.map((entry) => [entry.split('=', 1)[0] ?? '', entry.slice(entry.indexOf('=') + 1)]));
+  const token = /\\.|'[^']*'|\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?::([-+])([^}]*))?\})/gs;
+  return text.replace(token, (all, plain?: string, braced?: string, sign?: string, word = '') => {
+    const name = plain ?? braced;
+    if (name === undefined) return all;
+    const value = values.get(name) ?? '';
+    if (sign === '-') return value === '' ? word : value;
+    return sign === '+' ? (value === '' ? '' : word) : value;
+  });
 }
 
 const INSTRUCTIONS: { readonly [name: string]: (config: Fields, rest: string) => void } = {

@@ -6,7 +6,7 @@ import type { Defaults } from './options/index.js';
 
 const SHM_BYTES = 64 * 1024 * 1024;
 
-export function defaultsOfHost({ logging }: Pick<DaemonConfig, 'logging'>): Defaults {
+export function defaultsOfHost({ logging, containers }: Pick<DaemonConfig, 'logging' | 'containers'>): Defaults {
   const { cgroup } = hostFacts();
   return {
     limits: probeLimits(cgroup),
@@ -15,13 +15,10 @@ export function defaultsOfHost({ logging }: Pick<DaemonConfig, 'logging'>): Defa
     runtime: 'tsrun',
     runtimes: ['tsrun'],
     shmSize: SHM_BYTES,
-    ipcMode: 'private',
-    cgroupnsMode: undefined,
     logConfig: { Type: logging.driver ?? 'json-file', Config: Object.fromEntries(logging.options) },
     logDrivers: ['json-file', 'local', 'journald', 'none'],
     ulimits: [],
-    init: false,
     network: 'bridge',
-    noNewPrivileges: false,
+    ...containers,
   };
 }

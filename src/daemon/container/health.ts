@@ -3,6 +3,7 @@
  * the last five are kept. With the label tsrun.restart-unhealthy=true a container that turns unhealthy is restarted, which
  * dockerd has no way to ask for.
  */
+import { formatDuration } from '../../util/duration.js';
 import type { HealthConfig } from '../api/types.gen.js';
 import type { Container } from './container.js';
 import { claimExec, createExec, startExec } from './exec.js';
@@ -153,7 +154,7 @@ async function run(container: Container, command: readonly string[], timeout: nu
   clearTimeout(timer);
   await read;
   stream.destroy();
-  if (late) return { exitCode: -1, output: `Health check exceeded timeout (${timeout / 1000}s)` };
+  if (late) return { exitCode: -1, output: `Health check exceeded timeout (${formatDuration(timeout)})` };
   const text = Buffer.concat(output).toString('utf8');
   return { exitCode: exit?.exitCode ?? -1, output: length > MOST_OUTPUT ? `${text}...` : text };
 }

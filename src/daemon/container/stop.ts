@@ -6,7 +6,7 @@ import { TsrunError } from '../../errors.js';
 import { killContainer } from '../../runtime/kill.js';
 import { pauseContainer } from '../../runtime/pause.js';
 import { resumeContainer } from '../../runtime/resume.js';
-import { quote } from '../../util/quote.js';
+import { plain } from '../../util/quote.js';
 import { parseSignal } from '../../util/signals.js';
 import { ApiError, badRequest, conflict } from '../http/api-error.js';
 import type { Container } from './container.js';
@@ -21,7 +21,7 @@ const KILL_MS = 10_000;
 export function signalOf(text: string | undefined, otherwise: number): number {
   if (text === undefined || text === '') return otherwise;
   const signal = parseSignal(text);
-  if (signal === undefined || signal === 0) throw badRequest(`Invalid signal: ${quote(text, 64)}`);
+  if (signal === undefined || signal === 0) throw badRequest(`Invalid signal: ${plain(text, 64)}`);
   return signal;
 }
 

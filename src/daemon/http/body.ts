@@ -7,11 +7,12 @@ import { ApiError, badRequest } from './api-error.js';
 const MOST_BYTES = 4 * 1024 * 1024;
 const MOST_MS = 30_000;
 
-/** An absent body is an empty object, as the fields of all are optional. Throws ApiError 400, 408, 413. */
+/** An absent body is an empty object, as the fields of all are optional, unless it is needed. Throws ApiError 400, 408, 413. */
 export async function readBody<T>(
   source: AsyncIterable<Uint8Array>,
   headers: IncomingHttpHeaders,
   read: BodyReader<T>,
+  needed = false,
 ): Promise<T> {
   const announced = Number(headers['content-length'] ?? 0);
   if (announced > MOST_BYTES) throw tooLarge();
@@ -19,6 +20,7 @@ export async function readBody<T>(
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity')
     throw new ApiError(415, `unsupported Content-Encoding header (${encoding}): send the body as it is`);
+  if (bytes.length === 0 && needed) throw badRequest('invalid JSON: got EOF while reading request body');
   if (bytes.length === 0) return read({});
   checkType(headers['content-type']);
   return read(parse(bytes));

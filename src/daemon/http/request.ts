@@ -60,6 +60,7 @@ export function makeRequest(incoming: Incoming, params: { readonly [name: string
     number: (name, min, max) => number(first(name), name, min, max),
     filters: (allowed) => parseFilters(first('filters'), allowed),
     body: (read) => readBody(stream, headers, read),
+    neededBody: (read) => readBody(stream, headers, read, true),
   };
 }
 

@@ -41,6 +41,8 @@ export interface ApiRequest {
   readonly headers: IncomingHttpHeaders;
   /** The body as JSON; an absent one is an empty object. Throws ApiError 400, 413, 408 and what read throws. */
   body<T>(read: BodyReader<T>): Promise<T>;
+  /** As body, but an absent one is refused as dockerd refuses it: 400. */
+  neededBody<T>(read: BodyReader<T>): Promise<T>;
   /** The body as it comes: archives. */
   readonly stream: AsyncIterable<Uint8Array>;
   /** Whether the client wrote "Upgrade": a hijack answers 101 then, 200 otherwise. */

@@ -104,6 +104,8 @@ export function referenceOf(repository: string, tag: string | undefined): Refere
 /** A new name, with a tag. Throws ApiError 400. */
 export function newName(repository: string, tag: string | undefined): string {
   const reference = withDefaultTag(referenceOf(repository, tag));
+  if (familiarReference(reference).startsWith('sha256:'))
+    throw badRequest('refusing to create an ambiguous tag using digest algorithm as name');
   if (reference.digest !== undefined) throw badRequest('refusing to create a tag with a digest reference');
   return formatReference(reference);
 }

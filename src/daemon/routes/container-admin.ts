@@ -5,7 +5,7 @@ import { filterPs } from '../../runtime/ps.js';
 import type { LinuxResources } from '../../spec/types.gen.js';
 import { readContainerUpdate } from '../api/read.js';
 import { SHAPES } from '../api/shapes.gen.js';
-import type { HostConfig } from '../api/types.gen.js';
+import type { ContainerUpdate, HostConfig } from '../api/types.gen.js';
 import { adaptLimits } from '../container/options/limits.js';
 import { checkName } from '../container/options/name.js';
 import { refuse } from '../container/options/refuse.js';
@@ -87,21 +87,27 @@ async function rename(deps: ContainerAdminDeps, request: ApiRequest): Promise<Re
   return empty(204);
 }
 
-/** Zero is "as it is"; a limit cannot be taken away but with -1 where there is one. */
+/** Zero is "as it is", and a limit is taken away with -1; of processes with zero and below, and before API 1.40 not at all. */
+function askedLimits(asked: ContainerUpdate, request: ApiRequest): HostConfig {
+  const known = Object.keys(SHAPES['ContainerUpdate'] ?? {});
+  const { PidsLimit, ...others } = asked;
+  const named = Object.entries(others).filter(([name, value]) => known.includes(name) && value !== 0 && value !== '');
+  const pids =
+    request.atLeast('1.40') && typeof PidsLimit === 'number' ? { PidsLimit: Math.max(PidsLimit, 0) || -1 } : {};
+  return { ...Object.fromEntries(named), ...pids };
+}
+
 async function update(deps: ContainerAdminDeps, request: ApiRequest): Promise<Reply> {
   const record = deps.containers.find(request.param('id'));
   const { RestartPolicy, ...asked } = await request.body(readContainerUpdate);
   checkPolicy(record.hostConfig, RestartPolicy);
-  const known = Object.keys(SHAPES['ContainerUpdate'] ?? {});
-  const named = Object.fromEntries(
-    Object.entries(asked).filter(([name, value]) => known.includes(name) && value !== 0 && value !== ''),
-  );
-  const { limits, warnings } = adaptLimits(named as HostConfig, deps.limits, true);
+  const { limits, warnings } = adaptLimits(askedLimits(asked, request), deps.limits, true);
   await deps.exclusively(record, async () => {
     checkTogether(record.hostConfig, limits);
     if (record.state.pid > 0) await deps.updateLimits(record, limitsOf(limits));
     const policy = RestartPolicy?.Name ? { RestartPolicy } : {};
-    record.hostConfig = { ...record.hostConfig, ...limits, ...policy };
+    const unlimited = limits.PidsLimit === -1 ? { PidsLimit: 0 } : {};
+    record.hostConfig = { ...record.hostConfig, ...limits, ...unlimited, ...policy };
     await deps.containers.save(record);
   });
   publish(deps, 'update', record);

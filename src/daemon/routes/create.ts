@@ -10,7 +10,7 @@ export function createRoutes(deps: CreateDeps): readonly Route[] {
       method: 'POST',
       path: '/containers/create',
       handle: async (request) => {
-        const body = await request.body(readContainerCreate);
+        const body = await request.neededBody(readContainerCreate);
         const name = request.query('name');
         const platform = request.query('platform');
         const asked = { name: name || undefined, platform: platform ? platformOf(platform) : undefined };

@@ -31,6 +31,7 @@ export function networkRoutes(deps: NetworkDeps): readonly Route[] {
   const { networks } = deps;
   return [
     { method: 'GET', path: '/networks', handle: async (request) => json(200, list(deps, request)) },
+    { method: 'GET', path: '/networks/', handle: async (request) => json(200, list(deps, request)) },
     {
       method: 'GET',
       path: '/networks/{id}',
@@ -90,7 +91,7 @@ function isDangling(network: NetworkRecord, networks: NetworkDeps['networks'], u
 }
 
 async function create({ networks }: NetworkDeps, request: ApiRequest): Promise<Reply> {
-  const body = await request.body(readNetworkCreate);
+  const body = await request.neededBody(readNetworkCreate);
   if (body.ConfigOnly === true || (body.ConfigFrom?.Network ?? '') !== '')
     throw badRequest(
       'networks of configuration alone (ConfigOnly, ConfigFrom) are for swarms, which this daemon has not',
@@ -134,7 +135,7 @@ function untilOf(filters: Filters): number | undefined {
 
 async function connect(deps: NetworkDeps, request: ApiRequest): Promise<Reply> {
   const { networks, containers } = deps;
-  const { Container = '', EndpointConfig = {} } = await request.body(readNetworkConnect);
+  const { Container = '', EndpointConfig = {} } = await request.neededBody(readNetworkConnect);
   const network = networks.find(request.param('id'));
   const record = containers.find(Container);
   if (networks.isConnected(record)) await networks.connect(record, endpointRequest(network.id, EndpointConfig));
@@ -170,7 +171,7 @@ function wishesOf({ networks, hostConfig }: ContainerRecord): { readonly [name: 
 
 async function disconnect(deps: NetworkDeps, request: ApiRequest): Promise<Reply> {
   const { networks, containers } = deps;
-  const { Container = '' } = await request.body(readNetworkDisconnect);
+  const { Container = '' } = await request.neededBody(readNetworkDisconnect);
   const network = networks.find(request.param('id'));
   const record = containers.find(Container);
   const wishes = wishesOf(record);

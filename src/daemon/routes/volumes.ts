@@ -69,7 +69,7 @@ function list({ volumes, containers }: VolumesDeps, request: ApiRequest): Reply 
 }
 
 async function create({ volumes, events }: VolumesDeps, request: ApiRequest): Promise<Reply> {
-  const { Name = '', Driver = '', DriverOpts = {}, Labels = {} } = await request.body(readVolumeCreate);
+  const { Name = '', Driver = '', DriverOpts = {}, Labels = {} } = await request.neededBody(readVolumeCreate);
   const { record, made } = volumes.create(volumeRequest(Name, Driver, DriverOpts, Labels));
   if (made) events.publish('volume', 'create', record.name, { driver: record.driver });
   return json(201, volumeView(volumes, record));

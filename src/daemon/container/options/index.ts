@@ -4,6 +4,7 @@
  *
  * Pure.
  */
+import { DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS } from '../../../bundle/container-defaults.js';
 import type { LimitSupport } from '../../../host/limits.js';
 import type { ImageConfig } from '../../../image/config.js';
 import { quote } from '../../../util/quote.js';
@@ -21,6 +22,7 @@ import { adaptLimits } from './limits.js';
 import { mergeImage } from './merge.js';
 import { checkModes } from './modes.js';
 import { refuse } from './refuse.js';
+import { parseSecurityOpt } from './security-opt.js';
 
 /** "1.51" */
 type ApiVersion = `1.${number}`;
@@ -112,6 +114,16 @@ function checkDaemon(host: HostConfig, defaults: Defaults): void {
   }
 }
 
+/** Masked and read-only, as inspect shows them; a privileged container has none. */
+function systemPaths(host: HostConfig): Pick<HostConfig, 'MaskedPaths' | 'ReadonlyPaths'> {
+  if (host.Privileged === true) return {};
+  if (parseSecurityOpt(host.SecurityOpt ?? []).systemPathsUnconfined) return { MaskedPaths: [], ReadonlyPaths: [] };
+  return {
+    MaskedPaths: host.MaskedPaths ?? [...DEFAULT_MASKED_PATHS],
+    ReadonlyPaths: host.ReadonlyPaths ?? [...DEFAULT_READONLY_PATHS],
+  };
+}
+
 function withDefaults(host: HostConfig, version: ApiVersion, defaults: Defaults): HostConfig {
   const cgroupns = defaults.cgroupnsMode ?? (defaults.unified && host.Privileged !== true ? 'private' : 'host');
   const network = host.NetworkMode ?? '';
@@ -129,6 +141,7 @@ function withDefaults(host: HostConfig, version: ApiVersion, defaults: Defaults)
       Name: host.RestartPolicy?.Name || 'no',
       MaximumRetryCount: host.RestartPolicy?.MaximumRetryCount ?? 0,
     },
+    ...systemPaths(host),
     CapAdd: normaliseCapabilities('CapAdd', host.CapAdd ?? []),
     CapDrop: normaliseCapabilities('CapDrop', host.CapDrop ?? []),
     ConsoleSize: [host.ConsoleSize?.[0] ?? 0, host.ConsoleSize?.[1] ?? 0],
