@@ -588,6 +588,7 @@ struct op_run_hook {
 	struct plan_strv args;
 	struct plan_strv env;
 	uint32_t timeout;
+	uint32_t with_home;
 };
 
 _Static_assert(__builtin_offsetof(struct op_run_hook, kind) == 8, "layout");
@@ -596,6 +597,7 @@ _Static_assert(__builtin_offsetof(struct op_run_hook, path) == 16, "layout");
 _Static_assert(__builtin_offsetof(struct op_run_hook, args) == 20, "layout");
 _Static_assert(__builtin_offsetof(struct op_run_hook, env) == 28, "layout");
 _Static_assert(__builtin_offsetof(struct op_run_hook, timeout) == 36, "layout");
+_Static_assert(__builtin_offsetof(struct op_run_hook, with_home) == 40, "layout");
 _Static_assert(sizeof(struct op_run_hook) <= PLAN_RECORD_SIZE, "record size");
 
 struct op_become_root {

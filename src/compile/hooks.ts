@@ -32,6 +32,7 @@ export function compileHooks(spec: ValidSpec, kind: keyof Hooks & keyof typeof K
     args: args ?? [path],
     env: env ?? inherited,
     timeout: Math.min((timeout ?? 0) * 1000, 0xffff_ffff),
+    withHome: kind === 'startContainer' && env === undefined ? 1 : 0,
     origin: pointer('hooks', kind, index),
   }));
 }

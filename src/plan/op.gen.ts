@@ -363,7 +363,7 @@ export interface AwaitOp {
   readonly origin: JsonPointer;
 }
 
-/** Run an OCI hook: the state JSON (plan header) on stdin with this status, only this environment, its own session, timeout in milliseconds (0: none), output kept for the error. */
+/** Run an OCI hook: the state JSON (plan header) on stdin with this status, only this environment (withHome: and HOME, if HOME has run), its own session, timeout in milliseconds (0: none), output kept for the error. */
 export interface RunHookOp {
   readonly op: 'RUN_HOOK';
   readonly kind: number;
@@ -372,6 +372,7 @@ export interface RunHookOp {
   readonly args: readonly string[];
   readonly env: readonly string[];
   readonly timeout: number;
+  readonly withHome: number;
   readonly origin: JsonPointer;
 }
 
@@ -1460,6 +1461,7 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
       { name: 'args', type: 'strv', offset: 20, slots: false },
       { name: 'env', type: 'strv', offset: 28, slots: false },
       { name: 'timeout', type: 'u32', offset: 36, slots: false },
+      { name: 'withHome', type: 'u32', offset: 40, slots: false },
     ],
   },
   BECOME_ROOT: {

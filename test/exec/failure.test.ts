@@ -18,7 +18,7 @@ const MOUNT_TMPFS: Op = {
 const FIND = (file: string): Op => ({ op: 'FIND_PROGRAM', file, path: '/bin', origin: pointer('process', 'args', 0) });
 const EXEC: Op = { op: 'EXEC', args: ['/run.sh'], env: [], origin: pointer('process', 'args') };
 const HOOK_OP: Op = {
-  op: 'RUN_HOOK', kind: HOOK.PRESTART, status: 0, path: '/bin/hook', args: ['hook'], env: [], timeout: 2000,
+  op: 'RUN_HOOK', kind: HOOK.PRESTART, status: 0, path: '/bin/hook', args: ['hook'], env: [], timeout: 2000, withHome: 0,
   origin: pointer('hooks', 'prestart', 0),
 }; // biome-ignore format: fields
 

@@ -1,6 +1,6 @@
 // The six hook points: when they run, where, what they are told, and what their failure does (runtime-spec: config.md,
 // "POSIX-platform Hooks"; runtime.md, "Lifecycle").
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { TestConfig } from '../helpers/config.js';
@@ -116,6 +116,16 @@ for (const kind of ['prestart', 'createRuntime', 'createContainer'] as const) {
     t.notOk(existsSync(join(box.root, id)));
   });
 }
+
+t.test('a startContainer hook without env has the environment of the process', { skip }, async (t) => {
+  const box = sandbox(t);
+  const script = (log: string) => [{ path: '/bin/sh', args: ['sh', '-c', `echo $WORD $HOME >> ${log}`] }];
+  const { bundle, log } = withHooks(box, (path) => ({ startContainer: script(path) }), ['true']);
+  const config = { ...bundle.config, process: { ...bundle.config['process'], env: ['PATH=/bin', 'WORD=w'] } };
+  writeFileSync(join(bundle.path, 'config.json'), JSON.stringify(config));
+  must(box.run(['run', '--bundle', bundle.path, box.id()]));
+  t.equal(readFileSync(log, 'utf8'), 'w /root\n', 'and the home directory that the program gets');
+});
 
 t.test('a failing startContainer hook fails start', { skip }, async (t) => {
   const box = sandbox(t);

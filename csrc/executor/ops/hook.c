@@ -80,9 +80,11 @@ static int prepare(struct context *ctx, struct hook *hook, struct failure *reter
 
 	hook->path = plan_str(&ctx->plan, hook->op->path);
 	hook->argv = vector_map(&ctx->plan, hook->op->args, 1);
-	hook->envp = vector_map(&ctx->plan, hook->op->env, 0);
+	hook->envp = vector_map(&ctx->plan, hook->op->env, 1);
 	if (hook->argv == NULL || hook->envp == NULL)
 		return FAIL(reterr, "mmap");
+	if (hook->op->with_home != 0 && ctx->home[0] != '\0')
+		hook->envp[hook->op->env.count] = ctx->home;
 	if (hook->argv[0] == NULL)
 		hook->argv[0] = hook->path;
 	template = plan_str(&ctx->plan, plan_header(&ctx->plan)->state_json);
