@@ -53,7 +53,7 @@ export async function openLife(parts: LifeParts): Promise<Life> {
   const mounts = new ContainerMounts({ ...parts, warn });
   const prepare = preparation({
     ...{ mounts, directory, containers, networks, warn },
-    ...{ host: hostOfContainers(), cgroupParent: '/tsrun', init: false },
+    ...{ host: hostOfContainers(config), cgroupParent: '/tsrun', init: config.containers.init },
   });
   const around = surroundings(directory, snapshots, prepare);
   const happened = (what: Happened) => publish(events, what);
@@ -123,7 +123,7 @@ async function whilePaused<T>(actors: Actors, record: ContainerRecord, action: (
   }
 }
 
-function hostOfContainers(): SpecHost {
+function hostOfContainers({ containers }: LifeParts['config']): SpecHost {
   const { lsm, capabilities, namespaces } = hostFacts();
   return {
     arch: process.arch,
@@ -131,7 +131,7 @@ function hostOfContainers(): SpecHost {
     capabilities: CAPABILITIES.filter((_, bit) => (capabilities & (1n << BigInt(bit))) !== 0n),
     cgroupNamespaces: namespaces.includes('cgroup'),
     seccompProfile: undefined,
-    noNewPrivileges: false,
+    noNewPrivileges: containers.noNewPrivileges,
   };
 }
 

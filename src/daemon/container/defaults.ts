@@ -19,6 +19,7 @@ export function defaultsOfHost({ logging, containers }: Pick<DaemonConfig, 'logg
     logDrivers: ['json-file', 'local', 'journald', 'none'],
     ulimits: [],
     network: 'bridge',
-    ...containers,
+    ipcMode: containers.ipcMode,
+    cgroupnsMode: containers.cgroupnsMode,
   };
 }

@@ -9,7 +9,7 @@ import { deleteContainer } from '../../runtime/delete.js';
 import { createMonitored } from '../../runtime/monitored.js';
 import { startContainer } from '../../runtime/start.js';
 import { stringifyJson } from '../../util/json-write.js';
-import { ApiError, conflict } from '../http/api-error.js';
+import { ApiError, conflict, messageOf } from '../http/api-error.js';
 import type { Container } from './container.js';
 import { ended } from './ending.js';
 import { HealthMonitor } from './health.js';
@@ -125,7 +125,7 @@ const CONTEXT = /^failed to (create task for container|set up container networki
 const wordsOf = (cause: TsrunError | ApiError): string =>
   cause instanceof ApiError || CONTEXT.test(cause.message)
     ? cause.message
-    : `failed to create task for container: ${cause.message}`;
+    : `failed to create task for container: ${messageOf(cause)}`;
 
 async function startFailed(container: Container, cause: unknown): Promise<unknown> {
   await tearDown(container).catch((error: unknown) => container.needs.warn(`undo of a start: ${String(error)}`));

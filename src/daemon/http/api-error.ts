@@ -5,7 +5,8 @@
  *
  * Pure.
  */
-import { type ErrorCode, TsrunError } from '../../errors.js';
+import { type ErrorCode, SpecError, TsrunError } from '../../errors.js';
+import { documentName, formatIssue } from '../../util/issue.js';
 import { escapeControls } from '../../util/quote.js';
 
 export class ApiError extends Error {
@@ -67,12 +68,23 @@ export interface Failure {
   readonly message: string;
 }
 
+/** All that is wrong: the message of a SpecError only counts its problems. */
+export function messageOf(error: TsrunError): string {
+  if (!(error instanceof SpecError)) return error.message;
+  const name = documentName(error.message);
+  const told = error.issues.map((issue) => {
+    const hint = issue.hint === undefined ? '' : ` (hint: ${issue.hint})`;
+    return `${formatIssue(issue, name)}${hint}`;
+  });
+  return told.join('; ');
+}
+
 /** Any thrown value; undefined for what nobody foresaw, which is a bug and is logged. */
 export function failureOf(error: unknown): Failure | undefined {
   if (error instanceof ApiError) return { status: error.status, message: escapeControls(error.message) };
   if (error instanceof TsrunError) {
     const hint = error.hint === undefined ? '' : ` (hint: ${error.hint})`;
-    return { status: STATUS[error.code] ?? 500, message: escapeControls(error.message + hint) };
+    return { status: STATUS[error.code] ?? 500, message: escapeControls(messageOf(error) + hint) };
   }
   if (error instanceof Error && 'syscall' in error) return { status: 500, message: escapeControls(error.message) };
   return undefined;

@@ -30,9 +30,7 @@ export const DEFAULTS: Defaults = {
   logConfig: { Type: 'json-file', Config: {} },
   logDrivers: ['json-file', 'local', 'none'],
   ulimits: [],
-  init: false,
   network: 'bridge',
-  noNewPrivileges: false,
 };
 
 export function imageConfig(config: Partial<ProcessConfig>): ImageConfig {

@@ -43,10 +43,8 @@ export interface Defaults {
   readonly logConfig: LogConfig;
   readonly logDrivers: readonly string[];
   readonly ulimits: readonly Ulimit[];
-  readonly init: boolean;
   /** "bridge" */
   readonly network: string;
-  readonly noNewPrivileges: boolean;
 }
 
 export interface Options {
