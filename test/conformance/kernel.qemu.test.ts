@@ -9,10 +9,10 @@ import { MINUTES, needRuntime, suite } from './helper.js';
 t.setTimeout(MINUTES * 60_000);
 process.env['CONFORMANCE_DEADLINE'] = '120';
 
-const PART = ['limits.memory', 'limits.cpu', 'limits.pids', 'limits.device-rules', 'unified.'].flatMap((text) => [
-  '--filter',
-  text,
-]);
+/** A dozen: QEMU takes some seconds for each. */
+const PART = ['limits.memory.limit', 'limits.pids', 'limits.cpu.quota', 'limits.hugetlb', 'unified.'].flatMap(
+  (text) => ['--filter', text],
+);
 
 const RUNTIMES = [
   { name: 'tsrun', program: join(REPO, 'bin/tsrun'), expected: 'tsrun', skip: false },
@@ -24,6 +24,6 @@ for (const { name, program, expected, skip } of RUNTIMES) {
   t.test(`${name} and the limits of cgroup v2`, { skip: skipUnless(needQemu(), skip) }, async (t) => {
     const { status, stderr } = suite(program, expected, PART);
     t.equal(status, 0, stderr);
-    t.match(stderr, /^[2-9]\d passed, /m, 'and it was not all skipped');
+    t.match(stderr, /^\d+ passed, [0-3] failed, 0 skipped/m, 'and it was not all skipped');
   });
 }
