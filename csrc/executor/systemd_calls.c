@@ -60,8 +60,7 @@ static void put_texts(const struct context *ctx, struct dbus_call *call, struct 
 	}
 }
 
-/* Elements of an a(sv), which have their alignment from where they begin. Padding behind the last one would be wrong.
- */
+/* Elements of an a(sv), aligned from where they begin. Padding behind the last one would be wrong. */
 static void put_properties(const struct context *ctx, struct dbus_call *call, struct plan_blob blob)
 {
 	if (blob.length == 0)

@@ -1,5 +1,4 @@
-/* The calls of systemd's D-Bus interface that the ops make, with what the plan has for them.
- * org.freedesktop.systemd1(5). */
+/* The calls to systemd that the ops make, with what the plan has for them. org.freedesktop.systemd1(5). */
 #ifndef TSRUN_SYSTEMD_CALLS_H
 #define TSRUN_SYSTEMD_CALLS_H
 
@@ -15,8 +14,7 @@ void call_hello(struct dbus_call *call);
 void call_add_match(struct dbus_call *call);
 void call_subscribe(struct dbus_call *call);
 
-/* newer: with the properties that some version of systemd does not know. -1 with BAD_PLAN: there is no place for a pid.
- */
+/* newer: with the properties that not every systemd knows. -1 with BAD_PLAN: there is no place for a pid. */
 int call_start_unit(struct dbus_call *call, const struct context *ctx, const struct op_systemd_start_unit *op,
 	bool newer, struct failure *reterr);
 void call_set_unit_properties(

@@ -206,8 +206,8 @@ static int describe_cgroups(struct growing *text)
 	return 0;
 }
 
-/* What src/host/systemd.ts reads for root. systemd's version is in the name of a library, and a directory tells when
- * those change. */
+/* What src/host/systemd.ts reads for root: the version is in a library's name, which its directory's time stands for.
+ */
 int host_describe_systemd(struct growing *text)
 {
 	static const char *const libraries[] = { "/usr/lib/systemd", "/lib/systemd", "/usr/lib64/systemd" };

@@ -29,13 +29,6 @@ export interface ProcessFile {
   readonly terminal: boolean;
 }
 
-/** Of a container's cgroups what csrc/launcher/question.c has of them. */
-const cgroupParts = ({ hierarchy, controllers, mount, path }: CgroupPlace): readonly Part[] => [
-  literalPart(`cgroup ${hierarchy} ${controllers} ${mount} `),
-  slotPart(PATH_SLOT, path),
-  literalPart('\n'),
-];
-
 /** exec --process. The document has the slots of that part of a config. compile: with what it says of the container. */
 export function processSource(
   container: KnownContainer,
@@ -43,31 +36,42 @@ export function processSource(
   plan: Plan,
   compile: (cgroups: readonly CgroupPlace[], record: string, document: SourceDocument) => Plan,
 ): Source {
-  const { record, spec, ownKeyring } = container;
-  const free = freeSlots(spec);
-  const ofRecord: SlotFinder = (pointer, text) => {
-    if (pointer === '/bundle') return whole(PATH_SLOT, text);
-    if (pointer === '/id' || pointer === '/created') return whole(TEXT, text);
-    return pointer.startsWith('/config/') ? free(pointer.slice('/config'.length), text) : [];
-  };
+  const cgroups = container.cgroups.map((place) => ({ place, path: slotPart(PATH_SLOT, place.path) }));
+  const record = documentPart(container.record, recordSlots(container.spec));
+  const process = documentPart(file.bytes.toString('utf8'), (pointer, text) => slotsAt(`/process${pointer}`, text));
+  // csrc/launcher/question.c has the same.
+  const parts = [
+    ...cgroups.flatMap(({ place, path }) => [cgroupPart(place), path, literalPart('\n')]),
+    literalPart(`keyring ${container.ownKeyring ? 1 : 0}\nstate `),
+    record,
+    literalPart('\nprocess '),
+    slotPart(PATH_SLOT, file.path),
+    literalPart(BEFORE_DOCUMENT),
+    process,
+  ];
   return {
-    parts: [
-      ...container.cgroups.flatMap(cgroupParts),
-      literalPart(`keyring ${ownKeyring ? 1 : 0}\nstate `),
-      documentPart(record, ofRecord),
-      literalPart('\nprocess '),
-      slotPart(PATH_SLOT, file.path),
-      literalPart(BEFORE_DOCUMENT),
-      documentPart(file.bytes.toString('utf8'), (pointer, text) => slotsAt(`/process${pointer}`, text)),
-    ],
+    parts,
     plan,
     compile: (texts) => {
-      const places = container.cgroups.map((place, index) => ({ ...place, path: texts[1 + 3 * index] ?? '' }));
-      const [, otherRecord = '', , , , process = ''] = texts.slice(3 * container.cgroups.length);
-      const document = readDocument(Buffer.from(process), 'process.json');
-      return { plan: compile(places, otherRecord, document), apart: [] };
+      const textOf = (part: Part): string => texts[parts.indexOf(part)] ?? '';
+      const places = cgroups.map(({ place, path }) => ({ ...place, path: textOf(path) }));
+      const document = readDocument(Buffer.from(textOf(process)), 'process.json');
+      return { plan: compile(places, textOf(record), document), apart: [] };
     },
     terminal: file.terminal,
     label: `exec ${file.path}`,
+  };
+}
+
+const cgroupPart = ({ hierarchy, controllers, mount }: CgroupPlace): Part =>
+  literalPart(`cgroup ${hierarchy} ${controllers} ${mount} `);
+
+/** Of state.json: what create puts in, and the slots of the config. */
+function recordSlots(spec: ValidSpec): SlotFinder {
+  const free = freeSlots(spec);
+  return (pointer, text) => {
+    if (pointer === '/bundle') return whole(PATH_SLOT, text);
+    if (pointer === '/id' || pointer === '/created') return whole(TEXT, text);
+    return pointer.startsWith('/config/') ? free(pointer.slice('/config'.length), text) : [];
   };
 }

@@ -51,7 +51,7 @@ const ROWS: readonly Row[] = [
   { pointer: /^\/annotations\/(?!org\.systemd\.property\.)[^/]+$/, kind: 'text', min: 0, max: ANNOTATION },
   { pointer: /^\/linux\/cgroupsPath$/, kind: 'path', min: 2, max: PATH },
   { pointer: /^\/linux\/namespaces\/\d+\/path$/, kind: 'path', min: 2, max: PATH },
-  // Of binds alone: see fixedSources() in runtime/remember.ts.
+  // Of binds alone: see fixedSources() in bundle-source.ts.
   { pointer: /^\/mounts\/\d+\/source$/, kind: 'path', min: 2, max: PATH },
 ];
 

@@ -64,7 +64,7 @@ export function compileUpdate(
   const within = (path: JsonPointer) =>
     rename(path.startsWith(RESOURCES) ? asPointer(path.slice(RESOURCES.length)) : path);
   const limits = compileResources(complete(named, target, facts), facts, { devices: false });
-  stopIdling(limits, named);
+  endWithZero(limits, named);
   checkUsage(limits, named, live);
   const devices = named.devices === undefined ? [] : deviceOps(named.devices, facts);
   const rdt = updateIntelRdt({ facts, report: limits.report }, target.intelRdt, intelRdt);
@@ -129,14 +129,25 @@ function completeCpu(named: LinuxCPU, live: string | undefined): LinuxCPU {
   return { ...named, quota: oldQuota === 'max' ? UNLIMITED : BigInt(oldQuota ?? '-1') };
 }
 
-/** A config that says 0 asks for nothing; here it ends what an earlier 1 began, before a weight can be set again. */
-function stopIdling(limits: Limits, { cpu }: LinuxResources): void {
-  if (cpu?.idle !== 0n) return;
-  const origin = resource('cpu', 'idle');
-  if (isOnV1(limits, 'cpu')) setV1Limit(limits, 'cpu', origin, 'cpu.idle', '0', WRITE.IGNORE_MISSING);
-  else setLimit(limits, 'cpu', origin, 'cpu.idle', '0', WRITE.IGNORE_MISSING);
-  const op = limits.ops.pop();
-  if (op !== undefined) limits.ops.unshift(op);
+/** Files of the fields whose zero is a value of its own, in cgroup v1 and in cgroup2. */
+const ENDED_BY_ZERO = [
+  ['idle', 'cpu.idle', 'cpu.idle'],
+  ['burst', 'cpu.cfs_burst_us', 'cpu.max.burst'],
+] as const;
+
+/**
+ * A config that says 0 asks for nothing; here it ends what another value began, before a weight can be set again, or a
+ * quota below the burst.
+ */
+function endWithZero(limits: Limits, { cpu }: LinuxResources): void {
+  for (const [field, v1, v2] of ENDED_BY_ZERO) {
+    if (cpu?.[field] !== 0n) continue;
+    const origin = resource('cpu', field);
+    if (isOnV1(limits, 'cpu')) setV1Limit(limits, 'cpu', origin, v1, '0', WRITE.IGNORE_MISSING);
+    else setLimit(limits, 'cpu', origin, v2, '0', WRITE.IGNORE_MISSING);
+    const op = limits.ops.pop();
+    if (op !== undefined) limits.ops.unshift(op);
+  }
 }
 
 /** memory.checkBeforeUpdate: the kernel would make room by killing. */

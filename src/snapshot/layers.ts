@@ -144,8 +144,7 @@ function losses({ withoutXattrs, devices, foreign }: UnpackResult): string[] {
 /** From the lowest on: what one takes from below may have come from below itself. */
 async function fixUpAll(store: SnapshotStore, finished: readonly Finished[]): Promise<void> {
   const made = new Map(finished.map((one) => [one.chainId, one]));
-  const subject = "the layers' roots";
-  await giveRoots(store.treesPath, rootGifts(store, finished, made), subject);
+  await giveRoots(store.treesPath, rootGifts(store, finished, made), "the layers' roots");
   for (const { parent, claim, result, layer } of finished) {
     const below = result.opaqueRoot ? [] : treesBelow(store, parent, made);
     const needs = { missing: result.missing, implied: result.implied.filter((path) => path !== '.') };

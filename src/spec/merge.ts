@@ -8,8 +8,8 @@ import type { LinuxHugepageLimit, LinuxMemory, LinuxResources } from './types.ge
 
 type Fields = { readonly [name: string]: unknown };
 
-/** 0 ends what cpu.idle 1 began. */
-const ZERO_COUNTS = new Set(['idle', 'swappiness']);
+/** 0 is a value: it ends what cpu.idle 1 or a burst began. */
+const ZERO_COUNTS = new Set(['idle', 'burst', 'swappiness']);
 
 const isUnset = (name: string, value: unknown): boolean =>
   value === undefined || ((value === 0n || value === 0 || value === '') && !ZERO_COUNTS.has(name));

@@ -71,6 +71,13 @@ t.test('compileUpdate ends idling before it sets a weight', async (t) => {
   ]);
 });
 
+t.test('compileUpdate ends a burst before it sets a quota', async (t) => {
+  t.same(texts(update({ cpu: { burst: 0n, quota: 10_000n } }, { files: { 'cpu.max': '90000 100000' } })), [
+    'write 0 to cpu.max.burst of the cgroup (if it is there)',
+    'write "10000 100000" to cpu.max of the cgroup',
+  ]);
+});
+
 t.test('compileUpdate takes from the kernel what shares a file with what is named', async (t) => {
   const cpu = (named: LinuxResources['cpu'], max: string) =>
     texts(update({ cpu: named ?? {} }, { files: { 'cpu.max': max } }));

@@ -13,20 +13,19 @@ const MAX_SHARES = 262_144n;
 
 /** The kernel refuses cpu.weight once cpu.idle is 1, and a burst above the quota: hence this order. */
 export function compileCpu(limits: Limits, cpu: LinuxCPU): void {
-  const { shares = 0n, quota = 0n, period = 0n, burst, idle = 0n } = cpu;
+  const { shares = 0n, quota = 0n, period = 0n, burst = 0n, idle = 0n } = cpu;
   refuseRealtime(limits, cpu);
   if (shares !== 0n) setLimit(limits, 'cpu', resource('cpu', 'shares'), 'cpu.weight', String(weightOfShares(shares)));
   if (idle !== 0n) setLimit(limits, 'cpu', resource('cpu', 'idle'), 'cpu.idle', String(idle));
   // A smaller quota must not be below the burst that an existing cgroup has.
   const setBurst = (flags: number) =>
     setLimit(limits, 'cpu', resource('cpu', 'burst'), 'cpu.max.burst', String(burst), flags);
-  if (burst !== undefined && quota !== 0n) setBurst(WRITE.IGNORE_INVALID | WRITE.IGNORE_MISSING);
+  if (burst !== 0n && quota !== 0n) setBurst(WRITE.IGNORE_INVALID | WRITE.IGNORE_MISSING);
   if (quota !== 0n || period !== 0n) {
     const value = `${quota > 0n ? quota : 'max'} ${period === 0n ? DEFAULT_PERIOD : period}`;
     setLimit(limits, 'cpu', resource('cpu', quota === 0n ? 'period' : 'quota'), 'cpu.max', value);
   }
-  // None is what a kernel without the file has.
-  if (burst !== undefined) setBurst(burst === 0n ? WRITE.IGNORE_MISSING : 0);
+  if (burst !== 0n) setBurst(0);
 }
 
 export function compileCpuset(limits: Limits, { cpus = '', mems = '' }: LinuxCPU): void {

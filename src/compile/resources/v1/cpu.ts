@@ -13,17 +13,15 @@ import { type Limits, resource, setV1Limit } from '../limits.js';
  * changed, and the quota until they are: what is written early gives way, what is written after the quota decides.
  */
 export function compileCpuV1(limits: Limits, cpu: LinuxCPU): void {
-  const { shares = 0n, quota = 0n, period = 0n, burst, idle = 0n } = cpu;
+  const { shares = 0n, quota = 0n, period = 0n, burst = 0n, idle = 0n } = cpu;
   const set = (field: keyof LinuxCPU, file: string, value: bigint, flags = 0) =>
     setV1Limit(limits, 'cpu', resource('cpu', field), `cpu.${file}`, String(value), flags);
   if (shares !== 0n) set('shares', 'shares', shares);
   if (quota !== 0n && period !== 0n) set('period', 'cfs_period_us', period, WRITE.IGNORE_INVALID);
-  if (quota !== 0n && burst !== undefined)
-    set('burst', 'cfs_burst_us', burst, WRITE.IGNORE_INVALID | WRITE.IGNORE_MISSING);
+  if (quota !== 0n && burst !== 0n) set('burst', 'cfs_burst_us', burst, WRITE.IGNORE_INVALID | WRITE.IGNORE_MISSING);
   if (quota !== 0n) set('quota', 'cfs_quota_us', quota < 0n ? -1n : quota);
   if (period !== 0n) set('period', 'cfs_period_us', period);
-  // None is what a kernel without the file has.
-  if (burst !== undefined) set('burst', 'cfs_burst_us', burst, burst === 0n ? WRITE.IGNORE_MISSING : 0);
+  if (burst !== 0n) set('burst', 'cfs_burst_us', burst);
   if (idle !== 0n) set('idle', 'idle', idle);
   compileRealtime(cpu, set);
 }

@@ -4,7 +4,6 @@
  *
  * Pure.
  */
-import { DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS } from '../../../bundle/container-defaults.js';
 import type { LimitSupport } from '../../../host/limits.js';
 import type { ImageConfig } from '../../../image/config.js';
 import { quote } from '../../../util/quote.js';
@@ -22,7 +21,7 @@ import { adaptLimits } from './limits.js';
 import { mergeImage } from './merge.js';
 import { checkModes } from './modes.js';
 import { refuse } from './refuse.js';
-import { parseSecurityOpt } from './security-opt.js';
+import { systemPaths } from './security-opt.js';
 
 /** "1.51" */
 type ApiVersion = `1.${number}`;
@@ -110,16 +109,6 @@ function checkDaemon(host: HostConfig, defaults: Defaults): void {
     const wanted = (request.Capabilities ?? []).map((all) => `[${all.join(' ')}]`).join(' ');
     throw refuse(`could not select device driver ${quote(request.Driver ?? '', 64)} with capabilities: [${wanted}]`);
   }
-}
-
-/** Masked and read-only, as inspect shows them; a privileged container has none. */
-function systemPaths(host: HostConfig): Pick<HostConfig, 'MaskedPaths' | 'ReadonlyPaths'> {
-  if (host.Privileged === true) return {};
-  if (parseSecurityOpt(host.SecurityOpt ?? []).systemPathsUnconfined) return { MaskedPaths: [], ReadonlyPaths: [] };
-  return {
-    MaskedPaths: host.MaskedPaths ?? [...DEFAULT_MASKED_PATHS],
-    ReadonlyPaths: host.ReadonlyPaths ?? [...DEFAULT_READONLY_PATHS],
-  };
 }
 
 function withDefaults(host: HostConfig, version: ApiVersion, defaults: Defaults): HostConfig {

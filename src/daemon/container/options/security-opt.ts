@@ -1,5 +1,7 @@
 /** HostConfig.SecurityOpt, read: what create checks and the spec is made from. Pure. */
+import { DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS } from '../../../bundle/container-defaults.js';
 import { quote } from '../../../util/quote.js';
+import type { HostConfig } from '../../api/types.gen.js';
 import { refuse } from './refuse.js';
 
 export interface SecurityOptions {
@@ -67,4 +69,14 @@ function truth(option: string, value: string): boolean {
   if (/^(1|t|true)$/i.test(value)) return true;
   if (/^(0|f|false)$/i.test(value)) return false;
   throw refuse(`invalid --security-opt: ${quote(option, 64)}: want true or false`);
+}
+
+/** Masked and read-only, as inspect shows them: an empty list is none, an absent one the default. None of a privileged one. */
+export function systemPaths(host: HostConfig): Pick<HostConfig, 'MaskedPaths' | 'ReadonlyPaths'> {
+  if (host.Privileged === true) return {};
+  if (parseSecurityOpt(host.SecurityOpt ?? []).systemPathsUnconfined) return { MaskedPaths: [], ReadonlyPaths: [] };
+  return {
+    MaskedPaths: host.MaskedPaths ?? [...DEFAULT_MASKED_PATHS],
+    ReadonlyPaths: host.ReadonlyPaths ?? [...DEFAULT_READONLY_PATHS],
+  };
 }

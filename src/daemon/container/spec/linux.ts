@@ -1,8 +1,8 @@
 /** The linux object: namespaces, cgroup, devices, paths, system calls. Pure. */
-import { DEFAULT_MASKED_PATHS, DEFAULT_READONLY_PATHS, NETWORK_SYSCTLS } from '../../../bundle/container-defaults.js';
+import { NETWORK_SYSCTLS } from '../../../bundle/container-defaults.js';
 import { defaultSeccomp } from '../../../bundle/seccomp.js';
 import type { Linux, LinuxDevice, LinuxNamespace, LinuxSeccomp } from '../../../spec/types.gen.js';
-import { parseSecurityOpt } from '../options/security-opt.js';
+import { parseSecurityOpt, systemPaths } from '../options/security-opt.js';
 import { capabilitiesOf } from './capabilities.js';
 import type { SpecRequest } from './request.js';
 import { resourcesOf } from './resources.js';
@@ -38,12 +38,8 @@ function namespacesOf({ record: { hostConfig }, namespaces, host }: SpecRequest)
   return made;
 }
 
-/** An empty list is none; an absent one is the default. */
 function pathsOf({ record: { hostConfig } }: SpecRequest): Pick<Linux, 'maskedPaths' | 'readonlyPaths'> {
-  const { systemPathsUnconfined } = parseSecurityOpt(hostConfig.SecurityOpt ?? []);
-  if (hostConfig.Privileged === true || systemPathsUnconfined) return {};
-  const masked = hostConfig.MaskedPaths ?? DEFAULT_MASKED_PATHS;
-  const readonly = hostConfig.ReadonlyPaths ?? DEFAULT_READONLY_PATHS;
+  const { MaskedPaths: masked = [], ReadonlyPaths: readonly = [] } = systemPaths(hostConfig);
   return {
     ...(masked.length > 0 ? { maskedPaths: masked } : {}),
     ...(readonly.length > 0 ? { readonlyPaths: readonly } : {}),
