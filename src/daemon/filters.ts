@@ -71,7 +71,7 @@ function hasLabel(labels: { readonly [key: string]: string }, wanted: string): b
 /** text: of the query; allowed: keys that the endpoint knows. Throws ApiError 400. */
 export function parseFilters(text: string | undefined, allowed: readonly string[]): Filters {
   if (text === undefined || text === '') return new Filters(new Map());
-  const entries = Object.entries(object(parse(text)));
+  const entries = Object.entries(object(parse(text) ?? {})); // null is none, as in Go
   const values = new Map<string, readonly string[]>();
   let count = 0;
   for (const [key, value] of entries) {

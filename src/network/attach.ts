@@ -167,10 +167,10 @@ export async function disconnect(context: Context, containerId: string, text: st
   const record = mustHave(context, containerId);
   const previous = filesOf(context, record);
   const network = book.find(text);
-  refuseModes(record, network);
   const endpoint = record.endpoints.find(({ networkId }) => networkId === network.id);
   if (!endpoint)
     throw new NetworkError('NETWORK_FORBIDDEN', `container ${record.name} is not connected to network ${network.name}`);
+  refuseModes(record, network);
   const changed = { ...record, endpoints: record.endpoints.filter(({ id }) => id !== endpoint.id) };
   book.containers.set(containerId, changed);
   unplug(netlink, endpoint, record.netnsPath ?? '');
@@ -201,17 +201,17 @@ function mustHave({ book }: Context, containerId: string): ContainerNetworkRecor
 function refuseModes({ mode }: ContainerNetworkRecord, network: NetworkRecord): void {
   if (mode.kind === 'host' || network.driver === 'host')
     throw new NetworkError(
-      'NETWORK_FORBIDDEN',
+      'NETWORK_INVALID',
       'container cannot be disconnected from host network or connected to host network',
     );
   if (mode.kind === 'none' || network.driver === 'null')
     throw new NetworkError(
-      'NETWORK_FORBIDDEN',
+      'NETWORK_INVALID',
       'container cannot be connected to multiple networks with one of the networks in private (none) mode',
     );
   if (mode.kind === 'container')
     throw new NetworkError(
-      'NETWORK_FORBIDDEN',
+      'NETWORK_INVALID',
       'container sharing network namespace with another container or host cannot be connected to any other network',
     );
 }

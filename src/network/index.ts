@@ -3,5 +3,6 @@
 export { parseLink } from './context.js';
 export { NetworkError, type NetworkErrorCode } from './errors.js';
 export { type OpenedNetworking, openNetworking } from './networking.js';
+export { checkEndpoint } from './plan-endpoint.js';
 export { networkMode, type PortBinding, portRequests } from './requests.js';
 export type * from './types.js';

@@ -50,6 +50,15 @@ export interface TakenPrefix {
   readonly hostRoute?: 'link' | 'gateway';
 }
 
+/** RFC 6890, RFC 5771, RFC 4291: what no container can have, whatever else is on the host. */
+const UNFIT = [
+  ['0.0.0.0/8', 'hosts without an address'],
+  ['127.0.0.0/8', 'loopback'],
+  ['224.0.0.0/4', 'multicast'],
+  ['::/127', 'loopback'],
+  ['ff00::/8', 'multicast'],
+] as const;
+
 const ULA_LENGTH = 64;
 const ATTEMPTS = 1000;
 
@@ -94,6 +103,9 @@ function wantedSubnet({ subnet = '' }: IpamConfig): Prefix {
   if (masked.value !== given.value) throw invalid(`invalid subnet ${subnet}: it should be ${formatPrefix(masked)}`);
   if (BITS[given.family] - given.length < 1)
     throw invalid(`invalid subnet ${subnet}: it has no room for a gateway and a container`);
+  const unfit = UNFIT.find(([base]) => overlap(masked, parsePrefix(base, 'base')));
+  if (unfit !== undefined)
+    throw invalid(`invalid subnet ${subnet}: ${unfit[0]} is for ${unfit[1]}`, 'choose one of RFC 1918 or RFC 4193');
   return masked;
 }
 
@@ -153,7 +165,7 @@ function complete(prefix: Prefix, config: IpamConfig, withoutGateway: boolean): 
     return formatAddress(parseAddress(text));
   });
   const gateway = config.gateway
-    ? formatAddress(inSubnet(prefix, parseAddress(config.gateway, 'IPAM.Config.Gateway'), 'gateway'))
+    ? wantedGateway(prefix, parseAddress(config.gateway, 'IPAM.Config.Gateway'), auxiliary)
     : withoutGateway
       ? undefined
       : formatAddress(lowestFree(prefix, undefined, new Set(auxiliary)) ?? noAddress('the new network', prefix.family));
@@ -164,6 +176,20 @@ function complete(prefix: Prefix, config: IpamConfig, withoutGateway: boolean): 
     ...(config.auxiliaryAddresses ? { auxiliaryAddresses: config.auxiliaryAddresses } : {}),
   };
 }
+
+function wantedGateway(prefix: Prefix, wanted: Address, auxiliary: readonly string[]): string {
+  const gateway = formatAddress(inSubnet(prefix, wanted, 'gateway'));
+  if (isEdge(prefix, wanted))
+    throw invalid(
+      `invalid gateway ${gateway}: it is the network's or the broadcast address of the subnet ${formatPrefix(prefix)}`,
+    );
+  if (auxiliary.includes(gateway)) throw invalid(`invalid gateway ${gateway}: it is an auxiliary address too`);
+  return gateway;
+}
+
+/** RFC 3021: of two addresses both are hosts'. */
+const isEdge = (prefix: Prefix, { family, value }: Address): boolean =>
+  family === 4 && prefix.length < 31 && (value === firstOf(prefix) || value === lastOf(prefix));
 
 function inSubnet(prefix: Prefix, address: Address, what: string): Address {
   if (contains(prefix, address)) return address;
@@ -210,9 +236,7 @@ function claim(
       `its subnets are ${network.ipam.config.map(({ subnet }) => subnet).join(', ') || 'none'}`,
     );
   const { prefix, config } = found;
-  const isEdge =
-    wanted.family === 4 && prefix.length < 31 && (wanted.value === firstOf(prefix) || wanted.value === lastOf(prefix));
-  if (isEdge)
+  if (isEdge(prefix, wanted))
     throw invalid(
       `invalid endpoint settings: ${address} is the network's or the broadcast address of ${config.subnet}`,
     );

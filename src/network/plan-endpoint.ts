@@ -57,8 +57,8 @@ export function planEndpoint(
   };
 }
 
-function checkRequest(network: NetworkRecord, request: EndpointRequest): void {
-  const { macAddress, aliases = [], ipv4Address, ipv6Address } = request;
+/** What can be told without the network. Throws NETWORK_INVALID. */
+export function checkEndpoint({ macAddress, aliases = [], ipv4Address, ipv6Address }: EndpointRequest): void {
   if (macAddress !== undefined && (!MAC.test(macAddress) || (Number.parseInt(macAddress, 16) & 1) === 1))
     throw invalid(
       `invalid MacAddress: ${quote(macAddress)}`,
@@ -66,15 +66,21 @@ function checkRequest(network: NetworkRecord, request: EndpointRequest): void {
     );
   for (const alias of aliases)
     if (!ALIAS.test(alias)) throw invalid(`invalid Aliases: ${quote(alias)}`, 'an alias is a host name');
+  for (const [text, family] of [[ipv4Address, 4] as const, [ipv6Address, 6] as const]) {
+    if (text !== undefined && parseAddress(text, `IPv${family}Address`).family !== family)
+      throw invalid(`invalid IPv${family}Address: ${quote(text)}`);
+  }
+}
+
+function checkRequest(network: NetworkRecord, request: EndpointRequest): void {
+  const { aliases = [], ipv4Address, ipv6Address } = request;
+  checkEndpoint(request);
   if (network.predefined && aliases.length > 0)
     throw invalid('network-scoped alias is supported only for containers in user defined networks');
   if (network.predefined && (ipv4Address || ipv6Address))
     throw invalid('user specified IP address is supported on user defined networks only');
   for (const [text, family] of [[ipv4Address, 4] as const, [ipv6Address, 6] as const]) {
-    if (text === undefined) continue;
-    if (parseAddress(text, `IPv${family}Address`).family !== family)
-      throw invalid(`invalid IPv${family}Address: ${quote(text)}`);
-    if (!(family === 4 ? network.enableIPv4 : network.enableIPv6))
+    if (text !== undefined && !(family === 4 ? network.enableIPv4 : network.enableIPv6))
       throw invalid(`IPv${family}Address ${text}: network ${network.name} has no IPv${family}`);
   }
 }

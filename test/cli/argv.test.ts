@@ -1,4 +1,4 @@
-/** The command line's grammar: parseOptions on the call shapes of engines and on what must be refused (B41–B58). */
+/** The command line's grammar: parseOptions on the call shapes of engines and on what must be refused. */
 import t from 'tap';
 import { parseOptions } from '../../src/cli/argv.js';
 import { allCommands } from '../../src/cli/commands.js';

@@ -90,7 +90,7 @@ s.send(frame)`;
 
 const needIpv6 = () => skipUnless(skip, existsSync('/proc/sys/net/ipv6') ? false : 'this kernel has no IPv6');
 
-// Rows V73 and V79 of the security plan: CVE-2020-13401, CVE-2024-32473, CVE-2020-15257.
+// CVE-2020-13401, CVE-2024-32473, CVE-2020-15257.
 t.test(
   "a container changes no route of the host's and reaches no socket of the daemon",
   { skip: needIpv6() },

@@ -1,5 +1,5 @@
 // Volumes and docker cp through the real client: what images bring along, what links in containers cannot do, and that
-// nothing stays mounted. Rows V20, V67, V68 and B115, B119 of the security plan, each with its positive twin.
+// nothing stays mounted. Each refusal stands beside what works.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -48,3 +48,7 @@ t.test('parseFilters: refusals name the key', async (t) => {
   t.equal(refused('{"dangling":{"0":true}}'), false);
   t.equal(refused('{}'), undefined);
 });
+
+t.test('parseFilters: null, an empty text and an absent one are no filter', async (t) => {
+  for (const text of ['null', '', undefined]) t.equal(parseFilters(text, KEYS).has('name'), false);
+});

@@ -1,4 +1,4 @@
-// Layers that want out of their root, or more than they should have: security facts V39 to V46. Each is refused with the
+// Layers that want out of their root, or more than they should have. Each is refused with the
 // entry's name, or does what it says inside; a directory beside the root is as it was.
 import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { join } from 'node:path';

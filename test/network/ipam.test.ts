@@ -51,6 +51,19 @@ test('planSubnets keeps what a user asked for, and refuses what cannot be', asyn
   refused({ subnet: '10.9.0.0/33' }, /invalid CIDR address/);
   refused({ subnet: '10.9.0.0/32' }, /no room/);
   refused({ subnet: '10.9.0.0/16', gateway: '10.8.0.1' }, /gateway 10\.8\.0\.1: it is not within the subnet/);
+  for (const edge of ['10.9.0.0', '10.9.255.255'])
+    refused(
+      { subnet: '10.9.0.0/16', gateway: edge },
+      /invalid gateway 10\.9\.\S+: it is the network's or the broadcast/,
+    );
+  t.same(planned([{ subnet: '10.9.0.0/31', gateway: '10.9.0.0' }])[0]?.gateway, '10.9.0.0', 'RFC 3021');
+  refused(
+    { subnet: '10.9.0.0/16', gateway: '10.9.0.1', auxiliaryAddresses: { a: '10.9.0.1' } },
+    /auxiliary address too/,
+  );
+  for (const [subnet, use] of Object.entries({ '127.9.0.0/24': 'loopback', '225.0.0.0/24': 'multicast' }))
+    refused({ subnet }, new RegExp(`invalid subnet ${subnet}: .* is for ${use}`));
+  refused({ subnet: '0.0.0.0/0' }, /invalid subnet/);
   refused({ subnet: '10.9.0.0/16', ipRange: '10.8.0.0/24' }, /ip-range .* not within the subnet/);
   refused({ subnet: '10.9.0.0/16', ipRange: '10.0.0.0/8' }, /ip-range .* not within the subnet/);
   refused({ subnet: '10.9.0.0/16', auxiliaryAddresses: { x: '10.8.0.1' } }, /auxiliary address/);

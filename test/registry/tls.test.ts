@@ -1,4 +1,4 @@
-/** registry: TLS is checked, with CAs and client certificates from certs.d; nothing turns it off but the user (V66). */
+/** registry: TLS is checked, with CAs and client certificates from certs.d; nothing turns it off but the user. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';

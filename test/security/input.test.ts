@@ -10,7 +10,7 @@ import { IS_TSRUN, must, needRuntime, sandbox } from '../helpers/runtime.js';
 t.setTimeout(300_000);
 const skip = needRuntime();
 
-// V16: lengths around 16 and 20 bits. Whatever is answered, the namespaces are those that were asked for.
+// CVE-2021-43784: lengths around 16 and 20 bits. Whatever is answered, the namespaces are those that were asked for.
 const NAMESPACES = ['pid', 'net', 'ipc', 'uts', 'mnt'];
 const LENGTHS = [65_535, 65_536, 70_000, 131_072, 1_048_577];
 /** Where each entry is one system call or more. */

@@ -40,9 +40,12 @@ export type BodyReader<T> = (body: unknown) => T;
 
 /** More than these are not all told. */
 const MOST_PROBLEMS = 8;
+/** What the API has is less than ten deep; what reads a value calls itself for each level. */
+const MOST_LEVELS = 128;
 
 function reader<T>(shape: string, validate: SchemaValidator): BodyReader<T> {
   return (body) => {
+    if (!isShallow(body)) throw requestInvalid([`the body: is nested deeper than ${MOST_LEVELS} levels`]);
     const value = normalise(body, shape);
     const problems = validate(value) ? nulBytes(value) : (validate.errors ?? []).map((one) => phrase(one, value));
     if (problems.length === 0) return value as T;
@@ -65,6 +68,16 @@ export const readNetworkDisconnect: BodyReader<NetworkDisconnect> = reader(
 );
 export const readVolumeCreate: BodyReader<VolumeCreate> = reader('VolumeCreate', validateVolumeCreate);
 export const readAuthConfig: BodyReader<AuthConfig> = reader('AuthConfig', validateAuthConfig);
+
+/** Level by level, not by recursion: the stack is what a deep value is after. */
+function isShallow(body: unknown): boolean {
+  let level: unknown[] = [body];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MOST_LEVELS) return false;
+    level = level.flatMap((value) => (typeof value === 'object' && value !== null ? Object.values(value) : []));
+  }
+  return true;
+}
 
 /** A 400 with all that is wrong. */
 export function requestInvalid(problems: readonly string[]): TsrunError {

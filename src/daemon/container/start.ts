@@ -9,7 +9,7 @@ import { deleteContainer } from '../../runtime/delete.js';
 import { createMonitored } from '../../runtime/monitored.js';
 import { startContainer } from '../../runtime/start.js';
 import { stringifyJson } from '../../util/json-write.js';
-import { ApiError, conflict, messageOf } from '../http/api-error.js';
+import { ApiError, conflict, failureOf, messageOf } from '../http/api-error.js';
 import type { Container } from './container.js';
 import { ended } from './ending.js';
 import { HealthMonitor } from './health.js';
@@ -127,6 +127,10 @@ const wordsOf = (cause: TsrunError | ApiError): string =>
     ? cause.message
     : `failed to create task for container: ${messageOf(cause)}`;
 
+/** A port that somebody else has may be free the next time: the same request is not at fault. */
+const statusOf = (cause: TsrunError): number =>
+  cause.message.includes('driver failed programming external connectivity') ? 500 : (failureOf(cause)?.status ?? 500);
+
 async function startFailed(container: Container, cause: unknown): Promise<unknown> {
   await tearDown(container).catch((error: unknown) => container.needs.warn(`undo of a start: ${String(error)}`));
   container.attachments.end();
@@ -141,5 +145,5 @@ async function startFailed(container: Container, cause: unknown): Promise<unknow
   removeByItself(container);
   if (cause instanceof ApiError) return cause;
   const clear = exitCode === 128 && cause.hint !== undefined ? ` (hint: ${cause.hint})` : '';
-  return new ApiError(exitCode === 128 ? 500 : 400, words + clear, { cause });
+  return new ApiError(exitCode === 128 ? statusOf(cause) : 400, words + clear, { cause });
 }

@@ -6,6 +6,8 @@ import { ApiError, badRequest } from './api-error.js';
 /** The largest in the wild, a container with thousands of variables and labels, stays below one. */
 const MOST_BYTES = 4 * 1024 * 1024;
 const MOST_MS = 30_000;
+/** RFC 8259, 8.1: not to be added, and may be refused; dockerd does. */
+const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** An absent body is an empty object, as the fields of all are optional, unless it is needed. Throws ApiError 400, 408, 413. */
 export async function readBody<T>(
@@ -59,9 +61,13 @@ function checkType(header: string | undefined): void {
 
 function parse(bytes: Buffer): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch (error) {
-    const reason = error instanceof SyntaxError ? error.message : 'it is not UTF-8';
+    const reason = bytes.subarray(0, 3).equals(MARK)
+      ? 'it begins with a byte order mark'
+      : error instanceof SyntaxError
+        ? error.message
+        : 'it is not UTF-8';
     throw badRequest(`invalid JSON: ${reason}`);
   }
 }

@@ -8,7 +8,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import { quote } from '../../util/quote.js';
-import { forbidden } from './api-error.js';
+import { badRequest, forbidden } from './api-error.js';
+
+/** RFC 9112, 3.2: one Host, that whoever stands before us has looked at too. Throws ApiError 400. */
+export function checkHost(hosts: readonly string[], httpVersion: string): void {
+  if (hosts.length === 0 && httpVersion === '1.0') return;
+  if (hosts.length !== 1) throw badRequest(`a request has one header Host (this one has ${hosts.length})`);
+}
 
 /** names: under which a client may know this listener; undefined: of a Unix socket, where clients write anything. */
 export function checkOrigin(headers: IncomingHttpHeaders, names: ((host: string) => boolean) | undefined): void {

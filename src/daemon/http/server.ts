@@ -11,7 +11,7 @@ import type { SecureContextOptions } from 'node:tls';
 import type { Log } from '../log.js';
 import { failureOf, pageNotFound } from './api-error.js';
 import { atLeast } from './api-version.js';
-import { checkOrigin } from './origin.js';
+import { checkHost, checkOrigin } from './origin.js';
 import { type Incoming, makeRequest, parseTarget } from './request.js';
 import { type Outlet, respond, SERVER_HEADERS, sendFailure } from './respond.js';
 import type { Method, Route } from './route.js';
@@ -54,6 +54,9 @@ export interface HttpService {
 
 interface Exchange extends Omit<Incoming, 'target' | 'signal'> {
   readonly url: string;
+  readonly httpVersion: string;
+  /** All that came. */
+  readonly hosts: readonly string[];
   readonly outlet: Outlet;
 }
 
@@ -90,6 +93,7 @@ function makeServer({ tls }: Listener): Server {
   const limits = {
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: HEADERS_MS,
+    requireHostHeader: false, // node's own answer has no words: origin.ts looks
     requestTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_MS,
     // Of TCP: a client that was cut off, or that attached to a silent container and has gone, is noticed.
@@ -101,12 +105,15 @@ function makeServer({ tls }: Listener): Server {
   return createTlsServer({ ...limits, ...tls, ...mutual });
 }
 
+function lineOf(request: IncomingMessage): Pick<Exchange, 'method' | 'url' | 'headers' | 'httpVersion' | 'hosts'> {
+  const { method = '', url = '', headers, httpVersion, headersDistinct } = request;
+  return { method: method as Method, url, headers, httpVersion, hosts: headersDistinct['host'] ?? [] };
+}
+
 function ordinary(request: IncomingMessage, response: ServerResponse): Exchange {
-  const { method = '', url = '', headers } = request;
+  const { headers } = request;
   return {
-    method: method as Method,
-    url,
-    headers,
+    ...lineOf(request),
     stream: request,
     upgrade: undefined,
     outlet: { response, connection: undefined, upgrade: headers.upgrade },
@@ -114,10 +121,9 @@ function ordinary(request: IncomingMessage, response: ServerResponse): Exchange 
 }
 
 function upgraded(request: IncomingMessage, socket: Duplex, head: Buffer): Exchange {
-  const { method = '', url = '', headers } = request;
   const { response, stream } = openUpgrade(request, socket, head);
-  const upgrade = headers.upgrade ?? 'tcp';
-  return { method: method as Method, url, headers, stream, upgrade, outlet: { response, connection: socket, upgrade } };
+  const upgrade = request.headers.upgrade ?? 'tcp';
+  return { ...lineOf(request), stream, upgrade, outlet: { response, connection: socket, upgrade } };
 }
 
 interface Handling extends HttpOptions {
@@ -136,6 +142,7 @@ async function handle(exchange: Exchange, listener: Listener, { router, live, lo
   for (const [name, value] of Object.entries(SERVER_HEADERS)) response.setHeader(name, value);
   let match: Match | undefined;
   try {
+    checkHost(exchange.hosts, exchange.httpVersion);
     checkOrigin(exchange.headers, listener.names);
     const target = parseTarget(url);
     if (method === ('OPTIONS' as Method)) return void response.writeHead(200).end();

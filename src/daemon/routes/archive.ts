@@ -114,6 +114,8 @@ function explained(error: unknown, path: string, { id }: ContainerRecord): unkno
   switch (record?.errno) {
     case 2: // ENOENT
       return notFound(`Could not find the file ${path} in container ${id}`, error);
+    case 13: // EACCES: links below /proc that lead to what the container itself may not see
+      return forbidden(`${path}: permission denied`, error);
     case 20: // ENOTDIR
       return badRequest(
         name === '' ? `${path}: not a directory` : `cannot overwrite non-directory "/${name}" with directory`,

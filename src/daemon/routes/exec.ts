@@ -1,6 +1,6 @@
 /** POST /containers/{id}/exec and /exec/{id}/start, /resize; GET /exec/{id}/json. */
 import type { Duplex } from 'node:stream';
-import { TsrunError } from '../../errors.js';
+import { SpecError, TsrunError } from '../../errors.js';
 import { readExecCreate, readExecStart } from '../api/read.js';
 import type { ExecStart } from '../api/types.gen.js';
 import type { Actors } from '../container/actors.js';
@@ -8,7 +8,7 @@ import { claimExec, createExec, type Exec, startExec } from '../container/exec.j
 import { attachMonitor, resizeTerminal, type Watch } from '../container/monitor-client.js';
 import { relay } from '../container/relay.js';
 import { exitCodeOf } from '../container/start.js';
-import { ApiError, badRequest, conflict } from '../http/api-error.js';
+import { ApiError, badRequest, conflict, messageOf } from '../http/api-error.js';
 import { type ApiRequest, empty, hijack, json, type Reply, type Route } from '../http/route.js';
 import { frame } from '../logs/frames.js';
 import { streamType } from './attach.js';
@@ -121,6 +121,7 @@ async function serve(exec: Exec, connection: Duplex, size: readonly number[] | u
 function wordsOf(error: unknown, status: number): Error {
   if (error instanceof ApiError) return error;
   if (!(error instanceof TsrunError)) return error instanceof Error ? error : badRequest(String(error));
-  const known = exitCodeOf(error.message) !== 128;
-  return new ApiError(known ? status : 500, `OCI runtime exec failed: exec failed: ${error.message}`, { cause: error });
+  const known = exitCodeOf(error.message) !== 128 || error instanceof SpecError;
+  const words = `OCI runtime exec failed: exec failed: ${messageOf(error)}`;
+  return new ApiError(known ? status : 500, words, { cause: error });
 }

@@ -1,5 +1,5 @@
 /** Networks: GET /networks, inspect, create, connect, disconnect, remove, prune. */
-import type { EndpointRequest, NetworkRecord } from '../../network/index.js';
+import { checkEndpoint, type EndpointRequest, type NetworkRecord } from '../../network/index.js';
 import { readNetworkConnect, readNetworkCreate, readNetworkDisconnect } from '../api/read.js';
 import type { EndpointConfig } from '../api/types.gen.js';
 import type { Containers } from '../container/containers.js';
@@ -137,25 +137,34 @@ async function connect(deps: NetworkDeps, request: ApiRequest): Promise<Reply> {
   const { networks, containers } = deps;
   const { Container = '', EndpointConfig = {} } = await request.neededBody(readNetworkConnect);
   const network = networks.find(request.param('id'));
-  const record = containers.find(Container);
-  if (networks.isConnected(record)) await networks.connect(record, endpointRequest(network.id, EndpointConfig));
-  else refuseUnlessJoinable(record, network);
+  const record = named(containers, Container);
+  const wanted = endpointRequest(network.id, EndpointConfig);
+  if (networks.isConnected(record)) await networks.connect(record, wanted);
+  else {
+    checkEndpoint(wanted);
+    refuseUnlessJoinable(record, network);
+  }
   record.networks = { ...wishesOf(record), [network.name]: EndpointConfig };
   await containers.save(record);
   return empty(200);
+}
+
+function named(containers: NetworkDeps['containers'], text: string): ContainerRecord {
+  if (text === '') throw badRequest('Container: must not be empty: it is the name or the id of a container');
+  return containers.find(text);
 }
 
 /** Of one that does not run only the record changes; it is connected when it starts. */
 function refuseUnlessJoinable({ name, hostConfig, networks }: ContainerRecord, network: NetworkRecord): void {
   const { NetworkMode = '' } = hostConfig;
   if (NetworkMode === 'host' || network.driver === 'host')
-    throw forbidden('container cannot be disconnected from host network or connected to host network');
+    throw badRequest('container cannot be disconnected from host network or connected to host network');
   if (NetworkMode === 'none' || network.driver === 'null')
-    throw forbidden(
+    throw badRequest(
       'container cannot be connected to multiple networks with one of the networks in private (none) mode',
     );
   if (NetworkMode.startsWith('container:'))
-    throw forbidden(
+    throw badRequest(
       'container sharing network namespace with another container or host cannot be connected to any other network',
     );
   if (networks[network.name] !== undefined)
@@ -173,7 +182,7 @@ async function disconnect(deps: NetworkDeps, request: ApiRequest): Promise<Reply
   const { networks, containers } = deps;
   const { Container = '' } = await request.neededBody(readNetworkDisconnect);
   const network = networks.find(request.param('id'));
-  const record = containers.find(Container);
+  const record = named(containers, Container);
   const wishes = wishesOf(record);
   if (networks.isConnected(record)) await networks.disconnect(record, network.id);
   else if (wishes[network.name] === undefined)

@@ -87,6 +87,16 @@ t.test('all problems are told at once, the first eight by name', async (t) => {
   t.match(error.message, /^Labels\.k0: .*; Labels\.k7: .*; and 3 more$/);
 });
 
+t.test('what is nested too deep is refused, not a stack that overflows', async (t) => {
+  const nested = (levels: number) => `{"Extra":${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}}`;
+  t.doesNotThrow(() => create(nested(100)), 'in a field that the API does not have');
+  for (const levels of [200, 100_000])
+    t.throws(() => create(nested(levels)), {
+      code: 'REQUEST_INVALID',
+      message: 'the body: is nested deeper than 128 levels',
+    });
+});
+
 t.test('null in any field of any body is what it is to Go: nothing', async (t) => {
   for (const shape of ['ContainerCreate', 'ExecCreate', 'NetworkCreate', 'VolumeCreate', 'ContainerUpdate'] as const) {
     const read = { ContainerCreate: readContainerCreate, ExecCreate: readExecCreate, NetworkCreate: readNetworkCreate };

@@ -106,8 +106,10 @@ const REFUSED: readonly (readonly [object, string | RegExp])[] = [
   [host({ NanoCpus: 1e9, CpuQuota: 1000 }), /Nano CPUs and CPU Quota cannot both be set/],
   [host({ CpuPeriod: 10 }), /CPU cfs period can not be less than 1ms/],
   [host({ CpuQuota: 10 }), /CPU cfs quota can not be less than 1ms/],
-  [host({ CpusetCpus: '0-99999999' }), 'Invalid value 0-99999999 for cpuset cpus'],
+  [host({ CpusetCpus: '0-99999999' }), /^Invalid value 0-99999999 for cpuset cpus: want numbers and ranges/],
   [host({ CpusetCpus: '7' }), 'Requested CPUs are not available - requested 7, available: 0-1'],
+  [host({ CpusetCpus: '1\n' }), 'Invalid value 1\n for cpuset cpus: want numbers and ranges as 0-2,4 (there are 0-1)'],
+  [host({ CpusetMems: 'x' }), /Invalid value x for cpuset mems: want numbers and ranges/],
   [host({ BlkioWeight: 5 }), 'Range of blkio weight is from 10 to 1000'],
   [host({ ShmSize: -1 }), /SHM size can not be less than 0/],
   [host({ OomScoreAdj: 5000 }), 'Invalid value 5000, range for oom score adj is [-1000, 1000]'],
@@ -157,6 +159,24 @@ for (const [body, message] of REFUSED) {
     t.throws(() => make(body), { code: 'REQUEST_INVALID', message });
   });
 }
+
+const ENDPOINTS: readonly (readonly [object, RegExp])[] = [
+  [{ IPAMConfig: { IPv4Address: 'zz' } }, /IPv4Address: invalid IP address: "zz"/],
+  [{ IPAMConfig: { IPv4Address: 'fd00::1' } }, /invalid IPv4Address: "fd00::1"/],
+  [{ IPAMConfig: { IPv6Address: '10.0.0.1' } }, /invalid IPv6Address: "10.0.0.1"/],
+  [{ MacAddress: 'zz' }, /invalid MacAddress: "zz"/],
+  [{ MacAddress: '01:00:00:00:00:01' }, /invalid MacAddress: .*/],
+  [{ Aliases: ['a\nb'] }, /invalid Aliases: "a\\nb"/],
+];
+
+t.test('containerOptions refuses endpoints that no network could have', async (t) => {
+  const wish = (endpoint: object) => () => make({ NetworkingConfig: { EndpointsConfig: { front: endpoint } } });
+  for (const [endpoint, message] of ENDPOINTS)
+    t.throws(wish(endpoint), { code: 'NETWORK_INVALID', message }, JSON.stringify(endpoint));
+  t.throws(() => make({ MacAddress: 'zz' }), { code: 'NETWORK_INVALID', message: /invalid MacAddress: "zz"/ });
+  const right = { IPAMConfig: { IPv4Address: '10.0.0.9' }, MacAddress: '02:00:00:00:00:01', Aliases: ['a-b'] };
+  t.doesNotThrow(wish(right));
+});
 
 t.test('containerOptions takes the twins of what it refuses', async (t) => {
   const { hostConfig, warnings } = make(
@@ -214,6 +234,7 @@ t.test('checkName takes dockerd names alone', async (t) => {
   for (const bad of ['', '/', 'a', '..', 'a/b', '-a', 'a b', 'ä1', 'x'.repeat(300)]) {
     t.throws(() => checkName(bad), { message: /^Invalid container name/ }, JSON.stringify(bad));
   }
+  t.throws(() => checkName('x'.repeat(300)), { message: /\(x{64}…\): longer than 255 bytes/ });
   for (let attempt = 0; attempt < 5; attempt++) t.doesNotThrow(() => checkName(makeUpName(attempt)));
 });
 
@@ -267,6 +288,11 @@ t.test('mountPoints: --mount of all kinds', async (t) => {
     { Type: 'image', Name: 'busybox', RW: false, spec: { subpath: 'bin' } },
     { Type: 'volume', Destination: '/own', spec: { anonymous: true } },
   ]);
+});
+
+t.test('mountPoints: a mount without a type is none', async (t) => {
+  const message = /^invalid mount config for type "": mount type unknown: Type is one of bind, volume/;
+  t.throws(() => mountPoints({}, { Mounts: [{ Target: '/x' }] }), { message });
 });
 
 t.test('mountPoints: targets are there once; those inherited give way', async (t) => {

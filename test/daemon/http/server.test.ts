@@ -122,6 +122,7 @@ t.test('bodies: JSON of the right type, one document, bounded', async (t) => {
   const message = async (answer: ReturnType<typeof post>) => [(await answer).status, (await answer).text];
   t.match(await message(post('{"a":1} x')), [400, /invalid JSON/]);
   t.match(await message(post('{"a":')), [400, /invalid JSON/]);
+  t.match(await message(post('\ufeff{"a":1}')), [400, /invalid JSON: it begins with a byte order mark/]);
   t.match(await message(post('{}', { 'content-type': 'text/plain' })), [
     400,
     /unsupported Content-Type header \(text\/plain\): must be 'application\/json'/,
@@ -155,6 +156,16 @@ t.test('what is no HTTP is refused, and once is enough', async (t) => {
   const flood = `GET /plain HTTP/1.1\r\nHost: d\r\n${'X-Y: 0123456789\r\n'.repeat(30_000)}\r\n`;
   t.match(await exchange(socket, flood), /^HTTP\/1.1 431 /);
   t.match(await exchange(socket, 'GET http://d/plain HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n'), /404/);
+});
+
+t.test('a request has one Host; of HTTP/1.0 it may have none', async (t) => {
+  const { socket } = await start(t);
+  const answer = (rest: string) => exchange(socket, `GET /plain HTTP/1.${rest}Connection: close\r\n\r\n`);
+  t.match(await answer('1\r\nHost: d\r\n'), /^HTTP\/1.1 200 /);
+  t.match(await answer('1\r\nHost:\r\n'), /^HTTP\/1.1 200 /, 'it may be empty');
+  t.match(await answer('0\r\n'), /^HTTP\/1.1 200 /);
+  t.match(await answer('1\r\n'), /^HTTP\/1.1 400 [\s\S]*one header Host \(this one has 0\)/);
+  t.match(await answer('1\r\nHost: d\r\nHost: e\r\n'), /^HTTP\/1.1 400 [\s\S]*one header Host \(this one has 2\)/);
 });
 
 t.test('an answer that cannot be written is a connection that ends', async (t) => {

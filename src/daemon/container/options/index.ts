@@ -6,6 +6,7 @@
  */
 import type { LimitSupport } from '../../../host/limits.js';
 import type { ImageConfig } from '../../../image/config.js';
+import { checkEndpoint } from '../../../network/index.js';
 import { quote } from '../../../util/quote.js';
 import type {
   ContainerConfig,
@@ -15,6 +16,7 @@ import type {
   LogConfig,
   Ulimit,
 } from '../../api/types.gen.js';
+import { endpointRequest } from '../../network/request.js';
 import { checkConfig } from './check-config.js';
 import { checkHostConfig, normaliseCapabilities } from './check-host.js';
 import { adaptLimits } from './limits.js';
@@ -169,6 +171,7 @@ function networksOf(
   const networks: { [name: string]: EndpointConfig } = { ...others };
   if (unnamed !== undefined && networks[NetworkMode] === undefined) networks[NetworkMode] = unnamed;
   if (!NetworkMode.startsWith('container:')) networks[NetworkMode] ??= {};
+  for (const [name, endpoint] of Object.entries(networks)) checkEndpoint(endpointRequest(name, endpoint));
   if (['host', 'none'].includes(NetworkMode)) checkNoEndpoint(networks[NetworkMode] ?? {});
   if (MacAddress === '') return { networks, mac: [] };
   const main = networks[NetworkMode] ?? {};
@@ -177,6 +180,7 @@ function networksOf(
       'the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be empty',
     );
   networks[NetworkMode] = { ...main, MacAddress };
+  checkEndpoint({ network: NetworkMode, macAddress: MacAddress });
   const warning =
     'The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.';
   return { networks, mac: minor(version) < 44 ? [] : [warning] };

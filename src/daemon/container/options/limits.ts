@@ -155,8 +155,11 @@ function cpuset(adaption: Adaption): void {
 
 function checkList(asked: string, available: string, name: string, what: string): void {
   if (asked === '') return;
-  const ranges = parseNumberList(asked);
-  if (ranges === undefined) throw refuse(`Invalid value ${asked} for cpuset ${name}`);
+  const ranges = /\s/.test(asked) ? undefined : parseNumberList(asked);
+  if (ranges === undefined)
+    throw refuse(
+      `Invalid value ${asked} for cpuset ${name}: want numbers and ranges as 0-2,4 (there are ${available})`,
+    );
   const all = parseNumberList(available) ?? [];
   const inside = ranges.every(([first, last]) => all.some((range) => first >= range[0] && last <= range[1]));
   if (!inside) throw refuse(`Requested ${what} are not available - requested ${asked}, available: ${available}`);

@@ -8,7 +8,8 @@ import { refuse } from './refuse.js';
 const invalid = (type: string, why: string) => refuse(`invalid mount config for type "${type}": ${why}`);
 
 export function parseMount(request: MountRequest, driver: string): MountPoint {
-  const { Type = 'volume', Target = '' } = request;
+  const { Type = '', Target = '' } = request;
+  if (Type === '') throw invalid(Type, 'mount type unknown: Type is one of bind, volume, tmpfs, image');
   if (Target === '') throw invalid(Type, 'field Target must not be empty');
   const destination = destinationOf(Target, Target);
   checkOptions(request, Type);

@@ -9,7 +9,9 @@ const LONGEST = 255;
 /** Without the slash that clients may write. Throws TsrunError REQUEST_INVALID. */
 export function checkName(asked: string): string {
   const name = asked.replace(/^\//, '');
-  if (NAME.test(name) && name.length <= LONGEST) return name;
+  if (name.length > LONGEST)
+    throw refuse(`Invalid container name (${name.slice(0, 64)}…): longer than ${LONGEST} bytes`);
+  if (NAME.test(name)) return name;
   throw refuse(`Invalid container name (${asked}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`);
 }
 
