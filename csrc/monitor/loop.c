@@ -98,14 +98,15 @@ static bool is_held(struct loop *loop)
 static void tell_end(struct loop *loop)
 {
 	char record[256];
+	uint64_t lost;
 	size_t length;
 
 	loop->recorded = true;
 	for (int i = 0; i < 2; i++)
 		close_fd(&loop->program.output[i]);
 	close_fd(&loop->program.input);
-	log_close(&loop->log);
-	length = program_record(&loop->program, loop->options->directory, record, sizeof(record));
+	lost = log_close(&loop->log);
+	length = program_record(&loop->program, loop->options->directory, lost, record, sizeof(record));
 	close_fd(&loop->listener);
 	for (int i = 0; i < CLIENTS_MAX; i++) {
 		struct client *client = &loop->clients[i];

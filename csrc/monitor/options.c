@@ -28,6 +28,7 @@ static const struct flag FLAGS[] = {
 	{ "--fields", TEXT, offsetof(struct options, fields) },
 	{ "--max-size", SIZE, offsetof(struct options, max_size) },
 	{ "--max-files", NUMBER, offsetof(struct options, max_files) },
+	{ "--buffer-size", SIZE, offsetof(struct options, buffer_size) },
 };
 
 static const struct flag *find(const char *name)

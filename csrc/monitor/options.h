@@ -18,6 +18,7 @@ struct options {
 	const char *fields;	 /* of each entry of the journal: lines NAME=value, or NULL */
 	uint64_t max_size;	 /* of one log file, 0: no limit */
 	unsigned int max_files;
+	uint64_t buffer_size; /* what may wait for the disk, 0: the program waits for it */
 	char **command;
 };
 

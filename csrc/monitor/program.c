@@ -197,18 +197,21 @@ static void write_whole(const char *directory, const char *name, const char *tex
 		(void)renameat(dir, ".exit", dir, name);
 }
 
-size_t program_record(const struct program *program, const char *directory, char *ret_text, size_t size)
+size_t program_record(const struct program *program, const char *directory, uint64_t lost, char *ret_text, size_t size)
 {
 	const bool killed = WIFSIGNALED(program->status);
 	char finished[TIMESTAMP_SIZE];
 	char signal[32] = "";
+	char lost_text[48] = "";
 	int length;
 
 	(void)timestamp_format(timestamp_now(), finished);
 	if (killed)
 		(void)snprintf(signal, sizeof(signal), "\"signal\":%d,", WTERMSIG(program->status));
-	length = snprintf(ret_text, size, "{\"pid\":%d,\"exitCode\":%d,%s\"finished\":\"%s\"}\n", program->pid,
-		killed ? 128 + WTERMSIG(program->status) : WEXITSTATUS(program->status), signal, finished);
+	if (lost > 0)
+		(void)snprintf(lost_text, sizeof(lost_text), "\"lost\":%llu,", (unsigned long long)lost);
+	length = snprintf(ret_text, size, "{\"pid\":%d,\"exitCode\":%d,%s%s\"finished\":\"%s\"}\n", program->pid,
+		killed ? 128 + WTERMSIG(program->status) : WEXITSTATUS(program->status), signal, lost_text, finished);
 	write_whole(directory, "exit", ret_text, (size_t)length);
 	return (size_t)length;
 }

@@ -30,7 +30,10 @@ void program_kill(const struct program *program, int signal);
 /* The terminal's size. 0, or errno. */
 int program_resize(const struct program *program, unsigned short rows, unsigned short columns);
 
-/* {"pid","exitCode","signal"?,"finished"}, one line, into the file "exit" of the directory. Its length. */
-size_t program_record(const struct program *program, const char *directory, char *ret_text, size_t size);
+/*
+ * {"pid","exitCode","signal"?,"lost"?,"finished"}, one line, into the file "exit" of the directory. lost: entries of
+ * the log that a disk that hangs has not taken. Its length.
+ */
+size_t program_record(const struct program *program, const char *directory, uint64_t lost, char *ret_text, size_t size);
 
 #endif

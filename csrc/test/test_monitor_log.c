@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -113,6 +114,57 @@ static void test_lines(void)
 		"log_close: what no line end has ended is written without one");
 }
 
+static void touch(const char *suffix)
+{
+	char name[160];
+
+	(void)snprintf(name, sizeof(name), "%s%s", path, suffix);
+	(void)close(open(name, O_WRONLY | O_CREAT, 0600));
+}
+
+static bool is_there(const char *suffix)
+{
+	char name[160];
+
+	(void)snprintf(name, sizeof(name), "%s%s", path, suffix);
+	return access(name, F_OK) == 0;
+}
+
+static const char LINE[] = "a line of some length, so that three fill a file\n";
+
+static void write_lines(int count)
+{
+	for (int i = 0; i < count; i++)
+		log_write(&the_log, STREAM_STDOUT, LINE, sizeof(LINE) - 1);
+}
+
+static void test_rotation_of_compressed(void)
+{
+	const char *const all[] = { ".1", ".1.gz", ".2", ".2.gz", ".3", ".3.gz", ".4" };
+	char name[160];
+	struct options options;
+	int lock;
+
+	begin(&options, 300, 4);
+	touch(".1.gz");
+	touch(".2");
+	touch(".3.gz");
+	lock = open(directory, O_RDONLY | O_DIRECTORY);
+	(void)flock(lock, LOCK_EX);
+	write_lines(6);
+	OK(lines(path) == 6 && !is_there(".1"), "log_write: names that are locked stay as they are, and nothing waits");
+	(void)close(lock);
+	write_lines(1);
+	OK(lines(path) == 1 && is_there(".1") && !is_there(".1.gz") && is_there(".2.gz") && !is_there(".2") &&
+			is_there(".3") && !is_there(".3.gz") && !is_there(".4"),
+		"log_write: compressed files move up with the others, and the oldest goes whichever it is");
+	log_close(&the_log);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		(void)snprintf(name, sizeof(name), "%s%s", path, all[i]);
+		(void)unlink(name);
+	}
+}
+
 static void test_rotation(void)
 {
 	struct options options;
@@ -128,11 +180,88 @@ static void test_rotation(void)
 	OK(lines(path) > 0 && lines(one) == 2 && access(two, F_OK) < 0,
 		"log_write: a full file becomes PATH.1, and no more files than asked stay");
 	(void)unlink(one);
+	test_rotation_of_compressed();
 	begin(&options, 300, 1);
 	for (int i = 0; i < 20; i++)
 		log_write(&the_log, STREAM_STDOUT, "a line of some length, so that three fill a file\n", 49);
 	log_close(&the_log);
 	OK(lines(path) == 2 && access(one, F_OK) < 0, "log_write: one file alone begins anew");
+}
+
+/* A pipe that nobody reads stands for a disk that takes nothing. */
+static void test_non_blocking(void)
+{
+	struct options options = { .log_json = path, .max_files = 1, .buffer_size = 4000 };
+	static char text[256 * 1024];
+	ssize_t got = 1;
+	size_t size = 0;
+	unsigned long long lost;
+	unsigned int kept = 0;
+	unsigned int reports = 0;
+	int reader;
+
+	(void)unlink(path);
+	(void)mkfifo(path, 0600);
+	reader = open(path, O_RDONLY | O_NONBLOCK);
+	OK(log_open(&the_log, &options) == 0, "log_open: with a buffer");
+	write_lines(4000);
+	OK(true, "log_write: with mode=non-blocking a file that takes nothing holds nobody");
+	(void)fcntl(reader, F_SETFL, 0);
+	(void)fcntl(reader, F_SETPIPE_SZ, 1 << 20);
+	/* What the writer is in the middle of comes through, what waits too, and then what was lost. */
+	(void)usleep(100000);
+	write_lines(1);
+	(void)usleep(100000);
+	write_lines(1);
+	log_close(&the_log);
+	while (got > 0 && size < sizeof(text) - 1) {
+		got = read(reader, text + size, sizeof(text) - 1 - size);
+		size += got > 0 ? (size_t)got : 0;
+	}
+	text[size] = '\0';
+	for (const char *at = text; (at = strstr(at, "a line of some")) != NULL; at++)
+		kept++;
+	for (const char *at = text; (at = strstr(at, "tsrun: ")) != NULL; at++) {
+		reports++;
+		OK(sscanf(at, "tsrun: %llu log entries were lost up to here: the buffer of 4000 bytes was full",
+			   &lost) == 1,
+			"log_write: what was lost is said, with the reason");
+		kept += (unsigned int)lost;
+	}
+	OK(reports <= 3, "log_write: in a few words");
+	OK(kept == 4002, "log_write: what is kept and what is said to be lost are all");
+	(void)close(reader);
+}
+
+static void test_disk_that_hangs(void)
+{
+	struct options options = { .log_json = path, .max_files = 1, .buffer_size = 1000 * 1000 };
+	uint64_t lost;
+	int reader;
+
+	(void)unlink(path);
+	(void)mkfifo(path, 0600);
+	reader = open(path, O_RDONLY | O_NONBLOCK);
+	(void)signal(SIGPIPE, SIG_IGN);
+	OK(log_open(&the_log, &options) == 0, "log_open: with a buffer");
+	write_lines(3000);
+	lost = log_close(&the_log);
+	OK(lost > 2000 && lost <= 3000, "log_close: a disk that hangs is given up, with the number of entries");
+	(void)close(reader);
+	(void)unlink(path);
+}
+
+static void test_non_blocking_keeps(void)
+{
+	struct options options = { .log_json = path, .max_files = 1, .buffer_size = 1000 * 1000 };
+
+	(void)unlink(path);
+	OK(log_open(&the_log, &options) == 0, "log_open: with a buffer");
+	write_lines(5000);
+	log_write(&the_log, STREAM_STDOUT, "no end", 6);
+	log_close(&the_log);
+	OK(lines(path) == 5001 && strstr(contents(path), "\"no end\",") != NULL,
+		"log_close: with mode=non-blocking what waits is written");
 }
 
 static void set_limit(rlim_t size)
@@ -170,6 +299,9 @@ int main(void)
 	test_lines();
 	test_rotation();
 	test_full_disk();
+	test_non_blocking();
+	test_non_blocking_keeps();
+	test_disk_that_hangs();
 	(void)unlink(path);
 	(void)rmdir(directory);
 	return tap_done();

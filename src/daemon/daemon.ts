@@ -82,6 +82,7 @@ export async function openDaemon(config: DaemonConfig, log: Log, environment: En
       closers.push(() => void server.close());
     }
     const life = await openLife({ ...parts, networks });
+    closers.push(() => life.close());
     const id = await identity(database);
     const routes = routesOf(parts, networks, life.live, id);
     const reloaded = () => parts.events.publish('daemon', 'reload', id, { name: hostname() });

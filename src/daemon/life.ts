@@ -10,6 +10,7 @@ import { stringifyJson } from '../util/json-write.js';
 import { CAPABILITIES } from '../util/linux-names.js';
 import { Actors } from './container/actors.js';
 import { defaultsOfHost } from './container/defaults.js';
+import { compressedLog } from './container/log-config.js';
 import { ContainerMounts } from './container/mounts.js';
 import type { Happened } from './container/needs.js';
 import { preparation } from './container/preparation.js';
@@ -22,6 +23,7 @@ import { surroundings } from './container/surroundings.js';
 import type { Parts } from './daemon.js';
 import type { EventBus } from './events.js';
 import type { Route } from './http/route.js';
+import { LogCompressor, type RotatedLog } from './logs/compressor.js';
 import type { Networks } from './network/networks.js';
 import { archiveRoutes } from './routes/archive.js';
 import { attachRoutes } from './routes/attach.js';
@@ -39,6 +41,7 @@ export interface Life {
   readonly actors: Actors;
   readonly routes: readonly Route[];
   readonly live: Live;
+  close(): Promise<void>;
 }
 
 export type LifeParts = Parts & { readonly networks: Networks };
@@ -57,11 +60,14 @@ export async function openLife(parts: LifeParts): Promise<Life> {
   });
   const around = surroundings(directory, snapshots, prepare);
   const happened = (what: Happened) => publish(events, what);
-  const needs = { runtime, monitors, directory, records: containers, surroundings: around, happened, warn };
+  const compressor = new LogCompressor(() => containers.list().flatMap((record) => logOf(record, directory)), warn);
+  const releaseLog = (id: string) => compressor.release(id);
+  const needs = { runtime, monitors, directory, records: containers, surroundings: around, happened, releaseLog, warn };
   const actors = new Actors(needs, containers);
   await recover(actors);
   return {
     actors,
+    close: () => compressor.close(),
     live: {
       published: (id) => networks.published(id),
       execIds: (id) => actors.execIds(id),
@@ -69,6 +75,13 @@ export async function openLife(parts: LifeParts): Promise<Life> {
     },
     routes: routesOf(parts, actors, mounts),
   };
+}
+
+function logOf(record: ContainerRecord, directory: string): RotatedLog[] {
+  const { status } = record.state;
+  const log = status === 'removing' || status === 'dead' ? undefined : compressedLog(record, directory);
+  const active = status === 'running' || status === 'paused' || status === 'restarting';
+  return log === undefined ? [] : [{ id: record.id, ...log, active }];
 }
 
 function routesOf(parts: LifeParts, actors: Actors, mounts: ContainerMounts): Route[] {

@@ -19,6 +19,8 @@ export interface MonitorLog {
   /** Bytes of one file; 0: no limit. */
   readonly maxSize: number;
   readonly maxFiles: number;
+  /** Bytes that may wait for the disk, beyond which entries are dropped; 0: the program waits. */
+  readonly bufferSize: number;
 }
 
 export interface Monitor {
@@ -35,13 +37,14 @@ export interface Monitor {
 const MONITOR = 'tsrun-monitor';
 export const MONITOR_PATH = fileURLToPath(new URL(`../../build/Release/${MONITOR}`, import.meta.url));
 
-function logFlags({ json, local, journal, attributes, maxSize, maxFiles }: MonitorLog): string[] {
+function logFlags({ json, local, journal, attributes, maxSize, maxFiles, bufferSize }: MonitorLog): string[] {
   return [
     ...(json === undefined ? [] : ['--log-json', json]),
     ...(local === undefined ? [] : ['--log-local', local]),
     ...(journal === undefined ? [] : ['--log-journal', journal.socket, '--fields', journal.fields]),
     ...(attributes === undefined ? [] : ['--attributes', attributes]),
     ...['--max-size', String(maxSize), '--max-files', String(maxFiles)],
+    ...(bufferSize === 0 ? [] : ['--buffer-size', String(bufferSize)]),
   ];
 }
 

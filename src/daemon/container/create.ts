@@ -20,7 +20,7 @@ import { checkLinks } from '../network/links.js';
 import type { Actors } from './actors.js';
 import type { Container } from './container.js';
 import { chooseHostname } from './hostname.js';
-import { checkLogConfig, logWarnings } from './log-config.js';
+import { checkLogConfig } from './log-config.js';
 import type { ContainerMounts } from './mounts.js';
 import { containerOptions, type Defaults } from './options/index.js';
 import { containerOf } from './options/modes.js';
@@ -87,7 +87,7 @@ export async function createContainer(
   await deps.records.add(record);
   const container = deps.actors.of(record);
   await container.mutex.run(() => fill(deps, container, image));
-  return { container, warnings: [...warnings, ...logWarnings(hostConfig.LogConfig)] };
+  return { container, warnings };
 }
 
 function freeName({ records }: CreateDeps): string {

@@ -30,6 +30,8 @@ async function settle(container: Container, run: Pick<Run, 'pid'>, exit: Exit | 
     container.needs.warn(`the monitor of container ${container.id} is gone: how the program ends will not be known`);
     await gone(run.pid);
   }
+  if (exit?.lost !== undefined)
+    container.needs.warn(`container ${container.id}: ${exit.lost} log entries are lost, as the disk takes nothing`);
   container.health?.stop();
   container.health = undefined;
   const oomKilled = wasOomKilled(container);

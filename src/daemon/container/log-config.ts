@@ -32,7 +32,8 @@ const DRIVERS: { readonly [name: string]: readonly string[] } = {
 };
 const DEFAULT_SIZE = 20_000_000;
 const DEFAULT_FILES = 5;
-const UNITS: { readonly [unit: string]: number } = { '': 1, b: 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
+const DEFAULT_BUFFER = 1_000_000;
+const UNITS = ['', 'k', 'm', 'g', 't'];
 
 export const driverOf = (config: LogConfig | undefined): string => config?.Type || 'json-file';
 
@@ -50,55 +51,47 @@ export function checkLogConfig(config: LogConfig | undefined): void {
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) throw badRequest(`unknown log opt ${quote(name, 64)} for ${driver} log driver`);
   }
-  sizeOf(options['max-size']);
+  const size = sizeOf(options['max-size']);
   const files = filesOf(options['max-file']);
-  if (isCompressed(options) && files < 2)
+  if (asksToCompress(options) === true && (files < 2 || size === 0))
     throw badRequest('compress cannot be true when max-file is less than 2 or max-size is not set');
-  checkMode(options);
+  bufferOf(options);
 }
 
 type LogOptions = { readonly [name: string]: string };
 
-/** As strconv.ParseBool has it. */
-function isCompressed({ compress = '' }: LogOptions): boolean {
-  if (/^(?:|0|f|F|false|False|FALSE)$/.test(compress)) return false;
+/** As strconv.ParseBool has it; undefined: nothing is said. */
+function asksToCompress({ compress = '' }: LogOptions): boolean | undefined {
+  if (compress === '') return undefined;
+  if (/^(?:0|f|F|false|False|FALSE)$/.test(compress)) return false;
   if (/^(?:1|t|T|true|True|TRUE)$/.test(compress)) return true;
   throw badRequest(`invalid log opt compress ${quote(compress, 64)}: it is true or false`);
 }
 
-function checkMode({ mode = 'blocking', 'max-buffer-size': buffer = '' }: LogOptions): void {
+/** Bytes that may wait for the disk; 0: the program waits. */
+function bufferOf({ mode = 'blocking', 'max-buffer-size': buffer = '' }: LogOptions): number {
   if (mode !== 'blocking' && mode !== 'non-blocking')
     throw badRequest(`logger: logging mode not supported: ${quote(mode, 64).slice(1, -1)}`);
-  if (buffer === '') return;
+  if (buffer === '') return mode === 'blocking' ? 0 : DEFAULT_BUFFER;
   if (mode === 'blocking')
     throw badRequest("logger: max-buffer-size option is only supported with 'mode=non-blocking'");
-  if (parseSize(buffer) === undefined)
-    throw badRequest(`invalid log opt max-buffer-size ${quote(buffer, 64)}: it is a number with k, m or g`);
-}
-
-/** What is taken without effect, since compose files of others have it. */
-export function logWarnings(config: LogConfig | undefined): string[] {
-  const options = config?.Config ?? {};
-  return [
-    ...(isCompressed(options) ? ['The log option compress has no effect: rotated files stay as they are.'] : []),
-    ...(options['mode'] === 'non-blocking'
-      ? ['The log option mode=non-blocking has no effect: the program waits while its log is written to the disk.']
-      : []),
-  ];
+  const size = parseSize(buffer, 1024);
+  if (size !== undefined) return size;
+  throw badRequest(`invalid log opt max-buffer-size ${quote(buffer, 64)}: it is a number with k, m or g`);
 }
 
 /** As go-units has it: decimal. -1: no limit. */
 function sizeOf(text: string | undefined): number {
   if (text === undefined || text === '') return DEFAULT_SIZE;
   if (text === '-1') return 0;
-  const size = parseSize(text);
+  const size = parseSize(text, 1000);
   if (size !== undefined) return size;
   throw badRequest(`invalid log opt max-size ${quote(text, 64)}: it is a number with k, m or g, or -1 for no limit`);
 }
 
-function parseSize(text: string): number | undefined {
+function parseSize(text: string, unit: 1000 | 1024): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s?([kmgt]?)i?b?$/i.exec(text);
-  const size = Math.floor(Number(match?.[1]) * (UNITS[(match?.[2] ?? '').toLowerCase()] ?? Number.NaN));
+  const size = Math.floor(Number(match?.[1]) * unit ** UNITS.indexOf((match?.[2] ?? '').toLowerCase()));
   return size > 0 && size <= Number.MAX_SAFE_INTEGER ? size : undefined;
 }
 
@@ -125,6 +118,21 @@ export function logPlace(record: Pick<ContainerRecord, 'id' | 'hostConfig'>, dir
     default:
       return undefined;
   }
+}
+
+/** The files of a log whose rotated ones are to be compressed, and the most of them; undefined: they stay as they are. */
+export function compressedLog(
+  record: Pick<ContainerRecord, 'id' | 'hostConfig'>,
+  directory: string,
+): { path: string; files: number } | undefined {
+  const driver = driverOf(record.hostConfig.LogConfig);
+  const place = logPlace(record, directory);
+  const options = record.hostConfig.LogConfig?.Config ?? {};
+  const files = filesOf(options['max-file']);
+  const wanted = asksToCompress(options) ?? driver === 'local';
+  return place !== undefined && wanted && files > 1 && sizeOf(options['max-size']) > 0
+    ? { path: place.path, files }
+    : undefined;
 }
 
 /** What labels, env and tag of the options add to each entry. */
@@ -172,7 +180,11 @@ export function monitorLog(record: ContainerRecord, directory: string): MonitorL
   if (place === undefined) return undefined;
   const options = record.hostConfig.LogConfig?.Config ?? {};
   const extra = extraAttributes(record);
-  const limits = { maxSize: sizeOf(options['max-size']), maxFiles: filesOf(options['max-file']) };
+  const limits = {
+    maxSize: sizeOf(options['max-size']),
+    maxFiles: filesOf(options['max-file']),
+    bufferSize: bufferOf(options),
+  };
   if (place.format === 'json') {
     const attributes = Object.keys(extra).length === 0 ? {} : { attributes: JSON.stringify(extra) };
     return { json: place.path, ...attributes, ...limits };

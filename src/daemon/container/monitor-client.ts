@@ -10,6 +10,8 @@ import { TsrunError } from '../../errors.js';
 export interface Exit {
   readonly exitCode: number;
   readonly signal?: number;
+  /** Entries of the log that a disk that hangs has not taken. */
+  readonly lost?: number;
   /** RFC 3339 with nanoseconds. */
   readonly finished: string;
 }
@@ -124,8 +126,12 @@ function parseExit(text: string): Exit | undefined {
   try {
     const value: Partial<Exit> = JSON.parse(text);
     if (typeof value.exitCode !== 'number' || typeof value.finished !== 'string') return undefined;
-    const { exitCode, finished, signal } = value;
-    return typeof signal === 'number' ? { exitCode, finished, signal } : { exitCode, finished };
+    const { exitCode, finished, signal, lost } = value;
+    return {
+      ...{ exitCode, finished },
+      ...(typeof signal === 'number' ? { signal } : {}),
+      ...(typeof lost === 'number' ? { lost } : {}),
+    };
   } catch {
     return undefined;
   }

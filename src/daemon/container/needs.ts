@@ -45,6 +45,8 @@ export interface Needs {
   readonly directory: string;
   readonly records: Records;
   readonly surroundings: Surroundings;
+  /** Called before the container's directory goes. */
+  releaseLog(id: string): Promise<void>;
   happened(event: Happened): void;
   /** Something went wrong that nobody asked for. */
   warn(message: string): void;

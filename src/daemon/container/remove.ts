@@ -51,6 +51,7 @@ export async function finishRemoval(container: Container, volumes: boolean): Pro
     cancelRestart(container);
     container.attachments.end();
     if (mayHaveLeft(container)) await tearDown(container);
+    await container.needs.releaseLog(container.id);
     await container.needs.surroundings.discard(container.record, volumes);
   } catch (error) {
     container.become({ status: before === 'removing' ? 'dead' : before, error: String(error) });

@@ -3,10 +3,10 @@
  * slow it is: it pulls.
  */
 import { type FSWatcher, watch } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { LogPlace } from '../container/log-config.js';
 import { type Decoder, JSON_FILE, LOCAL, type LogEntry, MOST_BYTES } from './entry.js';
-import { type LogFile, openLogs, successor } from './files.js';
+import { blocksOf, closeLog, type LogFile, openLogs, readBytes, sizeOf, successor } from './files.js';
 
 export interface LogQuery {
   /** undefined: all. */
@@ -22,6 +22,8 @@ export interface LogQuery {
 }
 
 const BLOCK = 64 * 1024;
+/** Between the clocks of an entry and of a file system. */
+const CLOCKS_NS = 1_000_000_000n;
 const POLL_MS = 1000;
 
 const decoderOf = ({ format }: LogPlace): Decoder => (format === 'json' ? JSON_FILE : LOCAL);
@@ -32,12 +34,12 @@ export async function* readLog(place: LogPlace, query: LogQuery): AsyncGenerator
   const changes = query.follow ? new Changes(place.path, query) : undefined;
   const files = await openLogs(place.path);
   try {
-    const begin = query.tail === undefined ? { index: 0, at: 0 } : await findTail(files, decoder, query.tail);
+    const begin = query.tail === undefined ? BEGIN : await findTail(files, decoder, query.tail);
     for (const [index, file] of files.entries()) {
-      if (index < begin.index) continue;
-      const at = index === begin.index ? begin.at : 0;
       const last = index === files.length - 1;
-      for await (const entries of entriesOf(file, at, decoder, last ? changes : undefined, place.path)) {
+      if (index < begin.index || (!last && isBefore(file, query.since))) continue;
+      const from = index === begin.index ? begin : BEGIN;
+      for await (const entries of entriesOf(file, from, decoder, last ? changes : undefined, place.path)) {
         if (query.gone.aborted) return;
         const { wanted, over } = within(entries, query);
         if (wanted.length > 0) yield wanted;
@@ -47,9 +49,12 @@ export async function* readLog(place: LogPlace, query: LogQuery): AsyncGenerator
     if (files.length === 0 && changes !== undefined) yield* waitForFirst(place, query, changes);
   } finally {
     changes?.close();
-    await Promise.all(files.map(({ handle }) => handle.close().catch(() => undefined)));
+    for (const file of files) closeLog(file);
   }
 }
+
+const isBefore = ({ written }: LogFile, since: bigint | undefined): boolean =>
+  since !== undefined && written !== undefined && written + CLOCKS_NS < since;
 
 /** over: the rest is later than asked for. */
 function within(entries: readonly LogEntry[], { since, until }: LogQuery) {
@@ -63,56 +68,89 @@ async function* waitForFirst(place: LogPlace, query: LogQuery, changes: Changes)
   for (;;) {
     const more = await changes.next();
     const files = await openLogs(place.path);
-    await Promise.all(files.map(({ handle }) => handle.close()));
+    for (const file of files) closeLog(file);
     if (files.length > 0) return yield* readLog(place, query);
     if (!more) return;
   }
 }
 
-/** From at to the end; with changes also what comes then, in the files that follow. */
+/** Where to begin in a file: after so many bytes, or, as they are found in a compressed one, entries. */
+interface Start {
+  readonly at: number;
+  readonly skip: number;
+}
+
+const BEGIN = { index: 0, at: 0, skip: 0 };
+
+/** From start to the end; with changes also what comes then, in the files that follow. */
 async function* entriesOf(
   first: LogFile,
-  at: number,
+  start: Start,
   decoder: Decoder,
   changes: Changes | undefined,
   path: string,
 ): AsyncGenerator<readonly LogEntry[]> {
   let file = first;
-  let position = at;
+  let { at, skip } = start;
+  try {
+    for (;;) {
+      let seen = at;
+      for await (const part of partsOf(file, at, decoder)) {
+        ({ end: at, seen } = part);
+        yield skip === 0 ? part.entries : part.entries.slice(skip);
+        skip = Math.max(0, skip - part.entries.length);
+      }
+      if (changes === undefined) return;
+      const next = await successor(path, file);
+      // It may have been written to until the very rotation: read once more.
+      const isRead = file.compressed || sizeOf(file) === seen;
+      if (next !== undefined && isRead) {
+        if (file !== first) closeLog(file);
+        file = next;
+        at = 0;
+        continue;
+      }
+      if (next !== undefined) closeLog(next);
+      else if (isRead && !(await changes.next())) return;
+      if (!file.compressed && sizeOf(file) < seen) at = 0; // max-file 1: the file begins anew
+    }
+  } finally {
+    if (file !== first) closeLog(file);
+  }
+}
+
+/** end: where the entries end. seen: how far it was read, which is within an entry that is being written. */
+interface Part {
+  readonly entries: readonly LogEntry[];
+  readonly end: number;
+  readonly seen: number;
+}
+
+async function* partsOf(file: LogFile, at: number, decoder: Decoder): AsyncGenerator<Part> {
+  if (file.compressed && at > 0) return; // nothing is added to it
   let rest: Buffer = Buffer.alloc(0);
-  for (;;) {
-    const block = Buffer.allocUnsafe(BLOCK);
-    const { bytesRead } = await file.handle.read(block, 0, BLOCK, position);
-    position += bytesRead;
-    if (bytesRead > 0) {
-      const bytes = Buffer.concat([rest, block.subarray(0, bytesRead)]);
+  let end = at;
+  let seen = at;
+  try {
+    for await (const block of blocksOf(file, at)) {
+      const bytes = rest.length === 0 ? block : Buffer.concat([rest, block]);
       const { entries, used } = decoder.decode(bytes);
       rest = Buffer.from(bytes.subarray(used));
       if (rest.length > 2 * MOST_BYTES) return; // no log of ours
-      yield entries;
-      continue;
+      end += used;
+      seen += block.length;
+      yield { entries, end, seen };
     }
-    if (changes === undefined) return;
-    const next = await successor(path, file.inode);
-    // It may have been written to until the very rotation: read once more.
-    if (next !== undefined && (await file.handle.stat()).size === position) {
-      if (file !== first) await file.handle.close();
-      file = next;
-      position = 0;
-      rest = Buffer.alloc(0);
-      continue;
-    }
-    await next?.handle.close();
-    if ((await file.handle.stat()).size < position) {
-      position = 0; // max-file 1: the file begins anew
-      rest = Buffer.alloc(0);
-      continue;
-    }
-    if (!(await changes.next())) {
-      if (file !== first) await file.handle.close();
-      return;
-    }
+  } catch (error) {
+    if (!file.compressed) throw error;
+    yield { entries: [damaged(file, error)], end: end + 1, seen };
   }
+}
+
+/** What is in the other files is worth more than an error. */
+function damaged({ path, written }: LogFile, error: unknown): LogEntry {
+  const text = `tsrun: the rest of ${basename(path)} cannot be read: ${error instanceof Error ? error.message : error}\n`;
+  return { stream: 'stderr', nanos: written ?? 0n, text: Buffer.from(text), attributes: {} };
 }
 
 /** Where the last entries begin. */
@@ -120,22 +158,34 @@ async function findTail(
   files: readonly LogFile[],
   decoder: Decoder,
   count: number,
-): Promise<{ index: number; at: number }> {
+): Promise<Start & { index: number }> {
   let wanted = count;
   for (let index = files.length - 1; index >= 0; index--) {
     const file = files[index];
     if (file === undefined) break;
-    const { size } = await file.handle.stat();
-    if (wanted === 0) return { index, at: size };
-    const { at, found } = await lastOf(file, size, decoder, wanted);
+    if (wanted === 0 && !file.compressed) return { index, at: sizeOf(file), skip: 0 };
+    if (file.compressed) {
+      const found = await countOf(file, decoder);
+      if (found >= wanted) return { index, at: 0, skip: found - wanted };
+      wanted -= found;
+      continue;
+    }
+    const { at, found } = await lastOf(file, sizeOf(file), decoder, wanted);
     wanted -= found;
-    if (wanted === 0) return { index, at };
+    if (wanted === 0) return { index, at, skip: 0 };
   }
-  return { index: 0, at: 0 };
+  return BEGIN;
+}
+
+/** It is read twice then, as no more than a block of it is kept in memory or on the disk. */
+async function countOf(file: LogFile, decoder: Decoder): Promise<number> {
+  let found = 0;
+  for await (const { entries } of partsOf(file, 0, decoder)) found += entries.length;
+  return found;
 }
 
 async function lastOf(
-  { handle }: LogFile,
+  file: LogFile,
   size: number,
   decoder: Decoder,
   count: number,
@@ -144,13 +194,12 @@ async function lastOf(
   let found = 0;
   while (found < count && end > 0) {
     const length = Math.min(end, MOST_BYTES + BLOCK);
-    const bytes = Buffer.allocUnsafe(length);
-    const { bytesRead } = await handle.read(bytes, 0, length, end - length);
-    const last = decoder.last(bytes.subarray(0, bytesRead), count - found);
+    const bytes = await readBytes(file, end - length, length);
+    const last = decoder.last(bytes, count - found);
     // The first of the block may have begun before it.
     const whole = end === length || last.at > 0 || last.found === 0;
     if (!whole) {
-      const second = decoder.last(bytes.subarray(0, bytesRead), last.found - 1);
+      const second = decoder.last(bytes, last.found - 1);
       if (second.found === 0) break;
       found += second.found;
       end = end - length + second.at;

@@ -1,9 +1,9 @@
 import t from 'tap';
 import {
   checkLogConfig,
+  compressedLog,
   extraAttributes,
   logPlace,
-  logWarnings,
   monitorLog,
 } from '../../../src/daemon/container/log-config.js';
 import { type ContainerRecord, CREATED } from '../../../src/daemon/container/record.js';
@@ -42,6 +42,7 @@ t.test('checkLogConfig refuses drivers and options that there are not, by name',
     ['local', { labels: 'a' }, /unknown log opt "labels" for local log driver/],
     ['json-file', { compress: 'perhaps' }, /invalid log opt compress "perhaps"/],
     ['json-file', { compress: 'true', 'max-file': '1' }, /compress cannot be true when max-file is less than 2/],
+    ['local', { compress: 'true', 'max-size': '-1' }, /compress cannot be true when max-file is less than 2/],
     ['json-file', { mode: 'async' }, /logging mode not supported: async/],
     ['none', { 'max-buffer-size': '4m' }, /only supported with 'mode=non-blocking'/],
     ['local', { mode: 'non-blocking', 'max-buffer-size': 'big' }, /invalid log opt max-buffer-size "big"/],
@@ -51,13 +52,21 @@ t.test('checkLogConfig refuses drivers and options that there are not, by name',
   t.doesNotThrow(() => checkLogConfig({ Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3', tag: 'x' } }));
 });
 
-t.test('logWarnings tells what is taken without effect', async (t) => {
-  const Config = { compress: 'true', mode: 'non-blocking', 'max-buffer-size': '4m' };
-  t.doesNotThrow(() => checkLogConfig({ Type: 'json-file', Config }));
-  t.match(logWarnings({ Type: 'json-file', Config }), [/compress has no effect/, /mode=non-blocking has no effect/]);
-  const plain = { compress: 'false', mode: 'blocking', 'max-file': '1' };
-  t.doesNotThrow(() => checkLogConfig({ Type: 'json-file', Config: plain }));
-  t.same(logWarnings({ Type: 'json-file', Config: plain }), []);
+t.test('compressedLog: on request, and of the driver local by default where there is more than one file', async (t) => {
+  const json = { path: '/c/abcdef0123456789/abcdef0123456789-json.log', files: 5 };
+  t.same(compressedLog(record('json-file', { compress: 'true' }), '/c'), json);
+  t.equal(compressedLog(record('json-file'), '/c'), undefined);
+  t.match(compressedLog(record('local', { 'max-file': '3' }), '/c'), { path: /container\.log$/, files: 3 });
+  for (const options of [{ compress: 'false' }, { 'max-file': '1' }, { 'max-size': '-1' }] as const)
+    t.equal(compressedLog(record('local', options), '/c'), undefined);
+  for (const type of ['journald', 'none']) t.equal(compressedLog(record(type), '/c'), undefined);
+});
+
+t.test('monitorLog: mode=non-blocking has a buffer, of 1 MB or as many bytes as asked for', async (t) => {
+  t.match(monitorLog(record('json-file'), '/c'), { bufferSize: 0 });
+  t.match(monitorLog(record('local', { mode: 'non-blocking' }), '/c'), { bufferSize: 1_000_000 });
+  const options = { mode: 'non-blocking', 'max-buffer-size': '4m' };
+  t.match(monitorLog(record('json-file', options), '/c'), { bufferSize: 4 * 1024 * 1024 });
 });
 
 t.test('extraAttributes: labels and variables that the options name, and the tag', async (t) => {
