@@ -65,6 +65,8 @@ for group in "$@"; do
 		want openssl openssl
 		;;
 	daemon)
+		want slirp4netns slirp4netns
+		want newuidmap uidmap
 		want curl curl
 		want openssl openssl
 		want docker-registry docker-registry

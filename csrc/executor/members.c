@@ -3,11 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 #include "cgroup.h"
 #include "cleanup.h"
 #include "directory.h"
+#include "plan.h"
+#include "procfs.h"
 
 #define NESTING_MAX 32 /* what a container nests deeper is reached by cgroup.kill alone */
 
@@ -62,4 +67,47 @@ static int walk(int cgroup, unsigned int depth, member_visit visit, void *data)
 int members_visit(int cgroup, member_visit visit, void *data)
 {
 	return walk(cgroup, 0, visit, data);
+}
+
+bool has_own_pid_namespace(const struct context *ctx)
+{
+	uint32_t count = plan_header(&ctx->plan)->lists[LIST_SPAWN].count;
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct op *op = plan_op(&ctx->plan, LIST_SPAWN, i);
+
+		if (op->code == OP_CLONE)
+			return (((const struct op_clone *)(const void *)op)->namespaces & CLONE_NEWPID) != 0;
+	}
+	return false;
+}
+
+/* Of a process that has ended, or is somebody else's whom we may not look at: false. */
+static bool namespace_of(const struct context *ctx, pid_t pid, struct stat *ret_stat)
+{
+	cleanup_fd int fd = procfs_open_namespace_of(ctx->proc_fd, pid, "pid");
+
+	return fd >= 0 && fstat(fd, ret_stat) == 0;
+}
+
+int members_of_namespace(const struct context *ctx, member_visit visit, void *data)
+{
+	cleanup_fd int processes = procfs_openat(ctx->proc_fd, ".", O_RDONLY | O_DIRECTORY);
+	struct directory directory;
+	const struct dirent64 *entry;
+	struct stat own;
+	struct stat other;
+	int result = 0;
+
+	if (processes < 0 || directory_rewind(&directory, processes) < 0)
+		return -1;
+	if (!namespace_of(ctx, ctx->init_pid, &own))
+		return 0; /* it has just ended, and all of them with it */
+	while (result == 0 && (entry = directory_next(&directory)) != NULL) {
+		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (pid > 0 && namespace_of(ctx, pid, &other) && other.st_ino == own.st_ino)
+			result = visit(pid, data);
+	}
+	return result;
 }

@@ -16,6 +16,7 @@
  *   put STATUS VIEW                         entry stream from stdin, as unpack apply
  *   discard TARGET (DIRECTORY NAME)...      unmount, then remove: a poststop hook, which has no status to write
  *   enter UIDS GIDS NEWUIDMAP NEWGIDMAP PROGRAM...   becomes PROGRAM as root of a user namespace (userns.h); no status
+ *   hold RECORD UIDS GIDS NEWUIDMAP NEWGIDMAP PROGRAM...   the same, in one that stays (holder.h)
  *
  * VIEW: see parse_view(). The answer is records on the descriptor STATUS, as the executor's (failure.h). Static,
  * single-threaded.
@@ -35,6 +36,7 @@
 #include "archive.h"
 #include "cleanup.h"
 #include "confine.h"
+#include "holder.h"
 #include "io.h"
 #include "mounts.h"
 #include "pack.h"
@@ -312,6 +314,10 @@ int main(int argc, char **argv)
 		return discard(argc - 2, argv + 2);
 	if (strcmp(argv[1], "enter") == 0 && argc > 6) {
 		enter_user_namespace(argv + 2);
+		return 127;
+	}
+	if (strcmp(argv[1], "hold") == 0 && argc > 7) {
+		enter_held_namespaces(argv + 2);
 		return 127;
 	}
 	args.status_fd = atoi(argv[2]);

@@ -19,17 +19,10 @@
 #include "sys.h"
 
 #define RANGES_MAX  1023
-#define OUTPUT_MAX  400
 #define VARIABLE    "TSRUN_USERNS"
 #define INITIAL_MAP "0 0 4294967295"
 
-struct refusal {
-	const char *call;
-	int number;
-	char words[OUTPUT_MAX + 1];
-};
-
-static int refuse(struct refusal *refusal, const char *call)
+int refuse(struct refusal *refusal, const char *call)
 {
 	refusal->call = call;
 	refusal->number = errno;
@@ -132,7 +125,7 @@ static int map_by_tools(char **words, struct refusal *refusal)
 	if (leave(refusal) == 0)
 		(void)write_all(turn, "x", 1);
 	close_fd(&turn);
-	length = read_upto(said, refusal->words, OUTPUT_MAX);
+	length = read_upto(said, refusal->words, REFUSAL_WORDS_MAX);
 	refusal->words[length < 0 ? 0 : length] = '\0';
 	if (waitpid(child, &status, 0) != child)
 		return refuse(refusal, "waitpid");
@@ -142,18 +135,28 @@ static int map_by_tools(char **words, struct refusal *refusal)
 	return status == 0 ? own_mounts(refusal) : refuse(refusal, "newuidmap");
 }
 
+int own_user_namespace(char **words, struct refusal *refusal)
+{
+	return words[2][0] == '\0' ? map_own(words, refusal) : map_by_tools(words, refusal);
+}
+
+void become_program(char **argv, const struct refusal *refusal)
+{
+	char value[REFUSAL_WORDS_MAX + 64] = "entered";
+
+	if (refusal->call != NULL)
+		(void)snprintf(value, sizeof(value), "%s %d %s", refusal->call, refusal->number, refusal->words);
+	if (setenv(VARIABLE, value, 1) == 0)
+		(void)execv(argv[0], argv);
+}
+
 void enter_user_namespace(char **words)
 {
 	struct refusal refusal = { 0 };
-	char value[OUTPUT_MAX + 64] = "entered";
-	int result = 0;
 
 	if (geteuid() != 0)
-		result = words[2][0] == '\0' ? map_own(words, &refusal) : map_by_tools(words, &refusal);
-	if (result < 0)
-		(void)snprintf(value, sizeof(value), "%s %d %s", refusal.call, refusal.number, refusal.words);
-	if (setenv(VARIABLE, value, 1) == 0)
-		(void)execv(words[4], words + 4);
+		(void)own_user_namespace(words, &refusal);
+	become_program(words + 4, &refusal);
 }
 
 /* The kernel aligns its columns. */

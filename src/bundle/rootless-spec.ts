@@ -1,6 +1,5 @@
 /**
- * What a container's config is different in where a user without rights runs it: it gets a user namespace in that of
- * `image run`, with the same ids, so that whoever owns the outer one may also join it later.
+ * What a container's config is different in where a user without rights runs it.
  *
  * Pure.
  */
@@ -8,14 +7,26 @@ import type { Config, Linux, LinuxIDMapping, Mount, Process } from '../spec/type
 import { type IdMaps, type IdRange, isMapped } from '../util/user-namespace.js';
 import type { Account } from './users.js';
 
+/**
+ * In a user namespace of its own in that of `image run`, with the same ids, so that whoever owns the outer one may also
+ * join it later.
+ */
 export function rootlessSpec(config: Config, ids: IdMaps): Config {
+  const { linux, ...rest } = inUserNamespaceSpec(config, ids);
+  return { ...rest, linux: ownNamespace(linux ?? {}, ids) };
+}
+
+/** In the user namespace of whoever runs it, whose networks it could not use from one of its own. */
+export function inUserNamespaceSpec(config: Config, ids: IdMaps): Config {
   const linux = config.linux ?? {};
-  const { oomScoreAdj: _, ...process } = config.process ?? {};
+  const { oomScoreAdj = 0, ...process } = config.process ?? {};
   const hostNetwork = linux.namespaces?.some(({ type }) => type === 'network') !== true;
   return {
     ...config,
-    // exec from outside may not lower it.
-    ...(config.process === undefined ? {} : { process: process as Process }),
+    // Nobody here may lower it, nor may an exec from outside.
+    ...(config.process === undefined
+      ? {}
+      : { process: { ...(process as Process), ...(oomScoreAdj > 0 ? { oomScoreAdj } : {}) } }),
     mounts: (config.mounts ?? []).map((mount) =>
       hostNetwork && mount.type === 'sysfs' ? HOST_SYS : owned(mount, ids),
     ),
@@ -48,15 +59,21 @@ function owned(mount: Mount, { gids }: IdMaps): Mount {
   return { ...mount, options: options.filter(isKnown) };
 }
 
+function ownNamespace(linux: Linux, ids: IdMaps): Linux {
+  return {
+    ...linux,
+    namespaces: [...(linux.namespaces ?? []), { type: 'user' }],
+    uidMappings: ids.uids.map(same),
+    gidMappings: ids.gids.map(same),
+  };
+}
+
 function rootlessLinux(linux: Linux, ids: IdMaps): Linux {
-  const { resources, sysctl, namespaces = [], ...rest } = linux;
+  const { resources, sysctl, ...rest } = linux;
   const ping = 'net.ipv4.ping_group_range';
   const last = ids.gids.find(({ inside }) => inside === 0)?.size ?? 1;
   return {
     ...rest,
-    namespaces: [...namespaces, { type: 'user' }],
-    uidMappings: ids.uids.map(same),
-    gidMappings: ids.gids.map(same),
     // A filter of devices would need rights on the host; in a user namespace there are no devices to make.
     ...(resources === undefined ? {} : { resources: { ...resources, devices: [] } }),
     ...(sysctl === undefined ? {} : { sysctl: ping in sysctl ? { ...sysctl, [ping]: `0 ${last - 1}` } : sysctl }),

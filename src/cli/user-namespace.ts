@@ -13,8 +13,18 @@ const ENTERED = 'entered';
 /** Whether this command has: then it sees mounts that nobody else sees. */
 export const isEntered = ({ TSRUN_USERNS: said }: Environment): boolean => said === ENTERED;
 
+export interface Entrance {
+  /** Absolute: the record of a process that keeps the namespaces for those who come again (csrc/snapshot/holder.h). */
+  readonly hold?: string;
+  /** Descriptors that come along. */
+  readonly keep?: readonly number[];
+}
+
 /** Returns when this is root, whoever's. Throws TsrunError HOST_UNSUPPORTED. */
-export async function enterUserNamespace({ TSRUN_USERNS: said, ...environment }: Environment): Promise<void> {
+export async function enterUserNamespace(
+  { TSRUN_USERNS: said, ...environment }: Environment,
+  { hold, keep = [] }: Entrance = {},
+): Promise<void> {
   const [euid, egid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
   if (euid === 0) return;
   if (said !== undefined && said !== ENTERED) throw refused(said);
@@ -30,7 +40,8 @@ export async function enterUserNamespace({ TSRUN_USERNS: said, ...environment }:
   // Descriptors that the launcher handed over do not come along.
   const { TSRUN_QUESTION: _question, TSRUN_ANSWER: _answer, ...kept } = environment;
   const variables = Object.entries(kept).map(([name, value]) => `${name}=${value}`);
-  addon().execve(HELPER, ['tsrun-snapshot', 'enter', ...maps, ...again], variables, []);
+  const verb = hold === undefined ? ['enter'] : ['hold', hold];
+  addon().execve(HELPER, ['tsrun-snapshot', ...verb, ...maps, ...again], variables, keep);
 }
 
 /** "inside outside size …": root is the user, the ids behind it those that were granted, in their order. */
@@ -48,7 +59,7 @@ export function idMapWords(own: number, granted: readonly (readonly [start: numb
 function refused(said: string): TsrunError {
   const [, call = '', errno = '', words = ''] = /^(\S+) (\d+) (.*)$/s.exec(said) ?? [];
   const why = words.trim() === '' ? errnoName(Number(errno)) : words.trim();
-  return new TsrunError('HOST_UNSUPPORTED', `a user namespace to unpack images in: ${call}: ${why}`, {
+  return new TsrunError('HOST_UNSUPPORTED', `a user namespace, which this needs without root: ${call}: ${why}`, {
     hint:
       call === 'newuidmap'
         ? 'grant the user ids in /etc/subuid and /etc/subgid that nobody else has'

@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { openStore } from '../image/disk-store.js';
 import type { ContentStore } from '../image/store.js';
+import { openUserNetwork, type UserNetwork } from '../network/index.js';
 import type { Runtime } from '../runtime/runtime.js';
 import { canOverlay } from '../snapshot/overlay-support.js';
 import { driverNamed, Snapshotter } from '../snapshot/snapshotter.js';
@@ -18,6 +19,7 @@ import type { Log } from './log.js';
 import { type Metrics, openMetrics, serveMetrics } from './metrics.js';
 import { Networks } from './network/networks.js';
 import { networkingOptions } from './network/options.js';
+import { letGo } from './rootless/namespaces.js';
 import { containerViewRoutes } from './routes/containers.js';
 import { diskUsageRoutes } from './routes/disk-usage.js';
 import { eventRoutes } from './routes/events.js';
@@ -74,7 +76,9 @@ export async function openDaemon(config: DaemonConfig, log: Log, environment: En
     closers.push(() => database.close());
     const parts = openParts(config, log, environment, database);
     await collectGarbage(parts);
-    const networks = await openNetworks(parts);
+    const user = config.rootless ? await openUserSide(parts) : undefined;
+    if (user !== undefined) closers.push(() => closeUserSide(parts, user));
+    const networks = await openNetworks(parts, user);
     closers.push(() => networks.close());
     const metrics = config.metrics === undefined ? undefined : openMetrics(parts.containers, parts.events);
     if (config.metrics !== undefined && metrics !== undefined) {
@@ -132,9 +136,20 @@ async function identity(database: Database): Promise<string> {
   return id;
 }
 
-function openNetworks(parts: Parts): Promise<Networks> {
+function openUserSide({ config, log }: Parts): Promise<UserNetwork> {
+  return openUserNetwork(join(config.execRoot, 'network'), (level, message) => log[level](message));
+}
+
+function closeUserSide({ config, containers }: Parts, user: UserNetwork): void {
+  user.close();
+  if (containers.list().some(({ state }) => state.status === 'running' || state.status === 'paused')) return;
+  user.remove();
+  letGo(config.execRoot);
+}
+
+function openNetworks(parts: Parts, user: UserNetwork | undefined): Promise<Networks> {
   const { config, log } = parts;
-  const options = networkingOptions(config, log);
+  const options = networkingOptions(config, log, user);
   return Networks.open({ ...parts, options, directory: join(config.dataRoot, 'containers') });
 }
 

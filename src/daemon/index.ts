@@ -2,22 +2,31 @@
  * `tsrun daemon`: from its options to its end. A bundle of its own (scripts/build.mjs), so that other commands do not load
  * it; what is thrown here is of another copy of errors.ts than the command line's, so a failure leaves as plain data.
  */
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { TsrunError, UsageError } from '../errors.js';
 import { readActivation } from '../runtime/activation.js';
 import { replaceFile } from '../util/replace-file.js';
 import { VERSION } from '../util/version.js';
 import { type ConfigRequest, type DaemonConfig, readConfig, readReload } from './config/config.js';
 import { RELOADED } from './config/options.js';
+import { PLACES_OF_ROOT, placesOfUser } from './config/places.js';
 import { openDaemon } from './daemon.js';
 import { createHttp } from './http/server.js';
-import { listen } from './listen.js';
+import { FIRST_FD, listen } from './listen.js';
 import { type Log, type LogSettings, openLog } from './log.js';
+import { namespacesRecord } from './rootless/namespaces.js';
 import { serviceManager } from './service-manager.js';
 
-export interface DaemonRequest extends ConfigRequest {
+export interface DaemonRequest extends Omit<ConfigRequest, 'places'> {
   readonly environment: { readonly [name: string]: string | undefined };
+  /**
+   * Becomes root of the user namespace that the process of the record `hold` keeps, with the descriptors `keep`: this
+   * program begins again there. Returns when it is root already. Throws TsrunError HOST_UNSUPPORTED.
+   */
+  enter(entrance: { readonly hold: string; readonly keep: readonly number[] }): Promise<void>;
 }
+
+type Asked = DaemonRequest & ConfigRequest;
 
 export interface DaemonFailure {
   readonly code: TsrunError['code'];
@@ -28,9 +37,11 @@ export interface DaemonFailure {
 
 /** Returns when the daemon has ended: undefined where it was told to. */
 export async function runDaemon(request: DaemonRequest): Promise<DaemonFailure | undefined> {
+  const places = request.rootless ? placesOfUser(request.environment) : PLACES_OF_ROOT;
+  const asked: Asked = { ...request, places };
   try {
-    const config = readConfig(request);
-    if (request.flags.validate !== true) await run({ ...config }, request);
+    const config = readConfig(asked);
+    if (request.flags.validate !== true) await run({ ...config }, asked);
     return undefined;
   } catch (error) {
     if (!(error instanceof TsrunError)) throw error;
@@ -40,8 +51,9 @@ export async function runDaemon(request: DaemonRequest): Promise<DaemonFailure |
 }
 
 /** config: changed by a reload, for all that have it. */
-async function run(config: DaemonConfig, request: DaemonRequest): Promise<void> {
+async function run(config: DaemonConfig, request: Asked): Promise<void> {
   const { environment } = request;
+  if (config.rootless) await enterNamespaces(config.execRoot, request);
   const settings: LogSettings = { level: config.logLevel, format: config.logFormat };
   const log = openLog(settings);
   const activation = readActivation(environment, process.pid);
@@ -75,8 +87,15 @@ async function run(config: DaemonConfig, request: DaemonRequest): Promise<void> 
   }
 }
 
+/** Returns in them: see DaemonRequest. */
+async function enterNamespaces(execRoot: string, { environment, enter }: Asked): Promise<void> {
+  mkdirSync(execRoot, { recursive: true, mode: 0o700 });
+  const { listenFds } = readActivation(environment, process.pid);
+  await enter({ hold: namespacesRecord(execRoot), keep: Array.from({ length: listenFds }, (_, at) => FIRST_FD + at) });
+}
+
 /** False: the file is wrong, and all stays as it was. */
-function reloaded(config: DaemonConfig, settings: LogSettings, request: DaemonRequest, log: Log): boolean {
+function reloaded(config: DaemonConfig, settings: LogSettings, request: Asked, log: Log): boolean {
   try {
     const changed = readReload(request);
     Object.assign(config, changed);

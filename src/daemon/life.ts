@@ -8,6 +8,8 @@ import { readDocument } from '../spec/read.js';
 import type { ContainerId } from '../state/container-id.js';
 import { stringifyJson } from '../util/json-write.js';
 import { CAPABILITIES } from '../util/linux-names.js';
+import { ownIdMaps } from '../util/user-namespace.js';
+import { cgroupDriver } from './cgroups.js';
 import { Actors } from './container/actors.js';
 import { defaultsOfHost } from './container/defaults.js';
 import { compressedLog } from './container/log-config.js';
@@ -54,15 +56,19 @@ export async function openLife(parts: LifeParts): Promise<Life> {
   mkdirSync(monitors, { recursive: true, mode: 0o700 });
   const warn = (message: string) => log.warn(message);
   const mounts = new ContainerMounts({ ...parts, warn });
+  const driver = cgroupDriver(hostFacts());
   const prepare = preparation({
     ...{ mounts, directory, containers, networks, warn },
-    ...{ host: hostOfContainers(config), cgroupParent: '/tsrun', init: config.containers.init },
+    ...{ host: hostOfContainers(config), driver, ids: ownIdMaps(), init: config.containers.init },
   });
   const around = surroundings(directory, snapshots, prepare);
   const happened = (what: Happened) => publish(events, what);
   const compressor = new LogCompressor(() => containers.list().flatMap((record) => logOf(record, directory)), warn);
   const releaseLog = (id: string) => compressor.release(id);
-  const needs = { runtime, monitors, directory, records: containers, surroundings: around, happened, releaseLog, warn };
+  const needs = {
+    ...{ runtime, monitors, directory, happened, releaseLog, warn },
+    ...{ systemdCgroup: driver === 'systemd', records: containers, surroundings: around },
+  };
   const actors = new Actors(needs, containers);
   await recover(actors);
   return {
@@ -127,7 +133,7 @@ function adminOf({
 
 async function whilePaused<T>(actors: Actors, record: ContainerRecord, action: () => Promise<T>): Promise<T> {
   const container = actors.of(record);
-  if (record.state.status !== 'running') return action();
+  if (record.state.status !== 'running' || cgroupDriver(hostFacts()) === 'none') return action();
   await pause(container);
   try {
     return await action();
@@ -137,10 +143,12 @@ async function whilePaused<T>(actors: Actors, record: ContainerRecord, action: (
 }
 
 function hostOfContainers({ containers }: LifeParts['config']): SpecHost {
-  const { lsm, capabilities, namespaces } = hostFacts();
+  const { lsm, capabilities, namespaces, inUserNamespace } = hostFacts();
   return {
     arch: process.arch,
     ...lsm,
+    // To load a profile takes the host's root.
+    apparmor: lsm.apparmor && !inUserNamespace,
     capabilities: CAPABILITIES.filter((_, bit) => (capabilities & (1n << BigInt(bit))) !== 0n),
     cgroupNamespaces: namespaces.includes('cgroup'),
     seccompProfile: undefined,

@@ -18,7 +18,8 @@ import type { Host } from './config/host.js';
 import type { HttpService, Listener } from './http/server.js';
 import type { Log } from './log.js';
 
-const FIRST_FD = 3;
+/** Of those that systemd hands over. */
+export const FIRST_FD = 3;
 const SOCKET_MODE = 0o660;
 const MAX_PEM = 4 * 1024 * 1024;
 const LOCAL: Listener = { tls: undefined, names: undefined };
@@ -32,7 +33,7 @@ export interface ListenRequest {
 /** All that --host names. Throws UsageError, TsrunError IO. */
 export async function listen(http: HttpService, { config, activation, log }: ListenRequest): Promise<void> {
   const tls = config.tls === undefined ? undefined : tlsListener(config.tls);
-  const gid = groupId(config.group, log);
+  const gid = config.rootless && config.group === undefined ? 0 : groupId(config.group, log);
   for (const host of config.hosts) {
     if (host.kind === 'unix') await listenUnix(http.server(LOCAL), host.path, gid);
     else if (host.kind === 'tcp') await listenTcp(http, host, tls);

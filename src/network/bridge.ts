@@ -82,8 +82,8 @@ function configureBridge(netlink: Netlink, network: NetworkRecord, name: string)
   const link = findLink(netlink, name);
   if (!link) throw new NetworkError('NETWORK_FAILED', `the bridge ${name} is gone again`);
   // A container must not change the host's routes by router advertisements: CVE-2020-13401.
-  writeSysctlIfThere('', `net/ipv6/conf/${name}/accept_ra`, '0');
-  writeSysctlIfThere('', `net/ipv6/conf/${name}/disable_ipv6`, network.enableIPv6 ? '0' : '1');
+  writeSysctlIfThere(netlink.netns, `net/ipv6/conf/${name}/accept_ra`, '0');
+  writeSysctlIfThere(netlink.netns, `net/ipv6/conf/${name}/disable_ipv6`, network.enableIPv6 ? '0' : '1');
   const { gatewayMode4, gatewayMode6 } = bridgeOptions(network.options, network.internal);
   for (const { gateway, subnet } of network.ipam.config) {
     if (gateway === undefined || subnet === undefined) continue;

@@ -104,7 +104,7 @@ export function filesOf(context: Context, record: ContainerNetworkRecord): Netwo
     hosts: hostsFile(record, addresses, extra),
     resolvConf: hasResolver(context, record)
       ? embeddedResolvConf(host, wishes)
-      : copiedResolvConf(host, wishes, hasIpv6),
+      : copiedResolvConf(host, wishes, { hasIpv6, fallback: options.fallbackDns }),
     hostname,
   };
 }

@@ -118,14 +118,21 @@ export function embeddedResolvConf(host: ResolvConf, wishes: ResolverWishes): st
   return writeResolvConf(all, '# made by tsrun: names of containers, and what else the servers of the host know');
 }
 
+export interface Reach {
+  readonly hasIpv6: boolean;
+  /** Servers where the host has none that a container could reach; undefined: public ones. */
+  readonly fallback?: readonly string[] | undefined;
+}
+
 /** For the default bridge: the host's servers as far as a container can reach them. */
-export function copiedResolvConf(host: ResolvConf, wishes: ResolverWishes, hasIpv6: boolean): string {
+export function copiedResolvConf(host: ResolvConf, wishes: ResolverWishes, { hasIpv6, fallback }: Reach): string {
   const merged = merge(host, wishes);
   const given = wishes.dns.length > 0;
   const usable = merged.nameservers.filter(
     (address) => given || (!isLoopback(address) && (hasIpv6 || isIP(address) === 4)),
   );
-  const servers = usable.length > 0 ? usable : [...PUBLIC_SERVERS[4], ...(hasIpv6 ? PUBLIC_SERVERS[6] : [])];
+  const others = fallback ?? [...PUBLIC_SERVERS[4], ...(hasIpv6 ? PUBLIC_SERVERS[6] : [])];
+  const servers = usable.length > 0 ? usable : others;
   return writeResolvConf({ ...merged, nameservers: servers }, '# made by tsrun from the file of the host');
 }
 

@@ -4,22 +4,26 @@ import { bridgeOptions, type GatewayMode } from './options.js';
 import { gatewayEndpoint } from './plan-endpoint.js';
 import type { ContainerAddresses } from './ports.js';
 import type { BridgeRules, FirewallState, PortRule } from './rules.js';
-import type { ContainerNetworkRecord, NetworkRecord } from './types.js';
+import type { ContainerNetworkRecord, Gate, NetworkRecord } from './types.js';
 
-export function firewallState(
-  book: Book,
-  made: ReadonlySet<string>,
-  table: string,
-  closeTransit: boolean,
-): FirewallState {
+export interface FirewallSources {
+  readonly book: Book;
+  /** Ids of networks whose bridge is there. */
+  readonly made: ReadonlySet<string>;
+  readonly table: string;
+  readonly gate: Gate | undefined;
+}
+
+export function firewallState({ book, made, table, gate }: FirewallSources, closeTransit: boolean): FirewallState {
+  const inside = (hostIp: string) => gate?.inside(hostIp) ?? hostIp;
   const bridges = [...book.networks.values()].filter(({ id }) => made.has(id));
   const containers = [...book.containers.values()];
   return {
     table,
     closeTransit,
     bridges: bridges.map(bridgeRules),
-    ports4: containers.flatMap((container) => portRules(book, container, 4)),
-    ports6: containers.flatMap((container) => portRules(book, container, 6)),
+    ports4: containers.flatMap((container) => portRules(book, container, 4, inside)),
+    ports6: containers.flatMap((container) => portRules(book, container, 6, inside)),
   };
 }
 
@@ -66,7 +70,12 @@ export function isRouted(book: Book, container: ContainerNetworkRecord): boolean
   return ways.length > 0 && ways.every(({ mode }) => mode === 'routed');
 }
 
-function portRules(book: Book, container: ContainerNetworkRecord, family: 4 | 6): PortRule[] {
+function portRules(
+  book: Book,
+  container: ContainerNetworkRecord,
+  family: 4 | 6,
+  inside: (hostIp: string) => string,
+): PortRule[] {
   const way = entrance(book, container, family);
   if (way === undefined) return [];
   const { address } = way;
@@ -74,7 +83,8 @@ function portRules(book: Book, container: ContainerNetworkRecord, family: 4 | 6)
     return container.requestedPorts.map(({ protocol, containerPort }) => ({
       ...{ protocol, containerPort, address, routed: true, hostIp: undefined, hostPort: 0 },
     }));
-  return container.ports.flatMap(({ protocol, containerPort, hostIp, hostPort }): PortRule[] => {
+  return container.ports.flatMap(({ protocol, containerPort, hostIp: outside, hostPort }): PortRule[] => {
+    const hostIp = inside(outside);
     if (hostIp.includes(':') !== (family === 6) || isLoopback(hostIp)) return [];
     const any = hostIp === '0.0.0.0' || hostIp === '::';
     return [{ protocol, containerPort, hostPort, address, routed: false, hostIp: any ? undefined : hostIp }];

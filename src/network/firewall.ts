@@ -16,6 +16,8 @@ export interface Firewall {
 
 export interface FirewallOptions {
   readonly table: string;
+  /** Where the namespace that it is for is bound; '' is our own. */
+  readonly netns: string;
   /** The rules as they should be now. */
   readonly rules: () => string;
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void;
@@ -33,19 +35,19 @@ const NFT_TIMEOUT_MS = 30_000;
 const NFT_OUTPUT_MAX = 64 << 20;
 
 export function openFirewall(options: FirewallOptions): Firewall {
-  const netlink = new Netlink('', NETLINK_NETFILTER);
+  const netlink = new Netlink(options.netns, NETLINK_NETFILTER);
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;
   /** The table as nft shows it after our last change, and the generation of the rule set then. */
   let known = { generation: -1, listing: '' };
   let closed = false;
-  const others = watchOthers(options.log);
+  const others = watchOthers(options);
 
   const load = async (): Promise<void> => {
     for (let attempt = 1; ; attempt++) {
       const rules = options.rules();
-      await nft(rules);
-      known = { generation: generation(netlink), listing: await listing(options.table) };
+      await nft(rules, options.netns);
+      known = { generation: generation(netlink), listing: await listing(options) };
       // Taken away again before we looked: nothing would tell the next check.
       if (known.listing !== '' || !rules.includes('chain ')) {
         if (!others.looked) void others.look();
@@ -73,7 +75,7 @@ export function openFirewall(options: FirewallOptions): Firewall {
     const now = generation(netlink);
     if (now === known.generation) return;
     void others.look();
-    if ((await listing(options.table)) === known.listing) {
+    if ((await listing(options)) === known.listing) {
       known = { ...known, generation: now };
       return;
     }
@@ -94,12 +96,12 @@ export function openFirewall(options: FirewallOptions): Firewall {
 }
 
 /** Warns of each change that shuts containers out. It is no error: the firewall is its owner's. */
-function watchOthers(log: FirewallOptions['log']) {
+function watchOthers({ log, netns }: FirewallOptions) {
   const state = { looked: false, closed: '' };
   /** Never rejects. */
   const look = async (): Promise<void> => {
     state.looked = true;
-    const text = await run(['-j', 'list', 'chains'], undefined).catch(() => ''); // an nft without JSON
+    const text = await run(['-j', 'list', 'chains'], undefined, netns).catch(() => ''); // an nft without JSON
     const chains = text === '' ? [] : closedForwards(text);
     if (chains.length > 0 && state.closed !== chains.join()) log('warn', forwardWarning(chains));
     state.closed = chains.join();
@@ -123,18 +125,18 @@ function generation(netlink: Netlink): number {
 }
 
 /** Without counters and handles; empty where there is no table. */
-async function listing(table: string): Promise<string> {
-  return run(['-s', 'list', 'table', 'inet', table], undefined).catch(() => '');
+async function listing({ table, netns }: FirewallOptions): Promise<string> {
+  return run(['-s', 'list', 'table', 'inet', table], undefined, netns).catch(() => '');
 }
 
 /** Throws NETWORK_FAILED. */
-export async function nft(rules: string, netns?: string): Promise<void> {
+export async function nft(rules: string, netns: string): Promise<void> {
   await run(['-f', '-'], rules, netns);
 }
 
-/** netns: where a namespace is bound. nft has no flag for it, and a child of Node's starts in Node's namespace. */
-function run(args: readonly string[], input: string | undefined, netns?: string): Promise<string> {
-  const [program, all] = netns === undefined ? ['nft', args] : ['nsenter', [`--net=${netns}`, 'nft', ...args]];
+/** netns: where a namespace is bound; '' is our own. nft has no flag for it, and a child of Node's starts in Node's namespace. */
+function run(args: readonly string[], input: string | undefined, netns: string): Promise<string> {
+  const [program, all] = netns === '' ? ['nft', args] : ['nsenter', [`--net=${netns}`, 'nft', ...args]];
   const options = { timeout: NFT_TIMEOUT_MS, maxBuffer: NFT_OUTPUT_MAX, env: { PATH: process.env['PATH'] ?? '' } };
   return new Promise((resolve, reject) => {
     const child = execFile(program, all, options, (error, stdout, stderr) => {

@@ -14,13 +14,13 @@ const IPV6 = 'net/ipv6/conf/all/forwarding';
  */
 export function enableForwarding(netlink: Netlink, runDirectory: string, ipv6: boolean): boolean {
   const note = join(runDirectory, 'forwarding-was-off');
-  const off = [IPV4, ...(ipv6 ? [IPV6] : [])].filter((path) => readSysctl('', path) === '0');
+  const off = [IPV4, ...(ipv6 ? [IPV6] : [])].filter((path) => readSysctl(netlink.netns, path) === '0');
   if (off.length > 0 && !existsSync(note)) {
     mkdirSync(dirname(note), { recursive: true });
     writeFileSync(note, `${off.map((path) => path.replaceAll('/', '.')).join('\n')}\n`);
   }
   if (off.includes(IPV6)) keepRouterAdvertisements(netlink);
-  for (const path of off) writeSysctl('', path, '1');
+  for (const path of off) writeSysctl(netlink.netns, path, '1');
   return existsSync(note);
 }
 
@@ -28,6 +28,7 @@ export function enableForwarding(netlink: Netlink, runDirectory: string, ipv6: b
 function keepRouterAdvertisements(netlink: Netlink): void {
   for (const { name, kind } of listLinks(netlink)) {
     const path = `net/ipv6/conf/${name}/accept_ra`;
-    if (kind === undefined && name !== 'lo' && readSysctl('', path) === '1') writeSysctl('', path, '2');
+    if (kind === undefined && name !== 'lo' && readSysctl(netlink.netns, path) === '1')
+      writeSysctl(netlink.netns, path, '2');
   }
 }

@@ -36,11 +36,12 @@ export async function openNetworking(options: NetworkingOptions, state: NetworkS
   if (!TABLE_NAME.test(table)) throw new NetworkError('NETWORK_INVALID', `not a name for an nftables table: ${table}`);
   const book = new Book();
   const made = new Set<string>();
-  const netlink = new Netlink();
-  const rules = (): string => rulesText(firewallState(book, made, table, forwarding(context)));
-  const firewall = options.firewall === false ? undefined : openFirewall({ table, rules, log });
+  const { hostNetns = '', gate } = options;
+  const netlink = new Netlink(hostNetns);
+  const rules = (): string => rulesText(firewallState({ book, made, table, gate }, forwarding(context)));
+  const firewall = options.firewall === false ? undefined : openFirewall({ table, netns: hostNetns, rules, log });
   const resolvers: Resolvers = openResolvers({ book, options });
-  const context: Context = { options, table, book, made, netlink, firewall, ports: new Ports(), resolvers, log };
+  const context: Context = { options, table, book, made, netlink, firewall, ports: new Ports(gate), resolvers, log };
   try {
     adopt(context, state);
     const removed = sweep(context);
@@ -49,6 +50,7 @@ export async function openNetworking(options: NetworkingOptions, state: NetworkS
     restoreBridges(context);
     if (made.size > 0) await firewall?.apply();
     await restoreContainers(context);
+    await gate?.settle();
   } catch (error) {
     await close(context);
     throw error;

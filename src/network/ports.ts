@@ -1,7 +1,7 @@
 /** Ports of the host that containers are reached by: which are taken, and a socket for each (forward/listener.ts). */
 import { NetworkError } from './errors.js';
 import { type Listener, listen, type Target } from './forward/listener.js';
-import type { PortRequest, Protocol, PublishedPort } from './types.js';
+import type { Gate, PortRequest, Protocol, PublishedPort } from './types.js';
 
 /** Where a container is reached, of each family. */
 export interface ContainerAddresses {
@@ -22,8 +22,13 @@ const RANGE_MAX = 1000;
 const EPHEMERAL = { first: 32768, last: 60999 } as const;
 
 export class Ports {
+  readonly #gate: Gate | undefined;
   readonly #held: Held[] = [];
   readonly #addresses = new Map<string, ContainerAddresses>();
+
+  constructor(gate?: Gate) {
+    this.#gate = gate;
+  }
 
   /** All or nothing. defaultIps: where ports without an address go. Throws NETWORK_CONFLICT. */
   async publish(
@@ -116,10 +121,13 @@ export class Ports {
     const target = (): Target | undefined => this.#target(owner, hostIp, containerPort);
     const taken = port !== 0 && this.#held.some((held) => clashes(held, protocol, hostIp, port));
     if (taken) throw allocated(hostIp, port);
+    if (protocol === 'sctp' && this.#gate !== undefined) throw noSctp(hostIp, port);
+    const open = (udpOrTcp: 'tcp' | 'udp'): Promise<Listener> =>
+      this.#gate?.open({ protocol: udpOrTcp, hostIp, port }) ?? listen({ protocol: udpOrTcp, hostIp, port, target });
     const listener =
       protocol === 'sctp'
         ? undefined
-        : await listen({ protocol, hostIp, port, target }).catch((error: unknown) => {
+        : await open(protocol).catch((error: unknown) => {
             throw bindError(error, protocol, hostIp, port);
           });
     const held = { owner, protocol, containerPort, hostIp, hostPort: listener?.port ?? port, listener };
@@ -152,7 +160,14 @@ function allocated(hostIp: string, port: number): NetworkError {
   });
 }
 
+function noSctp(hostIp: string, port: number): NetworkError {
+  return new NetworkError('NETWORK_INVALID', `failed to bind host port ${hostIp}:${port}/sctp: not without root`, {
+    hint: 'a daemon of a user publishes tcp and udp; SCTP goes between containers of one network',
+  });
+}
+
 function bindError(error: unknown, protocol: string, hostIp: string, port: number): NetworkError {
+  if (error instanceof NetworkError) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const where = `${hostIp.includes(':') ? `[${hostIp}]` : hostIp}:${port}/${protocol}`;
   if (code === 'EADDRINUSE')
@@ -164,6 +179,11 @@ function bindError(error: unknown, protocol: string, hostIp: string, port: numbe
     return new NetworkError('NETWORK_INVALID', `failed to bind host port ${where}: cannot assign requested address`, {
       cause: error,
       hint: 'no link of the host has this address',
+    });
+  if (code === 'EACCES')
+    return new NetworkError('NETWORK_FORBIDDEN', `failed to bind host port ${where}: permission denied`, {
+      cause: error,
+      hint: "ports below the host's net.ipv4.ip_unprivileged_port_start are root's: publish a higher one",
     });
   return new NetworkError('NETWORK_FAILED', `failed to bind host port ${where}: ${String(error)}`, { cause: error });
 }

@@ -98,10 +98,10 @@ function createEndpointLink(
   const master = mustFind(host, network.link ?? '').index;
   const peer: LinkKind = { kind: 'veth', peer: inside };
   createLink(host, peer, { name, mtu, master, alias: endpointMark(table, endpoint) });
-  writeSysctlIfThere('', `net/ipv6/conf/${name}/disable_ipv6`, '1');
+  writeSysctlIfThere(host.netns, `net/ipv6/conf/${name}/disable_ipv6`, '1');
   const { icc } = bridgeOptions(network.options, network.internal);
   // With br_netfilter a container that calls its own published port has its frame sent back by the port it came from.
-  const hairpin = readSysctl('', 'net/bridge/bridge-nf-call-iptables') === '1';
+  const hairpin = readSysctl(host.netns, 'net/bridge/bridge-nf-call-iptables') === '1';
   if (hairpin || !icc) changeBridgePort(host, mustFind(host, name).index, { hairpin, isolated: !icc });
 }
 

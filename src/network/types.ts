@@ -175,7 +175,29 @@ export interface ContainerNetwork {
   readonly warnings: readonly string[];
 }
 
+/**
+ * The way of published ports from the host into a network namespace that is not the host's, where bridges are for a user
+ * without rights over the host's.
+ */
+export interface Gate {
+  /** The port of a host address, 0 for one that is free; all that comes there goes to inside(hostIp). Rejects as bind(2). */
+  open(port: { readonly protocol: 'tcp' | 'udp'; readonly hostIp: string; readonly port: number }): Promise<{
+    readonly port: number;
+    close(): Promise<void>;
+  }>;
+  /** Where callers of a host address come to in the namespace. */
+  inside(hostIp: string): string;
+  /** The ports of all records are open: what else is, a daemon left that was killed. */
+  settle(): Promise<void>;
+}
+
 export interface NetworkingOptions {
+  /** Where the namespace of bridges, rules and the host's ends of links is bound. Unset: our own. */
+  readonly hostNetns?: string;
+  /** Of hostNetns. */
+  readonly gate?: Gate;
+  /** Resolvers for containers where the host has none but on its loopback. Unset: public ones. */
+  readonly fallbackDns?: readonly string[];
   /** Namespaces are bound below it: <runDirectory>/netns/<container id>. */
   readonly runDirectory: string;
   /** Of the nftables table, and the mark on links that are ours: one for each daemon of a machine. Unset: tsrun. */

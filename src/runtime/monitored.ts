@@ -13,15 +13,20 @@ import { type Runtime, runVerb } from './runtime.js';
 
 export type { Monitor, MonitorLog } from '../exec/monitor.js';
 
-/** bundle: absolute path. The pid of the first process, which waits for start. */
+/** bundle: absolute path. systemdCgroup: systemd makes the cgroups. The pid of the first process, which waits for start. */
 export async function createMonitored(
   runtime: Runtime,
   id: ContainerId,
   bundlePath: string,
   monitor: Monitor,
+  systemdCgroup = false,
 ): Promise<number> {
   const bundle = readBundle(runtime, bundlePath);
-  const plan = compileBundle(runtime, bundle, { noPivot: false, noNewKeyring: false, systemd: null });
+  const plan = compileBundle(runtime, bundle, {
+    noPivot: false,
+    noNewKeyring: false,
+    systemd: systemdCgroup ? { id } : null,
+  });
   return (await runVerb(runtime, { verb: 'create', id, cwd: bundle.path, plan, monitor })).pid;
 }
 

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { needCommand, needReadableBy, needUserNamespace, type Skip, skipUnless } from '../helpers/host.js';
-import { must, needRuntime, RUNTIME } from '../helpers/runtime.js';
+import { eventually, must, needRuntime, RUNTIME } from '../helpers/runtime.js';
 import { type Config, walker } from '../helpers/walker.js';
 
 const readable = needRuntime() || needReadableBy(1000, RUNTIME);
@@ -33,6 +33,32 @@ t.test('a user without rights creates, starts, execs, lists, kills and deletes',
   const root = statSync(join(user.home, 'tsrun'));
   t.equal(root.mode & 0o7777, 0o1700, 'the state directory is its own, and sticky');
 });
+
+t.test(
+  'without a cgroup ps finds the processes of its pid namespace, and only where that is its own',
+  { skip },
+  async (t) => {
+    const user = walker(t);
+    const [id, shared] = [user.id(), user.id()];
+    user.config(['sh', '-c', 'sleep 1000 & exec sleep 1000']);
+    must(user.run('run', '--detach', id));
+    const pids = () => JSON.parse(must(user.run('ps', '--format', 'json', id)).stdout) as number[];
+    t.ok(eventually(() => pids().length === 2));
+    const { pid } = JSON.parse(must(user.run('state', id)).stdout);
+    t.ok(pids().includes(pid));
+    must(user.run('kill', id, 'KILL'));
+    t.ok(eventually(() => pids().length === 0));
+
+    user.config(['sleep', '1000'], (config) => {
+      without(config, 'pid');
+      const proc = config['mounts'].find(({ destination }: { destination: string }) => destination === '/proc');
+      Object.assign(proc, { type: 'none', source: '/proc', options: ['rbind'] });
+    });
+    must(user.run('run', '--detach', shared));
+    t.match(user.run('ps', shared), { status: 1, stderr: /cgroup not exist/ });
+    must(user.run('kill', shared, 'KILL'));
+  },
+);
 
 t.test('root inside is the user outside: /proc, /dev, mounts, setgroups', { skip }, async (t) => {
   const user = walker(t);

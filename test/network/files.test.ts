@@ -34,11 +34,25 @@ test('embeddedResolvConf names the resolver alone, with search and options of th
 });
 
 test('copiedResolvConf leaves out servers that a container cannot reach', async (t) => {
-  t.same(rows(copiedResolvConf(HOST, NONE, false))[0], 'nameserver 192.0.2.53');
-  t.same(rows(copiedResolvConf(HOST, NONE, true)).slice(0, 2), ['nameserver 192.0.2.53', 'nameserver 2001:db8::53']);
+  t.same(rows(copiedResolvConf(HOST, NONE, { hasIpv6: false }))[0], 'nameserver 192.0.2.53');
+  t.same(rows(copiedResolvConf(HOST, NONE, { hasIpv6: true })).slice(0, 2), [
+    'nameserver 192.0.2.53',
+    'nameserver 2001:db8::53',
+  ]);
   const stub = parseResolvConf('nameserver 127.0.0.53\n');
-  t.same(rows(copiedResolvConf(stub, NONE, false)), ['nameserver 8.8.8.8', 'nameserver 8.8.4.4']);
-  t.same(rows(copiedResolvConf(stub, { ...NONE, dns: ['127.0.0.1'] }, false)), ['nameserver 127.0.0.1'], 'asked for');
+  t.same(rows(copiedResolvConf(stub, NONE, { hasIpv6: false })), ['nameserver 8.8.8.8', 'nameserver 8.8.4.4']);
+  t.same(
+    rows(copiedResolvConf(stub, { ...NONE, dns: ['127.0.0.1'] }, { hasIpv6: false })),
+    ['nameserver 127.0.0.1'],
+    'asked for',
+  );
+});
+
+test('copiedResolvConf has the servers of whoever knows better in place of public ones', async (t) => {
+  const stub = parseResolvConf('nameserver 127.0.0.53\n');
+  const reach = { hasIpv6: false, fallback: ['10.0.2.3'] };
+  t.same(rows(copiedResolvConf(stub, NONE, reach)), ['nameserver 10.0.2.3']);
+  t.same(rows(copiedResolvConf(HOST, NONE, reach))[0], 'nameserver 192.0.2.53', 'only where the host has none');
 });
 
 test('hostResolvConf is the file of the host unless something else was asked for', async (t) => {

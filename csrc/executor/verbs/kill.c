@@ -20,19 +20,6 @@
 #include "../sys.h"
 #include "../verbs.h"
 
-static bool has_own_pid_namespace(const struct context *ctx)
-{
-	uint32_t count = plan_header(&ctx->plan)->lists[LIST_SPAWN].count;
-
-	for (uint32_t i = 0; i < count; i++) {
-		const struct op *op = plan_op(&ctx->plan, LIST_SPAWN, i);
-
-		if (op->code == OP_CLONE)
-			return (((const struct op_clone *)(const void *)op)->namespaces & CLONE_NEWPID) != 0;
-	}
-	return false;
-}
-
 struct delivery {
 	const struct context *ctx;
 	const char *controllers; /* of the hierarchy of the cgroup */

@@ -1,4 +1,4 @@
-/* ps: the processes of the container's cgroup and those below it, as the host numbers them: a JSON array. */
+/* ps: the processes of the container, as the host numbers them: a JSON array. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include "../freezer.h"
 #include "../io.h"
 #include "../members.h"
+#include "../procfs.h"
 #include "../statedir.h"
 #include "../verbs.h"
 
@@ -45,19 +46,42 @@ static void write_json(struct buffer *pids, struct buffer *ret_text)
 	buffer_add(ret_text, "]\n", 2);
 }
 
+static int collect_from_cgroup(struct context *ctx, struct buffer *pids, struct failure *reterr)
+{
+	cleanup_freezer freezer = { .fd = -1 };
+
+	if (freezer_open(ctx, &freezer, reterr) < 0)
+		return -1;
+	if (freezer.fd >= 0 && members_visit(freezer.fd, add_pid, pids) < 0)
+		return FAIL(reterr, "cgroup.procs");
+	return 0;
+}
+
+/* Of a user to whom no cgroup is delegated. */
+static int collect_from_namespace(struct context *ctx, struct buffer *pids, struct failure *reterr)
+{
+	if (!has_own_pid_namespace(ctx))
+		return FAIL_AS(reterr, PROBLEM_NO_CGROUP, "openat2");
+	if (procfs_open(&ctx->proc_fd, reterr) < 0)
+		return -1;
+	if (statedir_init_is_alive(ctx) && members_of_namespace(ctx, add_pid, pids) < 0)
+		return FAIL(reterr, "/proc");
+	return 0;
+}
+
 /* None once the container has stopped and its cgroup is gone. */
 int verb_ps(struct context *ctx, struct failure *reterr)
 {
-	cleanup_freezer freezer = { .fd = -1 };
 	struct buffer pids = { 0 };
 	struct buffer text = { 0 };
+	int result;
 
-	if (statedir_load(ctx, 0, reterr) < 0 || freezer_open(ctx, &freezer, reterr) < 0)
+	if (statedir_load(ctx, 0, reterr) < 0)
 		return -1;
-	if (cgroup_planned(ctx, 0) == NULL)
-		return FAIL_AS(reterr, PROBLEM_NO_CGROUP, "openat2");
-	if (freezer.fd >= 0 && members_visit(freezer.fd, add_pid, &pids) < 0)
-		return FAIL(reterr, "cgroup.procs");
+	result = cgroup_planned(ctx, 0) == NULL ? collect_from_namespace(ctx, &pids, reterr)
+						: collect_from_cgroup(ctx, &pids, reterr);
+	if (result < 0)
+		return -1;
 	write_json(&pids, &text);
 	if (text.failed) {
 		errno = ENOMEM;

@@ -7,6 +7,7 @@ import { count, type Given, list, refuse, text, truth } from './given.js';
 import { type Host, parseHost } from './host.js';
 import { networkConfig } from './network.js';
 import type { OptionName } from './options.js';
+import type { Places } from './places.js';
 
 export interface DaemonConfig {
   readonly hosts: readonly Host[];
@@ -15,6 +16,8 @@ export interface DaemonConfig {
   readonly pidFile: string | undefined;
   /** Undefined: docker if there is one. */
   readonly group: string | undefined;
+  /** A user's daemon: it is root of a user namespace alone. */
+  readonly rootless: boolean;
   readonly logLevel: Level;
   readonly logFormat: LogFormat;
   /** Paths; undefined without --tlsverify. */
@@ -58,33 +61,35 @@ export interface ConfigRequest {
   /** Of the command line. */
   readonly flags: Given;
   readonly home: string | undefined;
+  /** Where things are that nothing says; of a user's daemon, unless it is root's. */
+  readonly places: Places;
+  readonly rootless: boolean;
   /** Makes a path absolute. */
   readonly absolute: (path: string) => string;
 }
 
-const DEFAULT_FILE = '/etc/tsrun/daemon.json';
-export const DEFAULT_EXEC_ROOT = '/run/tsrun-daemon';
-const DEFAULT_HOST = 'unix:///var/run/docker.sock';
 const LOOPBACK = /^(?:127\.\d+\.\d+\.\d+|localhost|::1)$/;
 
 /** Throws UsageError. */
-export function readConfig({ flags, home, absolute }: ConfigRequest): DaemonConfig {
+export function readConfig({ flags, home, places, rootless, absolute }: ConfigRequest): DaemonConfig {
   const path = text(flags, 'config-file');
-  const file = readConfigFile(absolute(path ?? DEFAULT_FILE), path === undefined, flags);
+  const file = readConfigFile(absolute(path ?? places.configFile()), path === undefined, flags);
   const given: Given = { ...file, ...Object.fromEntries(Object.entries(flags).filter(([, value]) => isGiven(value))) };
-  const place = (name: OptionName, otherwise: string) => directory(name, absolute(text(given, name) ?? otherwise));
+  const place = (name: OptionName, otherwise: () => string) =>
+    directory(name, absolute(text(given, name) ?? otherwise()));
   const hosts = list(given, 'host');
-  const parsed = (hosts.length === 0 ? [DEFAULT_HOST] : hosts).map(parseHost);
+  const parsed = (hosts.length === 0 ? [places.host()] : hosts).map(parseHost);
   const tls = readTls(given, home, absolute);
   if (tls === undefined && parsed.some(({ kind }) => kind === 'tcp')) throw openTcp();
   const pidFile = text(given, 'pidfile');
   if (!truth(given, 'live-restore')) throw noEnd();
   return {
     hosts: parsed,
-    dataRoot: place('data-root', '/var/lib/tsrun'),
-    execRoot: checkExecRoot(place('exec-root', DEFAULT_EXEC_ROOT)),
+    dataRoot: place('data-root', places.dataRoot),
+    execRoot: checkExecRoot(place('exec-root', places.execRoot)),
     pidFile: pidFile === undefined ? undefined : absolute(pidFile),
     group: text(given, 'group'),
+    rootless,
     logLevel: given.debug === true ? 'debug' : oneOf(given, 'log-level', LEVELS, 'info'),
     logFormat: oneOf(given, 'log-format', ['text', 'json'] as const, 'text'),
     tls,

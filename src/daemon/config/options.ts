@@ -11,9 +11,21 @@ export const DAEMON_OPTIONS = {
     short: 'H',
     help: 'where to listen: unix://PATH, tcp://HOST:PORT (with --tlsverify), or fd:// (of systemd)',
   },
-  'data-root': { kind: 'text', help: 'where images, containers and volumes lie', shownDefault: '/var/lib/tsrun' },
-  'exec-root': { kind: 'text', help: 'where the state of what runs lies', shownDefault: '/run/tsrun-daemon' },
-  'config-file': { kind: 'text', help: 'JSON file with the same options', shownDefault: '/etc/tsrun/daemon.json' },
+  'data-root': {
+    kind: 'text',
+    help: 'where images, containers and volumes lie',
+    shownDefault: '/var/lib/tsrun, or $XDG_DATA_HOME/tsrun',
+  },
+  'exec-root': {
+    kind: 'text',
+    help: 'state of what runs',
+    shownDefault: '/run/tsrun-daemon, or $XDG_RUNTIME_DIR/tsrun-daemon',
+  },
+  'config-file': {
+    kind: 'text',
+    help: 'JSON file with the same options',
+    shownDefault: '/etc/tsrun/daemon.json, or below $XDG_CONFIG_HOME',
+  },
   validate: { kind: 'flag', help: 'check options and configuration file, and end' },
   pidfile: { kind: 'text', short: 'p', help: 'file to write the process id to' },
   group: {

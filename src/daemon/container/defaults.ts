@@ -1,17 +1,19 @@
 /** What containers get that do not say otherwise: of the daemon's config, and of what this host can do. */
 import { probeLimits } from '../../host/limits.js';
 import { hostFacts } from '../../runtime/runtime.js';
+import { cgroupDriver, cgroupsOfContainers } from '../cgroups.js';
 import type { DaemonConfig } from '../config/config.js';
 import type { Defaults } from './options/index.js';
 
 const SHM_BYTES = 64 * 1024 * 1024;
 
 export function defaultsOfHost({ logging, containers }: Pick<DaemonConfig, 'logging' | 'containers'>): Defaults {
-  const { cgroup } = hostFacts();
+  const facts = hostFacts();
+  const { cgroup } = facts;
   return {
-    limits: probeLimits(cgroup),
+    limits: probeLimits(cgroupsOfContainers(facts)),
     unified: cgroup.layout === 'unified',
-    systemdCgroup: false,
+    systemdCgroup: cgroupDriver(facts) === 'systemd',
     runtime: 'tsrun',
     runtimes: ['tsrun'],
     shmSize: SHM_BYTES,

@@ -39,6 +39,8 @@ export interface Prepared {
 
 export interface Needs {
   readonly runtime: Runtime;
+  /** systemd makes the containers' cgroups. */
+  readonly systemdCgroup: boolean;
   /** <exec root>/monitor */
   readonly monitors: string;
   /** <data root>/containers */

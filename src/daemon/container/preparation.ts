@@ -6,12 +6,15 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DEFAULT_APPARMOR, defaultApparmor } from '../../bundle/apparmor.js';
 import { accountFiles } from '../../bundle/files.js';
+import { inUserNamespaceSpec, mappedAccount } from '../../bundle/rootless-spec.js';
 import { type Account, addGroups, findAccount } from '../../bundle/users.js';
 import { TsrunError } from '../../errors.js';
 import { allDevices, devicesAt } from '../../host/devices.js';
 import { runHelper } from '../../snapshot/helper.js';
 import type { Config, Mount } from '../../spec/types.gen.js';
 import { together } from '../../util/together.js';
+import type { IdMaps } from '../../util/user-namespace.js';
+import { type CgroupDriver, cgroupsPath } from '../cgroups.js';
 import { badRequest, conflict } from '../http/api-error.js';
 import { hostnameOf } from './hostname.js';
 import type { ContainerMounts } from './mounts.js';
@@ -48,8 +51,9 @@ export interface PreparationDeps {
     find(name: string): ContainerRecord;
   };
   readonly host: SpecHost;
-  /** "/tsrun" */
-  readonly cgroupParent: string;
+  readonly driver: CgroupDriver;
+  /** Of the user namespace that the daemon is root of; undefined: it is root of the host. */
+  readonly ids: IdMaps | undefined;
   /** Where Init is asked for and nobody says otherwise. */
   readonly init: boolean;
   warn(message: string): void;
@@ -94,9 +98,10 @@ async function prepare(
     deps.networks.prepare(record),
   );
   for (const warning of network.warnings) deps.warn(`container ${record.id}: ${warning}`);
-  return containerSpec({
+  const { ids } = deps;
+  const config = containerSpec({
     record,
-    account,
+    account: ids === undefined ? account : mappedAccount(account, ids),
     mounts,
     hostname: hostnameOf(record, (name) => deps.containers.find(name)),
     networkFiles: network.mounts,
@@ -105,11 +110,12 @@ async function prepare(
     shmPath: await shm(deps, record, bundle),
     devices: devicesOf(record),
     blockDevices: blockDevicesOf(record),
-    cgroupsPath: join('/', hostConfig.CgroupParent || deps.cgroupParent, record.id),
+    cgroupsPath: cgroupsPath(deps.driver, hostConfig.CgroupParent ?? '', record.id),
     apparmor: apparmorOf(deps, record),
     initPath: (hostConfig.Init ?? deps.init) ? initPath() : undefined,
     host: deps.host,
   });
+  return ids === undefined ? config : inUserNamespaceSpec(config, ids);
 }
 
 /** Ours is loaded with the first container that has it. Throws TsrunError HOST_UNSUPPORTED. */
@@ -185,7 +191,12 @@ async function unmountShm(place: string): Promise<void> {
 
 function devicesOf({ hostConfig }: ContainerRecord): HostDevice[] {
   const { Privileged = false, Devices = [] } = hostConfig;
-  if (Privileged) return allDevices().map((device) => ({ ...device, access: 'rwm' }));
+  // The link to its own devpts is there in its place.
+  const isMultiplexer = ({ path }: { readonly path: string }) => path === '/dev/ptmx';
+  if (Privileged)
+    return allDevices()
+      .filter((device) => !isMultiplexer(device))
+      .map((device) => ({ ...device, access: 'rwm' }));
   return Devices.flatMap(({ PathOnHost = '', PathInContainer = '', CgroupPermissions = '' }) => {
     const inside = PathInContainer || PathOnHost;
     return deviceNodes(PathOnHost).map((device) => {

@@ -71,12 +71,18 @@ async function bringUp(container: Container): Promise<{ watch: Watch; pid: numbe
   const log = monitorLog(record, needs.directory);
   const { OpenStdin = false, StdinOnce = false, Tty = false } = record.config;
   const stdin = OpenStdin ? (StdinOnce ? 'once' : 'open') : 'closed';
-  const pid = await createMonitored(needs.runtime, id, bundle, {
-    directory: monitorDirectory,
-    stdin,
-    terminal: Tty,
-    ...(log === undefined ? {} : { log }),
-  });
+  const pid = await createMonitored(
+    needs.runtime,
+    id,
+    bundle,
+    {
+      directory: monitorDirectory,
+      stdin,
+      terminal: Tty,
+      ...(log === undefined ? {} : { log }),
+    },
+    needs.systemdCgroup,
+  );
   const watch = await watchMonitor(monitorDirectory);
   await container.attachments.connect(monitorDirectory);
   await startContainer(needs.runtime, id);
@@ -116,6 +122,7 @@ const CODES: readonly (readonly [RegExp, number])[] = [
 ];
 
 export function exitCodeOf(message: string, otherwise = 128): number {
+  if (message.startsWith('failed to set up container networking: ')) return otherwise;
   return CODES.find(([pattern]) => pattern.test(message))?.[1] ?? otherwise;
 }
 

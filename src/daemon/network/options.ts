@@ -1,17 +1,23 @@
 /** The daemon's configuration as the module network takes it. Pure. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import type { NetworkingOptions } from '../../network/index.js';
-import { type DaemonConfig, DEFAULT_EXEC_ROOT } from '../config/config.js';
+import type { NetworkingOptions, UserNetwork } from '../../network/index.js';
+import type { DaemonConfig } from '../config/config.js';
+import { EXEC_ROOT } from '../config/places.js';
 import type { Log } from '../log.js';
 
 /** Two daemons of one machine have two exec roots: so the rules and links of each have a name of their own. */
 function tableOf(execRoot: string): string {
-  if (execRoot === DEFAULT_EXEC_ROOT) return 'tsrun';
+  if (execRoot === EXEC_ROOT) return 'tsrun';
   return `tsrun-${createHash('sha256').update(execRoot).digest('hex').slice(0, 8)}`;
 }
 
-export function networkingOptions({ execRoot, network }: DaemonConfig, log: Log): NetworkingOptions {
+/** user: where bridges are for a daemon without rights over the host's network. */
+export function networkingOptions(
+  { execRoot, network }: DaemonConfig,
+  log: Log,
+  user: UserNetwork | undefined,
+): NetworkingOptions {
   const { bridge, bip, fixedCidr, ip, dns, dnsSearch, dnsOptions, pools, firewall, forwarding } = network;
   return {
     runDirectory: join(execRoot, 'network'),
@@ -24,6 +30,7 @@ export function networkingOptions({ execRoot, network }: DaemonConfig, log: Log)
     ...{ firewall, ipForward: forwarding },
     ...(ip === undefined ? {} : { defaultHostIp: ip }),
     ...{ dns, dnsSearch, dnsOptions },
+    ...(user === undefined ? {} : user.options),
     log: (level, message) => log[level](message),
   };
 }

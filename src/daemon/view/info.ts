@@ -8,6 +8,7 @@ import { hostFacts } from '../../runtime/runtime.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { nowNanoseconds, rfc3339Nano } from '../../util/nanoseconds.js';
 import { VERSION } from '../../util/version.js';
+import { cgroupDriver, cgroupsOfContainers } from '../cgroups.js';
 import type { DaemonConfig } from '../config/config.js';
 import type { Containers } from '../container/containers.js';
 
@@ -45,7 +46,7 @@ export function systemInfo(sources: InfoSources) {
     NGoroutines: 0,
     SystemTime: rfc3339Nano(nowNanoseconds()),
     LoggingDriver: config.logging.driver ?? 'json-file',
-    CgroupDriver: 'cgroupfs',
+    CgroupDriver: cgroupDriver(facts),
     CgroupVersion: facts.cgroup.v1.length > 0 ? '1' : '2',
     NEventsListener: sources.listeners(),
     ...machineInfo(),
@@ -149,12 +150,13 @@ function proxies(environment: InfoSources['environment']) {
   return { HttpProxy: of('http_proxy'), HttpsProxy: of('https_proxy'), NoProxy: of('no_proxy') };
 }
 
-function securityOptions({ seccomp, lsm, cgroup }: HostFacts): string[] {
+function securityOptions({ seccomp, lsm, cgroup, inUserNamespace }: HostFacts): string[] {
   return [
-    ...(lsm.apparmor ? ['name=apparmor'] : []),
+    ...(lsm.apparmor && !inUserNamespace ? ['name=apparmor'] : []),
     ...(seccomp.enabled ? ['name=seccomp,profile=builtin'] : []),
     ...(lsm.selinux ? ['name=selinux'] : []),
     ...(cgroup.v1.length > 0 ? [] : ['name=cgroupns']),
+    ...(inUserNamespace ? ['name=rootless'] : []),
   ];
 }
 
@@ -168,7 +170,8 @@ const CONTROLLERS = {
   PidsLimit: 'pids',
 } as const;
 
-function hasController({ cgroup }: HostFacts, name: string): boolean {
+function hasController(facts: HostFacts, name: string): boolean {
+  const cgroup = cgroupsOfContainers(facts);
   return (
     cgroup.controllers.includes(name) || cgroup.v1.some(({ controllers }) => controllers.split(',').includes(name))
   );

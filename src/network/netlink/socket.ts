@@ -31,10 +31,12 @@ export class NetlinkError extends NetworkError {
 
 export class Netlink {
   readonly fd: number;
+  /** Where the namespace is bound; '' is our own. */
+  readonly netns: string;
   #sequence = 1;
 
-  /** netns: where a namespace is bound; '' is our own. */
   constructor(netns = '', protocol = NETLINK_ROUTE) {
+    this.netns = netns;
     this.fd = addon().socketInNetns(netns, AF_NETLINK, SOCK_RAW, protocol);
     addon().prepareNetlink(this.fd);
   }

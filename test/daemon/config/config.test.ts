@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import t, { type Test } from 'tap';
 import { readConfig, readReload } from '../../../src/daemon/config/config.js';
 import type { Given } from '../../../src/daemon/config/given.js';
+import { PLACES_OF_ROOT } from '../../../src/daemon/config/places.js';
 import { networkingOptions } from '../../../src/daemon/network/options.js';
 import { UsageError } from '../../../src/errors.js';
 
@@ -12,7 +13,8 @@ const log = { debug() {}, info() {}, warn() {}, error() {} };
 function request(t: Test, file: unknown, flags: Given = {}) {
   const path = join(t.testdir({}), 'daemon.json');
   writeFileSync(path, JSON.stringify(file));
-  return { flags: { ...flags, 'config-file': path }, home: '/root', absolute: (one: string) => resolve(one) };
+  const absolute = (one: string) => resolve(one);
+  return { flags: { ...flags, 'config-file': path }, home: '/root', places: PLACES_OF_ROOT, rootless: false, absolute };
 }
 
 t.test("readConfig takes dockerd's names of networks, logs and limits from the file", async (t) => {
@@ -35,7 +37,7 @@ t.test("readConfig takes dockerd's names of networks, logs and limits from the f
   );
   t.strictSame(config.layersAtOnce, { down: 2, up: 4 });
   t.strictSame(config.logging, { driver: 'local', options: [['max-size', '1m']] });
-  const options = networkingOptions(config, log);
+  const options = networkingOptions(config, log, undefined);
   t.match(options, {
     defaultBridgeAddress: '10.9.0.1/16',
     defaultBridgeRange: '10.9.8.0/24',
@@ -54,7 +56,7 @@ t.test("readConfig takes dockerd's names of networks, logs and limits from the f
 t.test('readConfig has rules, forwarding and everything that lives on where nothing is said', async (t) => {
   const config = readConfig(request(t, {}));
   t.match(config.network, { firewall: true, forwarding: true, icc: true, masquerade: true, pools: [] });
-  t.strictSame(networkingOptions(config, log).defaultBridgeOptions, {});
+  t.strictSame(networkingOptions(config, log, undefined).defaultBridgeOptions, {});
   const flags = request(t, {}, { 'default-address-pool': ['base=10.0.0.0/8,size=24'], iptables: 'false' });
   t.match(readConfig(flags).network, { firewall: false, pools: [{ base: '10.0.0.0/8', size: 24 }] });
 });

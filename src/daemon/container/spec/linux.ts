@@ -15,7 +15,7 @@ export function linuxOf(request: SpecRequest): Linux {
   const devices = request.devices.map(deviceOf);
   return {
     namespaces: namespacesOf(request),
-    cgroupsPath: request.cgroupsPath,
+    ...(request.cgroupsPath === undefined ? {} : { cgroupsPath: request.cgroupsPath }),
     resources: resourcesOf(hostConfig, request.devices, request.blockDevices),
     ...(devices.length > 0 ? { devices } : {}),
     ...pathsOf(request),

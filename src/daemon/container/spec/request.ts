@@ -23,7 +23,8 @@ export interface SpecRequest {
   readonly devices: readonly HostDevice[];
   /** Of BlkioWeightDevice and BlkioDevice…, by path. */
   readonly blockDevices: { readonly [path: string]: DeviceNumber };
-  readonly cgroupsPath: string;
+  /** undefined: none. */
+  readonly cgroupsPath: string | undefined;
   /** tini on the host, where Init asks for it. */
   readonly initPath: string | undefined;
   /** A profile that is loaded; undefined: none. */
