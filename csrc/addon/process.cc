@@ -1,6 +1,6 @@
 /*
  * setSubreaper(on), PR_SET_CHILD_SUBREAPER of prctl(2); mountSetattrErrno(attrSet), which tells a known
- * MOUNT_ATTR_* flag from an unknown one.
+ * MOUNT_ATTR_* flag from an unknown one; fsopenErrno(type), which tells a file system.
  */
 #include "values.h"
 
@@ -37,6 +37,21 @@ static Napi::Value mount_setattr_errno(const Napi::CallbackInfo &info)
 }
 
 /*
+ * fsopen(2) of a type that the kernel can load as a module loads it: 0, ENODEV for one that it does not know, EPERM for
+ * a caller that may not mount. Nothing is mounted.
+ */
+static Napi::Value fsopen_errno(const Napi::CallbackInfo &info)
+{
+	std::string type = string_at(info, 0);
+	long fd = syscall(SYS_fsopen, type.c_str(), FSOPEN_CLOEXEC);
+	int error = fd < 0 ? errno : 0;
+
+	if (fd >= 0)
+		close(static_cast<int>(fd));
+	return Napi::Number::New(info.Env(), error);
+}
+
+/*
  * catchSignals(): from now on the signals that ask a program to stop are only noted; caughtSignal() is the last one, or
  * 0. In C, because JavaScript's handlers do not run while a child is waited for.
  */
@@ -70,5 +85,6 @@ void register_process(Napi::Env env, Napi::Object exports)
 	exports.Set("setSubreaper", Napi::Function::New(env, set_subreaper, "setSubreaper"));
 	exports.Set("catchSignals", Napi::Function::New(env, catch_signals, "catchSignals"));
 	exports.Set("caughtSignal", Napi::Function::New(env, caught_signal, "caughtSignal"));
+	exports.Set("fsopenErrno", Napi::Function::New(env, fsopen_errno, "fsopenErrno"));
 	exports.Set("mountSetattrErrno", Napi::Function::New(env, mount_setattr_errno, "mountSetattrErrno"));
 }

@@ -89,6 +89,8 @@ export interface Addon {
   seccompFlagsErrno(flags: number): number;
   /** errno of a mount_setattr on nothing: 9 (EBADF) when the kernel knows the flag, 22 (EINVAL) when not. */
   mountSetattrErrno(attrSet: number): number;
+  /** errno of fsopen(2) of this type, whose module it loads: 0, 19 (ENODEV) when the kernel does not know it. */
+  fsopenErrno(type: string): number;
 }
 
 /** The same from src/native/ and from the bundle, whose import.meta.url the build keeps as in the source tree. */

@@ -188,3 +188,8 @@ t.test('300 children at once end each with its own status, and no descriptor is 
   t.ok(all.every(([, status], i) => status === i % 100));
   t.equal(count(), before);
 });
+
+t.test('fsopenErrno tells a file system that the kernel has from one that it has not', async (t) => {
+  t.equal(addon().fsopenErrno('nonsense'), process.geteuid?.() === 0 ? 19 : 1);
+  t.equal(addon().fsopenErrno('tmpfs'), process.geteuid?.() === 0 ? 0 : 1);
+});

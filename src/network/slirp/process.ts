@@ -115,7 +115,7 @@ function ready(child: ChildProcess, places: SlirpPlaces): Promise<void> {
     const refuse = (why: string) => {
       clearTimeout(timer);
       stopSlirp(places);
-      const said = lastLine(places.log);
+      const said = reasonIn(places.log);
       reject(
         new NetworkError('NETWORK_FAILED', `slirp4netns: ${said === '' ? why : said}`, {
           hint: 'it needs /dev/net/tun, which a user must be able to open',
@@ -132,7 +132,8 @@ function ready(child: ChildProcess, places: SlirpPlaces): Promise<void> {
   });
 }
 
-function lastLine(path: string): string {
+/** What failed first: what comes behind it is that something has failed. */
+function reasonIn(path: string): string {
   const lines = readFileSync(path, 'utf8').trim().split('\n');
-  return (lines.findLast((line) => /fail|error|:.*\b(denied|such)\b/i.test(line)) ?? lines.at(-1) ?? '').slice(0, 300);
+  return (lines.find((line) => /fail|error|:.*\b(denied|such)\b/i.test(line)) ?? lines.at(-1) ?? '').slice(0, 300);
 }
