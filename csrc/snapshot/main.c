@@ -14,6 +14,7 @@
  *   subpath STATUS TARGET DIRECTORY SUBPATH     bind of a path below DIRECTORY
  *   stat STATUS PATH VIEW, get STATUS PATH VIEW    one path, as entry stream to stdout (archive.h)
  *   put STATUS VIEW                         entry stream from stdin, as unpack apply
+ *   directory STATUS PATH VIEW              made, 0755, with what is missing on the way
  *   discard TARGET (DIRECTORY NAME)...      unmount, then remove: a poststop hook, which has no status to write
  *   enter UIDS GIDS NEWUIDMAP NEWGIDMAP PROGRAM...   becomes PROGRAM as root of a user namespace (userns.h); no status
  *   hold RECORD UIDS GIDS NEWUIDMAP NEWGIDMAP PROGRAM...   the same, in one that stays (holder.h)
@@ -142,6 +143,22 @@ static int run_put(const struct arguments *args, struct failure *reterr)
 		return usage(reterr);
 	root = confine(&view, args->status_fd, reterr);
 	return root < 0 ? -1 : unpack(root, STDIN_FILENO, args->status_fd, true, reterr);
+}
+
+static int run_directory(const struct arguments *args, struct failure *reterr)
+{
+	struct view view;
+	cleanup_fd int root = -1;
+	cleanup_fd int made = -1;
+
+	if (!parse_view(args->all + 1, args->count - 1, &view))
+		return usage(reterr);
+	root = confine(&view, args->status_fd, reterr);
+	if (root < 0)
+		return -1;
+	(void)umask(0);
+	made = saferoot_mkdir(root, args->all[0], 0755);
+	return made < 0 ? FAIL(reterr, "mkdirat") : 0;
 }
 
 static int run_paths(const struct arguments *args, struct failure *reterr)
@@ -286,6 +303,7 @@ static const struct verb {
 	{ "stat", 2, 0, run_stat },
 	{ "get", 2, 0, run_get },
 	{ "put", 1, 0, run_put },
+	{ "directory", 2, 0, run_directory },
 };
 
 static int run(const char *name, const struct arguments *args, struct failure *reterr)

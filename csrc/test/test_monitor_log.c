@@ -235,10 +235,12 @@ static void test_non_blocking(void)
 
 static void test_disk_that_hangs(void)
 {
-	struct options options = { .log_json = path, .max_files = 1, .buffer_size = 1000 * 1000 };
+	/* The thread outlives this function. */
+	static struct options options = { .max_files = 1, .buffer_size = 1000 * 1000 };
 	uint64_t lost;
 	int reader;
 
+	options.log_json = path;
 	(void)unlink(path);
 	(void)mkfifo(path, 0600);
 	reader = open(path, O_RDONLY | O_NONBLOCK);

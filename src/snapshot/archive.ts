@@ -9,7 +9,7 @@ import { TarReader } from '../util/tar/reader.js';
 import { ArchiveSink, type PutOptions } from './archive-sink.js';
 import type { Entry } from './entry.js';
 import { EntryReader } from './entry-reader.js';
-import { type HelperCall, startHelper } from './helper.js';
+import { type HelperCall, runHelper, startHelper } from './helper.js';
 import { DEFAULT_LIMITS } from './layer.js';
 import type { Mount } from './mount.js';
 import type { SnapshotStore } from './store.js';
@@ -91,6 +91,11 @@ export async function* getPath(view: ArchiveView, path: string, name: string): A
   }
   const error = await failed;
   if (error !== undefined) throw error;
+}
+
+/** A directory, 0755, with what is missing on the way; one that is there stays as it is. Throws HelperError. */
+export async function makeDirectory(view: ArchiveView, path: string): Promise<void> {
+  await runHelper(call(view, 'directory', [path], path));
 }
 
 /** tar: not compressed. Throws TarError, HelperError; what was unpacked before that stays. */

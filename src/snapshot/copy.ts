@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { changesBetween, type Listing } from './changes.js';
 import { copyTree } from './copy-tree.js';
-import type { Driver } from './driver.js';
+import { type Driver, isMark } from './driver.js';
 import { type Entry, FLAG } from './entry.js';
 import { bindMount } from './mount.js';
 import type { SnapshotRecord, SnapshotStore } from './store.js';
@@ -65,7 +65,7 @@ export const copyDriver: Driver = {
     const subject = `snapshot ${record.key}`;
     const before = await listMerged(lower, subject);
     const { wanted, removed } = wantedPaths(before, await listTree([fsOf(store, record)], subject));
-    const options = { wanted: ({ path }: Entry) => wanted.has(path), removed };
+    const options = { wanted: (entry: Entry) => wanted.has(entry.path) && !isMark(record, entry), removed };
     yield* packed(['tree', fsOf(store, record)], subject, options);
   },
 

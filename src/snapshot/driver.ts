@@ -1,8 +1,9 @@
 /**
  * What a driver of snapshots has to do. Who uses snapshots uses snapshotter.ts.
  *
- * Pure: types.
+ * Pure.
  */
+import type { Entry } from './entry.js';
 import type { Mount } from './mount.js';
 import type { ChainId, SnapshotRecord, SnapshotStore } from './store.js';
 
@@ -18,3 +19,7 @@ export interface Driver {
   /** Directories that hold what is the snapshot's own. */
   own(store: SnapshotStore, record: SnapshotRecord): string;
 }
+
+/** As it was made: what was written into it is a change. */
+export const isMark = ({ marks = [] }: SnapshotRecord, { kind, path, size, mode }: Entry): boolean =>
+  kind === 'file' && size === 0 && (mode & 0o7777) === 0o755 && marks.includes(path);

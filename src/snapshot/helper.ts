@@ -29,7 +29,8 @@ export interface HelperCall {
     | 'subpath'
     | 'stat'
     | 'get'
-    | 'put';
+    | 'put'
+    | 'directory';
   readonly args: readonly string[];
   /** A descriptor, which stays the caller's, or 'pipe' to write it here. */
   readonly stdin?: number | 'pipe';

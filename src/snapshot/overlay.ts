@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { inUserNamespace } from '../util/user-namespace.js';
-import type { Driver } from './driver.js';
+import { type Driver, isMark } from './driver.js';
 import { bindMount, type Mount, overlayMount } from './mount.js';
 import { copyRootAttributes, type SnapshotRecord, type SnapshotStore } from './store.js';
 import { packed } from './trees.js';
@@ -35,7 +35,9 @@ export const overlayDriver: Driver = {
   },
 
   diff(store, record) {
-    return packed(['layer', fsOf(store, record)], `snapshot ${record.key}`, {});
+    return packed(['layer', fsOf(store, record)], `snapshot ${record.key}`, {
+      wanted: (entry) => !isMark(record, entry),
+    });
   },
 
   own: fsOf,

@@ -2,6 +2,8 @@
  * Snapshots: a tree on top of an image's layers that somebody may write to, and read-only ones. What they are mounted
  * with is returned, never mounted. Two drivers, one contract (test/snapshot/contract.ts).
  */
+import { closeSync, constants, fchmodSync, lstatSync, openSync } from 'node:fs';
+import { join } from 'node:path';
 import { TsrunError } from '../errors.js';
 import { copyDriver } from './copy.js';
 import type { Driver } from './driver.js';
@@ -22,6 +24,8 @@ export interface PrepareRequest {
   readonly parent: ChainId | null;
   readonly owner?: SnapshotRecord['owner'];
   readonly image?: SnapshotRecord['image'];
+  /** Names of empty files, 0755, in the root, where the image has nothing of the name. */
+  readonly marks?: readonly string[];
 }
 
 const DRIVERS: readonly Driver[] = [overlayDriver, copyDriver];
@@ -44,15 +48,17 @@ export class Snapshotter {
     return this.#make(request, true);
   }
 
-  async #make({ key, parent, owner, image }: PrepareRequest, readOnly: boolean): Promise<Mount[]> {
+  async #make({ key, parent, owner, image, marks = [] }: PrepareRequest, readOnly: boolean): Promise<Mount[]> {
     const claim = this.store.newActive(key);
     try {
       await this.driver.fill(this.store, claim.path, parent);
+      const made = marks.filter((name) => makeMark([join(claim.path, 'fs'), ...this.store.trees(parent)], name));
       const record = { key, parent, readOnly, driver: this.driver.name, created: new Date().toISOString() };
       this.store.commitActive({
         ...record,
         ...(owner === undefined ? {} : { owner }),
         ...(image === undefined ? {} : { image }),
+        ...(made.length === 0 ? {} : { marks: made }),
       });
       const mounts = this.mounts(key); // fails if a layer was pruned meanwhile
       claim.close();
@@ -97,6 +103,21 @@ export class Snapshotter {
     }
     return { bytes, inodes };
   }
+}
+
+/** In a directory that nobody else has seen yet. False: there is something of this name. */
+function makeMark([own = '', ...trees]: readonly string[], name: string): boolean {
+  if (trees.some((tree) => lstatSync(join(tree, name), { throwIfNoEntry: false }) !== undefined)) return false;
+  const fd = openSync(
+    join(own, name),
+    constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+  );
+  try {
+    fchmodSync(fd, 0o755);
+  } finally {
+    closeSync(fd);
+  }
+  return true;
 }
 
 function driverOf(record: SnapshotRecord): Driver {

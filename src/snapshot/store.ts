@@ -59,6 +59,8 @@ export interface SnapshotRecord {
   readonly created: string;
   /** Manifest of the image that it was made from. */
   readonly image?: Digest;
+  /** Empty files in its root that are no change of anybody's. */
+  readonly marks?: readonly string[];
   /** The container that runs on it, for the collector; remove: it is to go when its program has ended. */
   readonly owner?: { readonly root: string; readonly id: string; readonly remove: boolean };
 }

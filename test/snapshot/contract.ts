@@ -56,6 +56,7 @@ export function contract(t: Test, driver: Driver, skip: Skip): void {
   layersLookRight(t, driver, skip);
   layersTakeFromBelow(t, driver, skip);
   changesAreLayers(t, driver, skip);
+  marksAreNoChanges(t, driver, skip);
 }
 
 function layersLookRight(t: Test, driver: Driver, skip: Skip): void {
@@ -137,6 +138,22 @@ function layersTakeFromBelow(t: Test, driver: Driver, skip: Skip): void {
     t.equal(statSync(join(target, 'etc/link')).mode & 0o7777, 0o4755);
     t.equal(statSync(join(target, 'etc/link')).ino, statSync(join(target, 'usr/file')).ino, 'one file');
     t.equal(statSync(join(target, 'etc')).mode & 0o7777, 0o750);
+  });
+}
+
+function marksAreNoChanges(t: Test, driver: Driver, skip: Skip): void {
+  t.test('a mark is there, and is no change; one of the image stays', { skip }, async (t) => {
+    const { directory, store, snapshots } = made(t, driver);
+    const parent = await unpackLayers(store, [blobOf(directory, itemsTar([{ name: '.own', data: 'x' }]))]);
+    const target = mountAt(directory, 'one', await snapshots.prepare({ key: 'one', parent, marks: ['.mark', '.own'] }));
+    t.match(statSync(join(target, '.mark')), { size: 0, mode: 0o100755 });
+    t.equal(readFileSync(join(target, '.own'), 'utf8'), 'x');
+    const namesOf = async () =>
+      sh(`tar -tf ${blobOf(directory, await collect(snapshots.diff('one'))).blob}`, directory).match(/[.]?\w+/g) ?? [];
+    sh('touch file', target);
+    t.same(await namesOf(), ['file']);
+    sh('echo more > .mark', target);
+    t.same(await namesOf(), ['.mark', 'file'], 'but what somebody wrote into it is');
   });
 }
 

@@ -4,6 +4,7 @@
  */
 import { quoteName } from '../../util/quote.js';
 import { badRequest, conflict, notFound } from '../http/api-error.js';
+import { linksOf, renamedLinks, withoutLink } from '../network/links.js';
 import type { Database, Table } from '../store/database.js';
 import type { ContainerRecord } from './record.js';
 
@@ -32,9 +33,12 @@ export class Containers {
     return this.#byId.get(this.#idOfName.get(name) ?? '');
   }
 
-  /** text: an id, a name with or without a slash, or what only one id begins with. Throws ApiError 404, 400. */
+  /**
+   * text: an id, a name with or without a slash, what only one id begins with, or by a link "NAME/ALIAS". Throws ApiError
+   * 404, 400.
+   */
   find(text: string): ContainerRecord {
-    const exact = this.#byId.get(text) ?? this.byName(text.replace(/^\//, ''));
+    const exact = this.#byId.get(text) ?? this.byName(text.replace(/^\//, '')) ?? this.#byLink(text);
     if (exact !== undefined) return exact;
     const [found, ...others] = PREFIX.test(text)
       ? [...this.#byId.values()].filter(({ id }) => id.startsWith(text))
@@ -42,6 +46,24 @@ export class Containers {
     if (found === undefined) throw notFound(`No such container: ${quoteName(text).slice(1, -1)}`);
     if (others.length === 0) return found;
     throw badRequest(`multiple IDs found with provided prefix: ${text}`);
+  }
+
+  #byLink(text: string): ContainerRecord | undefined {
+    const match = /^\/?([^/]+)\/([^/]+)$/.exec(text);
+    const links = linksOf(this.byName(match?.[1] ?? '')?.hostConfig ?? {});
+    return this.byName(links.find(({ alias }) => alias === match?.[2])?.target ?? '');
+  }
+
+  /** Throws ApiError 404, 409. text: "NAME/ALIAS". */
+  async unlink(text: string): Promise<void> {
+    this.find(text);
+    const [, parent = '', alias = ''] = /^\/?([^/]+)\/([^/]+)$/.exec(text) ?? [];
+    const record = this.byName(parent);
+    const left = withoutLink(record?.hostConfig ?? {}, alias);
+    if (record === undefined || left === undefined)
+      throw conflict('Conflict, cannot remove the default link name of the container');
+    record.hostConfig = left;
+    await this.save(record);
   }
 
   /** Throws ApiError 409 when the name is taken; dockerd's words, which clients look for. */
@@ -73,9 +95,16 @@ export class Containers {
   /** Throws ApiError 409. */
   async rename(record: ContainerRecord, name: string): Promise<void> {
     this.checkName(name);
-    this.#idOfName.delete(record.name);
+    const before = record.name;
+    this.#idOfName.delete(before);
     record.name = name;
     this.#idOfName.set(name, record.id);
+    for (const other of this.#byId.values()) {
+      const links = renamedLinks(other.hostConfig, before, name);
+      if (links === other.hostConfig) continue;
+      other.hostConfig = links;
+      await this.save(other);
+    }
     await this.save(record);
   }
 

@@ -13,10 +13,11 @@ import { fit, formatPlatform } from '../../image/platform.js';
 import type { ContentStore } from '../../image/store.js';
 import type { Snapshotter } from '../../snapshot/snapshotter.js';
 import { plain } from '../../util/quote.js';
+import { together } from '../../util/together.js';
 import type { ContainerCreate } from '../api/types.gen.js';
 import { badRequest, notFound } from '../http/api-error.js';
 import { type ApiVersion, atLeast } from '../http/api-version.js';
-import { checkLinks } from '../network/links.js';
+import { resolveLinks } from '../network/links.js';
 import type { Actors } from './actors.js';
 import type { Container } from './container.js';
 import { chooseHostname } from './hostname.js';
@@ -28,6 +29,7 @@ import { checkName, makeUpName } from './options/name.js';
 import { type ContainerRecord, CREATED } from './record.js';
 import { finishRemoval } from './remove.js';
 import { now } from './times.js';
+import { makeWorkingDirectory } from './working-directory.js';
 
 export interface CreateDeps {
   readonly actors: Actors;
@@ -47,6 +49,8 @@ export interface Created {
   readonly warnings: readonly string[];
 }
 
+/** Programs conclude from it that they run in a container. */
+const MARK = '.dockerenv';
 const MOST_NAMES = 8;
 
 export interface Asked {
@@ -69,9 +73,10 @@ export async function createContainer(
   checkAsked(body, version);
   const image = imageOf(deps.content, reference);
   checkPlatform(image, reference, asked.platform);
-  const { config, hostConfig, networks, warnings } = containerOptions(body, image.config, version, deps.defaults);
+  const options = containerOptions(body, image.config, version, deps.defaults);
+  const { config, networks, warnings } = options;
+  const hostConfig = resolveLinks(options.hostConfig, (text) => deps.actors.find(text));
   checkLogConfig(hostConfig.LogConfig);
-  checkLinks(hostConfig, (text) => deps.actors.find(text));
   if (containerOf(hostConfig.NetworkMode ?? '', 'network') === name) throw badRequest('cannot join own network');
   const id = randomBytes(32).toString('hex');
   const record: ContainerRecord = {
@@ -139,10 +144,13 @@ async function fill({ content, snapshots, mounts }: CreateDeps, container: Conta
   const { id, needs } = container;
   try {
     const parent = await unpackImage(content, snapshots.store, image, needs.warn);
-    await snapshots.prepare({ key: id, parent, image: image.descriptor.digest });
-    await mounts.make(container.record, snapshots.directories(id));
-    const mountPoint = join(needs.directory, id, 'rootfs');
-    mkdirSync(mountPoint, { recursive: true, mode: 0o710 });
+    const target = join(needs.directory, id, 'rootfs');
+    mkdirSync(target, { recursive: true, mode: 0o710 });
+    await snapshots.prepare({ key: id, parent, image: image.descriptor.digest, marks: [MARK] });
+    await together(
+      mounts.make(container.record, snapshots.directories(id)),
+      makeWorkingDirectory(snapshots, container.record, target),
+    );
     container.become({ status: 'created' });
   } catch (error) {
     await finishRemoval(container, true).catch((second: unknown) => needs.warn(`undo of a create: ${String(second)}`));

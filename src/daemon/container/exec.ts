@@ -67,7 +67,8 @@ function forgetOldest({ execs }: Container): void {
   }
 }
 
-function requireRunning({ record, id }: Container, asked: string): void {
+/** Throws ApiError 409. */
+export function requireRunning({ record, id }: Container, asked: string): void {
   const { status } = record.state;
   if (status === 'paused') throw conflict(`Container ${asked} is paused, unpause the container before exec`);
   if (status === 'restarting') throw conflict(`Container ${id} is restarting, wait until the container is running`);
@@ -76,9 +77,9 @@ function requireRunning({ record, id }: Container, asked: string): void {
 
 /** Throws ApiError 409 for one that was started before, or whose container does not run. */
 export function claimExec(exec: Exec): void {
+  requireRunning(exec.container, exec.container.id);
   if (exec.status === 'running') throw conflict(`Error: Exec command ${exec.id} is already running`);
   if (exec.status === 'ended') throw conflict(`Error: Exec command ${exec.id} has already run`);
-  requireRunning(exec.container, exec.container.id);
   exec.status = 'running';
 }
 

@@ -20,7 +20,12 @@ interface Compiled {
 
 const PARAMETER = /\{(\w+)(\.\.\.)?\}/g;
 
+/** A container may be called by a link: "NAME/ALIAS". */
+const LINKED = '(?<id>[^/]+(?:/[^/]+)?)';
+
 function compile(path: string): RegExp {
+  if (path.startsWith('/containers/{id}'))
+    return new RegExp(`^/containers/${LINKED}${literally(path.slice('/containers/{id}'.length))}$`, 's');
   let source = '';
   let end = 0;
   for (const match of path.matchAll(PARAMETER)) {

@@ -19,16 +19,35 @@ const BRIDGE = 'bridge';
 /** Of the linked container they say nothing. */
 const OWN = new Set(['HOME', 'PATH']);
 
-/** In networks of users a name is looked up when somebody asks for it. */
-const linksOf = ({ NetworkMode = '', Links = [] }: HostConfig) =>
-  ['', 'default', BRIDGE].includes(NetworkMode) ? Links.map(parseLink) : [];
+/** Those of the default bridge: in networks of users a name is looked up when somebody asks for it. */
+export const linksOf = ({ NetworkMode = '', Links }: HostConfig) =>
+  ['', 'default', BRIDGE].includes(NetworkMode) ? (Links ?? []).map(parseLink) : [];
 
-/** At create. 400, because of 404 the client would pull the image. Throws ApiError. */
-export function checkLinks(
-  host: HostConfig,
-  find: (name: string) => { readonly record: { readonly hostConfig: HostConfig } },
-): void {
-  for (const { target } of linksOf(host)) if (targetOf(target, find).NetworkMode === 'host') throw linkToHost();
+type Found = { readonly record: { readonly name: string; readonly hostConfig: HostConfig } };
+
+/** At create: with the names of those that are linked. 400, because of 404 the client would pull the image. Throws ApiError. */
+export function resolveLinks(host: HostConfig, find: (name: string) => Found): HostConfig {
+  const links = linksOf(host).map(({ target, alias }) => {
+    const { name, hostConfig } = targetOf(target, find);
+    if (hostConfig.NetworkMode === 'host') throw linkToHost();
+    return `${name}:${alias}`;
+  });
+  return links.length === 0 ? host : { ...host, Links: links };
+}
+
+/** When another container is called otherwise. */
+export function renamedLinks(host: HostConfig, from: string, to: string): HostConfig {
+  const links = linksOf(host);
+  if (links.every(({ target }) => target !== from)) return host;
+  return { ...host, Links: links.map(({ target, alias }) => `${target === from ? to : target}:${alias}`) };
+}
+
+/** Without the one of this alias; undefined: there is none. */
+export function withoutLink(host: HostConfig, alias: string): HostConfig | undefined {
+  const links = linksOf(host);
+  const left = links.filter((link) => link.alias !== alias);
+  if (left.length === links.length) return undefined;
+  return { ...host, Links: left.map((link) => `${link.target}:${link.alias}`) };
 }
 
 const linkToHost = () =>
@@ -36,25 +55,25 @@ const linkToHost = () =>
     "conflicting options: host type networking can't be used with links. This would result in undefined behavior",
   );
 
-function targetOf(target: string, find: Parameters<typeof checkLinks>[1]): HostConfig {
+function targetOf(target: string, find: (name: string) => Found): Found['record'] {
   try {
-    return find(target).record.hostConfig;
+    return find(target).record;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     throw badRequest(`could not get container for ${target}: ${error.message}`, error);
   }
 }
 
-/** At start: NAME=value. Throws ApiError 404, 409. */
+/** At start: NAME=value. Throws ApiError 409. */
 export function linkEnvironment(
   { name, hostConfig }: { readonly name: string; readonly hostConfig: HostConfig },
   find: (name: string) => Linkable,
 ): string[] {
   return linksOf(hostConfig).flatMap(({ target, alias }) => {
-    const linked = find(target);
-    const address = linked.endpoints[BRIDGE]?.IPAddress ?? '';
-    if (linked.state.status !== 'running' || address === '')
-      throw conflict(`Cannot link to a non running container: /${linked.name} AS /${name}/${alias}`);
+    const linked = orNone(target, find);
+    const address = linked?.endpoints[BRIDGE]?.IPAddress ?? '';
+    if (linked?.state.status !== 'running' || address === '')
+      throw conflict(`Cannot link to a non running container: /${target} AS /${name}/${alias}`);
     const prefix = alias.toUpperCase().replaceAll('-', '_');
     return [
       ...portVariables(prefix, address, linked.config),
@@ -62,6 +81,15 @@ export function linkEnvironment(
       ...told(prefix, linked),
     ];
   });
+}
+
+function orNone(target: string, find: (name: string) => Linkable): Linkable | undefined {
+  try {
+    return find(target);
+  } catch (error) {
+    if (error instanceof ApiError) return undefined;
+    throw error;
+  }
 }
 
 function portVariables(prefix: string, address: string, { ExposedPorts = {} }: ContainerConfig): string[] {

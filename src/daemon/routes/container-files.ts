@@ -43,7 +43,18 @@ async function changes({ snapshots, containers }: ContainerFilesDeps, request: A
 
 /** What every container has, and the runtime makes for mounts: nobody changed it. */
 const MADE: readonly string[] = [
-  ...['dev', 'dev/console', 'dev/pts', 'dev/shm', 'dev/mqueue', 'proc', 'sys', 'etc/hosts', 'etc/hostname'],
+  ...[
+    '.dockerenv',
+    'dev',
+    'dev/console',
+    'dev/pts',
+    'dev/shm',
+    'dev/mqueue',
+    'proc',
+    'sys',
+    'etc/hosts',
+    'etc/hostname',
+  ],
   ...['etc/resolv.conf', 'sbin/docker-init'],
 ];
 
@@ -51,8 +62,11 @@ const MADE: readonly string[] = [
 function withoutMountPoints(all: readonly Change[], { mounts, hostConfig }: ContainerRecord): Change[] {
   const mounted = [...mounts.map(({ Destination }) => Destination), ...Object.keys(hostConfig.Tmpfs ?? {})];
   const made = new Set([...MADE, ...mounted.map((path) => path.slice(1))]);
-  const isMade = ({ kind, path }: Change) =>
+  const mayBeMade = ({ kind, path }: Change) =>
     kind === 'added' && [...made].some((one) => one === path || one.startsWith(`${path}/`));
+  // The place of a volume is somebody's when there is more in it: a working directory.
+  const below = all.filter((change) => !mayBeMade(change)).map(({ path }) => path);
+  const isMade = (change: Change) => mayBeMade(change) && !below.some((path) => path.startsWith(`${change.path}/`));
   const kept = all.filter((change) => change.path !== '.' && !isMade(change));
   const parents = new Set(all.filter(isMade).map(({ path }) => path.slice(0, Math.max(0, path.lastIndexOf('/')))));
   return kept.filter(

@@ -4,11 +4,11 @@ import { SpecError, TsrunError } from '../../errors.js';
 import { readExecCreate, readExecStart } from '../api/read.js';
 import type { ExecStart } from '../api/types.gen.js';
 import type { Actors } from '../container/actors.js';
-import { claimExec, createExec, type Exec, startExec } from '../container/exec.js';
+import { claimExec, createExec, type Exec, requireRunning, startExec } from '../container/exec.js';
 import { attachMonitor, resizeTerminal, type Watch } from '../container/monitor-client.js';
 import { relay } from '../container/relay.js';
 import { exitCodeOf } from '../container/start.js';
-import { ApiError, badRequest, conflict, messageOf } from '../http/api-error.js';
+import { ApiError, badRequest, messageOf, notFound } from '../http/api-error.js';
 import { type ApiRequest, empty, hijack, json, type Reply, type Route } from '../http/route.js';
 import { frame } from '../logs/frames.js';
 import { streamType } from './attach.js';
@@ -43,7 +43,8 @@ export function execRoutes({ actors }: ExecDeps): readonly Route[] {
       handle: async (request) => {
         const { rows, columns } = sizeOf(request);
         const exec = actors.findExec(request.param('id'));
-        if (exec.status !== 'running') throw conflict(`exec ${exec.id} is not running`);
+        requireRunning(exec.container, exec.container.id);
+        if (exec.status !== 'running') throw notFound(`no such exec: ${exec.id} does not run`);
         await resizeTerminal(exec.directory, rows, columns);
         return empty(200);
       },
@@ -72,7 +73,7 @@ function inspect({ id, status, exitCode, config, container, pid, detachKeys }: E
     OpenStdin: config.AttachStdin === true,
     OpenStderr: config.AttachStderr === true,
     OpenStdout: config.AttachStdout === true,
-    CanRemove: status === 'ended',
+    CanRemove: false, // dockerd says true for moments, before it forgets it
     ContainerID: container.id,
     DetachKeys: config.DetachKeys === undefined ? '' : detachKeys.toString('base64'),
     Pid: pid,

@@ -10,6 +10,10 @@ import { type ApiRequest, empty, type Reply, type Route, stream } from '../http/
 
 export interface LifecycleDeps {
   readonly actors: Pick<Actors, 'find'>;
+  readonly containers: {
+    /** text: "NAME/ALIAS". Throws ApiError 404, 409. */
+    unlink(text: string): Promise<void>;
+  };
 }
 
 const SIGKILL = 9;
@@ -20,7 +24,7 @@ const CONDITIONS: readonly WaitCondition[] = ['not-running', 'next-exit', 'remov
 
 type Act = (container: Container, request: ApiRequest) => Promise<Reply>;
 
-export function lifecycleRoutes({ actors }: LifecycleDeps): readonly Route[] {
+export function lifecycleRoutes({ actors, containers }: LifecycleDeps): readonly Route[] {
   const post = (verb: string, act: Act): Route => ({
     method: 'POST',
     path: `/containers/{id}/${verb}`,
@@ -49,8 +53,8 @@ export function lifecycleRoutes({ actors }: LifecycleDeps): readonly Route[] {
       method: 'DELETE',
       path: '/containers/{id}',
       handle: async (request) => {
+        if (request.flag('link')) return done(containers.unlink(request.param('id')));
         const container = actors.find(request.param('id'));
-        if (request.flag('link')) throw conflict('links of containers are not supported: use a network of your own');
         return done(remove(container, { force: request.flag('force'), volumes: request.flag('v') }));
       },
     },

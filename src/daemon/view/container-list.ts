@@ -3,10 +3,11 @@
  *
  * Pure.
  */
-import { parseLink } from '../../network/index.js';
+
 import { parseRfc3339 } from '../../util/nanoseconds.js';
 import type { ContainerRecord } from '../container/record.js';
 import type { ApiRequest } from '../http/route.js';
+import { linksOf } from '../network/links.js';
 import { commandOf, endpointViews, mountView, type Sizes } from './container.js';
 import type { Live, Published } from './live.js';
 import { statusText } from './status.js';
@@ -23,9 +24,8 @@ export interface SummaryContext {
 export function linkNames(records: readonly ContainerRecord[]): Map<string, readonly string[]> {
   const found = new Map<string, readonly string[]>();
   for (const { name, hostConfig } of records) {
-    for (const { target, alias } of (hostConfig.Links ?? []).map(parseLink)) {
-      const linked = records.find((one) => one.name === target || one.id.startsWith(target))?.name ?? target;
-      found.set(linked, [...(found.get(linked) ?? []), `/${name}/${alias}`]);
+    for (const { target, alias } of linksOf(hostConfig)) {
+      found.set(target, [...(found.get(target) ?? []), `/${name}/${alias}`]);
     }
   }
   return found;

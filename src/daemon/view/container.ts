@@ -3,11 +3,12 @@
  *
  * Pure.
  */
+
 import { join } from 'node:path';
-import { parseLink } from '../../network/index.js';
 import { type ContainerRecord, type ContainerState, type MountPoint, NEVER } from '../container/record.js';
 import { apparmorProfile } from '../container/spec/process.js';
 import type { ApiRequest } from '../http/route.js';
+import { linksOf } from '../network/links.js';
 import type { Live, Published } from './live.js';
 import { CONFIG_ZEROS, ENDPOINT_ZEROS, HOST_CONFIG_ZEROS } from './zeros.js';
 
@@ -65,9 +66,9 @@ export function containerInspect(
 }
 
 /** As dockerd says it: "/other:/name/alias". */
-function linksView({ name, hostConfig: { Links } }: ContainerRecord) {
-  if (!Links || Links.length === 0) return {};
-  return { Links: Links.map(parseLink).map(({ target, alias }) => `/${target}:/${name}/${alias}`) };
+function linksView({ name, hostConfig }: ContainerRecord) {
+  const links = linksOf(hostConfig).map(({ target, alias }) => `/${target}:/${name}/${alias}`);
+  return { Links: links.length === 0 ? null : links };
 }
 
 export function commandOf({ config }: ContainerRecord): readonly string[] {

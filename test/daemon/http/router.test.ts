@@ -18,7 +18,8 @@ t.test('createRouter: names of images hold slashes, ids do not', async (t) => {
   t.same(first('/images/json'), ['/images/json', {}]);
   t.same(first('/images/127.0.0.1:5000/a:b/get'), ['/images/{name...}/get', { name: '127.0.0.1:5000/a:b' }]);
   t.same(first('/containers/a/json'), ['/containers/{id}/json', { id: 'a' }]);
-  t.same(first('/containers/a/b/json'), undefined);
+  t.same(first('/containers/a/b/json'), ['/containers/{id}/json', { id: 'a/b' }], 'but for that of a link');
+  t.same(first('/containers/a/b/c/json'), undefined);
   t.same(router('POST', '/images/json'), []);
 });
 

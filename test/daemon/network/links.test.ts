@@ -1,7 +1,7 @@
 // Links of the default bridge: the variables that a container gets of another one, and what cannot be linked.
 import t from 'tap';
 import { notFound } from '../../../src/daemon/http/api-error.js';
-import { checkLinks, linkEnvironment } from '../../../src/daemon/network/links.js';
+import { linkEnvironment, renamedLinks, resolveLinks, withoutLink } from '../../../src/daemon/network/links.js';
 
 const DB = {
   name: 'store',
@@ -35,20 +35,33 @@ t.test('linkEnvironment() says where the linked container is and what it was tol
   );
 });
 
-t.test('linkEnvironment() refuses what does not run, checkLinks() what is not there', async (t) => {
-  t.throws(() => linkEnvironment(WEB, () => ({ ...DB, state: { status: 'exited' } })), {
-    status: 409,
-    message: 'Cannot link to a non running container: /store AS /web/my-db',
-  });
-  const missing = () => {
-    throw notFound('No such container: store');
-  };
-  t.throws(() => checkLinks(WEB.hostConfig, missing), {
+const missing = () => {
+  throw notFound('No such container: store');
+};
+
+t.test('linkEnvironment() refuses what does not run, or is gone', async (t) => {
+  const refusal = { status: 409, message: 'Cannot link to a non running container: /store AS /web/my-db' };
+  t.throws(() => linkEnvironment(WEB, () => ({ ...DB, state: { status: 'exited' } })), refusal);
+  t.throws(() => linkEnvironment(WEB, missing), refusal);
+});
+
+t.test('resolveLinks() refuses what is not there, and names what is linked by its id', async (t) => {
+  t.throws(() => resolveLinks(WEB.hostConfig, missing), {
     status: 400,
     message: 'could not get container for store: No such container: store',
   });
-  t.doesNotThrow(() => checkLinks({ NetworkMode: 'mine', Links: ['store'] }, missing));
-  const onHost = () => ({ record: { hostConfig: { NetworkMode: 'host' } } });
-  t.throws(() => checkLinks(WEB.hostConfig, onHost), { status: 400, message: /host type networking/ });
-  t.doesNotThrow(() => checkLinks(WEB.hostConfig, () => ({ record: { hostConfig: {} } })));
+  const onMine = { NetworkMode: 'mine', Links: ['store'] };
+  t.equal(resolveLinks(onMine, missing), onMine, 'of a network of users a name is looked up later');
+  const onHost = () => ({ record: { name: 'store', hostConfig: { NetworkMode: 'host' } } });
+  t.throws(() => resolveLinks(WEB.hostConfig, onHost), { status: 400, message: /host type networking/ });
+  const found = () => ({ record: { name: 'store', hostConfig: {} } });
+  t.same(resolveLinks({ Links: ['0123456789ab:db', 'store'] }, found).Links, ['store:db', 'store:store']);
+});
+
+t.test('renamedLinks() and withoutLink() change the link that is meant', async (t) => {
+  const host = { Links: ['store:db', 'cache:store'] };
+  t.same(renamedLinks(host, 'store', 'kept').Links, ['kept:db', 'cache:store']);
+  t.equal(renamedLinks(host, 'db', 'kept'), host, 'an alias is no name');
+  t.same(withoutLink(host, 'store')?.Links, ['store:db']);
+  t.equal(withoutLink(host, 'nosuch'), undefined);
 });

@@ -4,6 +4,7 @@
  *
  * Pure.
  */
+import { posix } from 'node:path';
 import type { ImageConfig, ProcessConfig } from '../../../image/config.js';
 import type { ContainerConfig, HealthConfig } from '../../api/types.gen.js';
 import { refuse } from './refuse.js';
@@ -23,7 +24,7 @@ export function mergeImage(asked: ContainerConfig, { config: image }: ImageConfi
     ...argsOf(asked, image),
     User: asked.User || image.user,
     Env: mergeEnv(asked.Env ?? [], image.env),
-    WorkingDir: asked.WorkingDir || image.workingDir,
+    WorkingDir: cleaned(asked.WorkingDir || image.workingDir),
     Labels: { ...image.labels, ...asked.Labels },
     ...(Object.keys(volumes).length === 0 ? {} : { Volumes: volumes }),
     ...(Object.keys(ports).length === 0 ? {} : { ExposedPorts: ports }),
@@ -35,6 +36,9 @@ export function mergeImage(asked: ContainerConfig, { config: image }: ImageConfi
   if ((merged.Entrypoint?.length ?? 0) + (merged.Cmd?.length ?? 0) === 0) throw refuse('no command specified');
   return merged;
 }
+
+/** Without "..", doubled slashes and one at the end. */
+const cleaned = (path: string): string => (path === '' ? '' : posix.normalize(path).replace(/(?<=.)\/$/, ''));
 
 const optional = (name: 'StopSignal', value: string) => (value === '' ? {} : { [name]: value });
 
