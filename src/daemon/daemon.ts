@@ -14,6 +14,7 @@ import type { DaemonConfig } from './config/config.js';
 import { Containers } from './container/containers.js';
 import { EventBus } from './events.js';
 import type { Route } from './http/route.js';
+import { collectImages } from './images/remove.js';
 import { openLife } from './life.js';
 import type { Log } from './log.js';
 import { type Metrics, openMetrics, serveMetrics } from './metrics.js';
@@ -111,11 +112,11 @@ function openParts(config: DaemonConfig, log: Log, environment: Environment, dat
 }
 
 /** What a daemon that was killed was about to make or to remove. */
-async function collectGarbage({ volumes, snapshots, log }: Parts): Promise<void> {
+async function collectGarbage({ volumes, content, snapshots, log }: Parts): Promise<void> {
   const warn = (what: string) => (error: unknown) =>
     log.warn(`what is left of ${what} is not removed: ${String(error)}`);
   await volumes.collect().catch(warn('volumes'));
-  await snapshots.store.collect(() => false).catch(warn('snapshots'));
+  await collectImages({ content, snapshots }).catch(warn('images'));
 }
 
 function openSnapshots({ dataRoot, storageDriver }: DaemonConfig): Snapshotter {

@@ -3,14 +3,12 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { containerPids, hostPs } from '../runtime/ps.js';
 import { hostFacts } from '../runtime/runtime.js';
-import { updateContainer } from '../runtime/update.js';
-import { readDocument } from '../spec/read.js';
 import type { ContainerId } from '../state/container-id.js';
-import { stringifyJson } from '../util/json-write.js';
 import { CAPABILITIES } from '../util/linux-names.js';
 import { ownIdMaps } from '../util/user-namespace.js';
 import { cgroupDriver } from './cgroups.js';
 import { Actors } from './container/actors.js';
+import { applyLimits } from './container/apply-limits.js';
 import { defaultsOfHost } from './container/defaults.js';
 import { compressedLog } from './container/log-config.js';
 import { ContainerMounts } from './container/mounts.js';
@@ -120,13 +118,7 @@ function adminOf({
   return {
     pids: ({ id }) => containerPids(runtime, id as ContainerId),
     ps: hostPs,
-    updateLimits: ({ id }, resources) =>
-      updateContainer(runtime, {
-        id: id as ContainerId,
-        resources: readDocument(Buffer.from(stringifyJson(resources)), 'limits'),
-        intelRdt: {},
-        rename: (path) => path,
-      }),
+    updateLimits: (record, limits) => applyLimits(runtime, record, limits),
     renamed: (record) => networks.rename(record),
   };
 }
@@ -134,11 +126,17 @@ function adminOf({
 async function whilePaused<T>(actors: Actors, record: ContainerRecord, action: () => Promise<T>): Promise<T> {
   const container = actors.of(record);
   if (record.state.status !== 'running' || cgroupDriver(hostFacts()) === 'none') return action();
-  await pause(container);
+  record.pausedForImage = true;
+  container.save();
+  await container.saved();
   try {
+    await pause(container);
     return await action();
   } finally {
+    delete record.pausedForImage;
     if (container.record.state.status === 'paused') await unpause(container);
+    else container.save();
+    await container.saved();
   }
 }
 

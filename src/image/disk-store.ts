@@ -9,16 +9,16 @@
  *   lock        of index.json and the collector
  */
 import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { TsrunError } from '../errors.js';
 import { type Digest, digestOf, digestParts, isDigest } from '../util/digest.js';
 import { describeSystemError } from '../util/errno.js';
 import { readHostFile } from '../util/file.js';
 import { quote } from '../util/quote.js';
-import { replaceFile } from '../util/replace-file.js';
+import { removeTemporaries, replaceFile } from '../util/replace-file.js';
 import { invalid } from './field.js';
 import { findImage } from './find.js';
-import { ingestBlob, ingestNew, inStore } from './ingest.js';
+import { ingestBlob, ingestNew, inStore, NEW } from './ingest.js';
 import { checkLayoutFile, formatIndexFile, LAYOUT_FILE, LAYOUT_TEXT, MAX_INDEX, parseIndexFile } from './layout.js';
 import { exclusively, holdLease, leased, removeUnlocked } from './locks.js';
 import { type Layout, layoutOf } from './places.js';
@@ -131,6 +131,7 @@ class DiskStore implements ContentStore {
 
   collectGarbage(): Collected {
     return exclusively(this.layout.lock, () => {
+      this.removeLeftOvers();
       const kept = reachable(this, [
         ...this.list().map(({ manifest }) => manifest.digest),
         ...leased(this.layout.leases),
@@ -152,11 +153,21 @@ class DiskStore implements ContentStore {
     return removeUnlocked(this.layout.ingest);
   }
 
-  private blobs(): Digest[] {
+  /** Of writers that were killed: nobody can go on with what has no digest yet. */
+  private removeLeftOvers(): void {
+    for (const directory of [this.layout.root, ...this.blobDirectories()]) removeTemporaries(directory);
+    removeUnlocked(this.layout.ingest, NEW);
+  }
+
+  private blobDirectories(): string[] {
     const blobs = join(this.layout.root, 'blobs');
-    return readdirSync(blobs).flatMap((algorithm) =>
-      readdirSync(join(blobs, algorithm))
-        .map((hex) => `${algorithm}:${hex}`)
+    return readdirSync(blobs).map((algorithm) => join(blobs, algorithm));
+  }
+
+  private blobs(): Digest[] {
+    return this.blobDirectories().flatMap((directory) =>
+      readdirSync(directory)
+        .map((hex) => `${basename(directory)}:${hex}`)
         .filter(isDigest),
     );
   }

@@ -34,6 +34,8 @@ const write = promisify(writeCallback);
 /** What a write(2) carries: sockets hand out 64 kB, and a call for each would cost more than the copy. */
 const BUFFER = 1024 * 1024;
 const POLL_MS = 50;
+/** Begins the names of those whose digest is not known yet. */
+export const NEW = 'new-';
 
 export interface Blob {
   readonly digest: Digest;
@@ -65,10 +67,8 @@ export async function ingestBlob(places: Places, blob: Blob, fetch: FetchFrom): 
 
 /** The lease hears of the digest before the blob has its name. */
 export async function ingestNew(places: Places, source: AsyncIterable<Uint8Array>, lease?: Lease): Promise<Blob> {
-  const path = join(places.ingest, `new-${randomUUID()}`);
-  const fd = openLockFile(path);
+  const { path, fd } = newPartial(places);
   try {
-    tryLock(fd);
     const hash = createHash('sha256');
     const size = await removedOnFailure(path, async () => {
       const written = await copy(source, fd, 0, hash, Number.POSITIVE_INFINITY);
@@ -80,6 +80,16 @@ export async function ingestNew(places: Places, source: AsyncIterable<Uint8Array
     publish({ path }, places.path(digest));
     return { digest, size };
   } finally {
+    closeSync(fd);
+  }
+}
+
+/** A collector may have come between making the file and locking it. */
+function newPartial(places: Places): Partial {
+  for (;;) {
+    const path = join(places.ingest, `${NEW}${randomUUID()}`);
+    const fd = openLockFile(path);
+    if (tryLock(fd) && isStill(fd, path)) return { path, fd };
     closeSync(fd);
   }
 }

@@ -94,10 +94,10 @@ export function leased(directory: string): Set<Digest> {
   return found;
 }
 
-/** Files that nobody is writing any more. Returns bytes. */
-export function removeUnlocked(directory: string): number {
+/** Files that nobody is writing any more, of those whose names begin so. Returns bytes. */
+export function removeUnlocked(directory: string, prefix = ''): number {
   let size = 0;
-  for (const name of readdirSync(directory)) {
+  for (const name of readdirSync(directory).filter((one) => one.startsWith(prefix))) {
     const path = join(directory, name);
     const fd = openLockFile(path);
     try {

@@ -10,27 +10,34 @@ import { containerAddresses } from './firewall-state.js';
 import { deleteLink, findLink, listLinks } from './netlink/link.js';
 import { withNetlink } from './netlink/socket.js';
 import { endpointMark, removeSandbox } from './sandbox.js';
-import type { ContainerNetworkRecord, NetworkRecord, NetworkState } from './types.js';
+import type { ContainerNetworkRecord, EndpointRecord, NetworkRecord, NetworkState } from './types.js';
 
 /** Records into the book, without those that nothing is left of. */
 export function adopt(context: Context, state: NetworkState): void {
   for (const network of state.networks) context.book.networks.set(network.id, network);
   for (const container of state.containers) {
-    const known = container.endpoints.every(({ networkId }) => context.book.networks.has(networkId));
-    if (known && isThere(container)) context.book.containers.set(container.containerId, container);
+    const endpoints = endpointsThere(context, container);
+    if (endpoints !== undefined) context.book.containers.set(container.containerId, { ...container, endpoints });
   }
   for (const { containerId, mode } of context.book.containers.values())
     if (mode.kind === 'container' && !context.book.containers.has(mode.containerId))
       context.book.containers.delete(containerId);
 }
 
-/** A namespace that was unbound, as all are after a reboot, cannot be entered. */
-function isThere({ netnsPath, endpoints }: ContainerNetworkRecord): boolean {
-  if (netnsPath === undefined) return true;
+/**
+ * Of a container that runs, those whose links are there: a daemon that was killed may have taken one away before it said
+ * so. undefined: nothing is left. A namespace that was unbound, as all are after a reboot, cannot be entered.
+ */
+function endpointsThere(
+  { book }: Context,
+  { netnsPath, endpoints }: ContainerNetworkRecord,
+): readonly EndpointRecord[] | undefined {
+  const known = endpoints.filter(({ networkId }) => book.networks.has(networkId));
+  if (netnsPath === undefined) return known.length === endpoints.length ? known : undefined;
   try {
-    return withNetlink(netnsPath, (netlink) => endpoints.every(({ ifname }) => !ifname || findLink(netlink, ifname)));
+    return withNetlink(netnsPath, (netlink) => known.filter(({ ifname }) => !ifname || findLink(netlink, ifname)));
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -26,12 +26,12 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TsrunError } from '../errors.js';
-import { exclusively, openLockFile, tryLock } from '../image/locks.js';
+import { exclusively, isStill, openLockFile, tryLock } from '../image/locks.js';
 import { type Digest, digestOf, digestParts, isDigest } from '../util/digest.js';
 import { describeSystemError } from '../util/errno.js';
 import { readHostFile } from '../util/file.js';
 import { quote } from '../util/quote.js';
-import { replaceFile, replaceFiles } from '../util/replace-file.js';
+import { removeTemporaries, replaceFile, replaceFiles } from '../util/replace-file.js';
 import { runHelper } from './helper.js';
 
 /** sha256 of the chain of diff ids: image-spec config.md, "Layer ChainID". */
@@ -136,9 +136,13 @@ export class SnapshotStore {
 
   /** Waits for others that unpack the same layer. The result lets go of it. */
   async lock(chainId: ChainId): Promise<() => void> {
-    const fd = openLockFile(join(this.root, 'locks', digestParts(chainId).hex));
-    while (!tryLock(fd)) await sleep(POLL_MS);
-    return () => closeSync(fd);
+    const path = this.#lockPath(chainId);
+    for (;;) {
+      const fd = openLockFile(path);
+      while (!tryLock(fd)) await sleep(POLL_MS);
+      if (isStill(fd, path)) return () => closeSync(fd);
+      closeSync(fd); // a collector has removed it meanwhile
+    }
   }
 
   newTree(): Claim {
@@ -224,12 +228,25 @@ export class SnapshotStore {
         if (forget(record)) rmSync(this.#layerPath(record.chainId), { force: true });
         else kept.add(record.tree);
       }
+      removeTemporaries(join(this.root, 'layers'));
+      this.#removeLocks();
       const trees = this.#unlocked('trees').filter((name) => !kept.has(name));
       const active = this.#unlocked('active').filter((key) => !existsSync(join(this.activePath(key), RECORD)));
       return [...trees.map((name) => ['trees', name] as const), ...active.map((name) => ['active', name] as const)];
     });
     for (const [kind, name] of garbage) await this.#removeDirectory(kind, name);
     return garbage.length;
+  }
+
+  /** Of layers that are not there, and that nobody unpacks. */
+  #removeLocks(): void {
+    for (const hex of readdirSync(join(this.root, 'locks'))) {
+      const chainId = `sha256:${hex}`;
+      if (!isDigest(chainId) || this.layer(chainId) !== undefined) continue;
+      const fd = openLockFile(this.#lockPath(chainId));
+      if (tryLock(fd)) rmSync(this.#lockPath(chainId), { force: true });
+      closeSync(fd);
+    }
   }
 
   #unlocked(kind: 'trees' | 'active'): string[] {
@@ -239,6 +256,10 @@ export class SnapshotStore {
       if (fd !== undefined) closeSync(fd);
       return fd !== undefined;
     });
+  }
+
+  #lockPath(chainId: ChainId): string {
+    return join(this.root, 'locks', digestParts(chainId).hex);
   }
 
   #layerPath(chainId: ChainId): string {

@@ -2,7 +2,7 @@
  * Files that are there whole or not at all, whenever the power goes: temporary file, fsync, rename, fsync of the
  * directory. Never used for paths below a rootfs.
  */
-import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, constants, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
 /** fsync(2) of a directory makes the names in it durable. */
@@ -47,6 +47,25 @@ export async function replaceFiles(
     throw error;
   }
   for (const directory of new Set(files.map(({ path }) => dirname(path)))) syncDirectory(directory);
+}
+
+/** What processes that were killed have left of these: of those that live, somebody is at it. */
+export function removeTemporaries(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    const [, pid] = TEMPORARY.exec(name) ?? [];
+    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(directory, name), { force: true });
+  }
+}
+
+const TEMPORARY = /^\..+\.(\d+)$/;
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH');
+  }
 }
 
 const temporaryOf = (path: string) => join(dirname(path), `.${basename(path)}.${process.pid}`);

@@ -18,7 +18,9 @@ export interface CallOptions {
 
 export function call(socketPath: string, method: string, path: string, options: CallOptions = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const sent = request({ socketPath, method, path, headers: options.headers ?? {} }, (response) => {
+    // What changes something has a connection of its own: it must not be sent twice.
+    const agent = method === 'GET' ? undefined : false;
+    const sent = request({ socketPath, method, path, agent, headers: options.headers ?? {} }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);

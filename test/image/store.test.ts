@@ -1,4 +1,5 @@
 /** image/disk-store: blobs that are whole or not there, names, leases, garbage. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -173,4 +174,24 @@ t.test('the layout is one of image-spec', async (t) => {
     code: 'IMAGE_INVALID',
     message: /manifests\[0\]\.digest: "sha256:\.\.\/x" is not a digest/,
   });
+});
+
+t.test('what writers that were killed have left goes, what is being written stays', async (t) => {
+  const store = openStore(t.testdir());
+  const at = (path: string) => join(store.dataRoot, 'images', path);
+  const { pid } = spawnSync('true');
+  const hex = 'ab'.repeat(32);
+  const left = [`.index.json.${pid}`, `blobs/sha256/.${hex}.${pid}`, 'ingest/new-1'];
+  const kept = [`.index.json.${process.pid}`, `blobs/sha256/.${hex}.${process.pid}`, `ingest/sha256-${hex}`];
+  for (const path of [...left, ...kept]) writeFileSync(at(path), 'begun');
+  const writing = store.ingestNew(
+    (async function* () {
+      yield Buffer.from('a');
+      store.collectGarbage();
+      yield Buffer.from('b');
+    })(),
+  );
+  t.match(await writing, { digest: digestOf(Buffer.from('ab')) });
+  for (const path of left) t.notOk(existsSync(at(path)), path);
+  for (const path of kept) t.ok(existsSync(at(path)), path);
 });

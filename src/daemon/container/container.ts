@@ -54,6 +54,7 @@ export class Container {
   readonly #exitWaiters = new Set<(result: WaitResult) => void>();
   readonly #stopWaiters = new Set<(result: WaitResult) => void>();
   readonly #removeWaiters = new Set<(result: WaitResult) => void>();
+  #written: Promise<void> = Promise.resolve();
 
   constructor(needs: Needs, record: ContainerRecord) {
     this.needs = needs;
@@ -80,7 +81,7 @@ export class Container {
     return status === 'running' || status === 'paused';
   }
 
-  /** Changes the state, on disk too. */
+  /** Changes the state, on disk too; saved() is when. */
   become(change: Partial<ContainerState>): void {
     this.record.state = { ...this.record.state, ...change };
     this.save();
@@ -88,11 +89,16 @@ export class Container {
 
   /** What is lost with a daemon that is killed in this moment, recover.ts finds out from what runs. */
   save(): void {
-    this.needs.records
+    this.#written = this.needs.records
       .save(this.record)
       .catch((error: unknown) =>
         this.needs.warn(`the record of container ${this.id} is not written: ${String(error)}`),
       );
+  }
+
+  /** The record is on the disk as it is now: before somebody is told of it, who would rely on it. Never rejects. */
+  saved(): Promise<void> {
+    return this.#written;
   }
 
   happened(action: string, attributes?: { readonly [name: string]: string }): void {

@@ -152,6 +152,7 @@ async function fill({ content, snapshots, mounts }: CreateDeps, container: Conta
       makeWorkingDirectory(snapshots, container.record, target),
     );
     container.become({ status: 'created' });
+    await container.saved();
   } catch (error) {
     await finishRemoval(container, true).catch((second: unknown) => needs.warn(`undo of a create: ${String(second)}`));
     throw error;

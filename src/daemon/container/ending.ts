@@ -1,5 +1,5 @@
 /** The program has ended: what start made is undone, the record says how, and the restart policy decides. */
-import { statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { cgroupDirs, readCgroupFile } from '../../runtime/cgroup-dir.js';
 import { readContainer } from '../../runtime/container.js';
 import { parseFlat } from '../../runtime/stats-parse.js';
@@ -7,7 +7,7 @@ import { parseRfc3339 } from '../../util/nanoseconds.js';
 import { type Container, LOST, type Run } from './container.js';
 import type { Exit } from './monitor-client.js';
 import { type Ending, mayRestart, nextDelay } from './restart-policy.js';
-import { launch, removeByItself, tearDown } from './start.js';
+import { launch, removeByItself, unmake } from './start.js';
 import { now } from './times.js';
 
 /** What is known of a program whose monitor was killed: nothing. dockerd says so after a reboot. */
@@ -35,7 +35,7 @@ async function settle(container: Container, run: Pick<Run, 'pid'>, exit: Exit | 
   container.health?.stop();
   container.health = undefined;
   const oomKilled = wasOomKilled(container);
-  await tearDown(container);
+  await unmake(container);
   container.run = undefined;
   container.attachments.disconnect();
   // What was not begun in this run is of no other.
@@ -49,6 +49,9 @@ async function settle(container: Container, run: Pick<Run, 'pid'>, exit: Exit | 
     status: restarts ? 'restarting' : 'exited',
     ...{ pid: 0, exitCode: ending.exitCode, oomKilled, error, finishedAt },
   });
+  // How it ended is told by nothing else from here on.
+  await container.saved();
+  rmSync(container.monitorDirectory, { recursive: true, force: true });
   if (oomKilled) container.happened('oom');
   container.happened('die', {
     exitCode: String(ending.exitCode),

@@ -31,6 +31,10 @@ export interface ContainerRecord {
   stoppedByUser: boolean;
   /** How often it was started. */
   starts: number;
+  /** While its limits change: what is to be applied, which hostConfig has already. */
+  updating?: HostConfig;
+  /** While an image is made of it: it was not its client who paused it. */
+  pausedForImage?: boolean;
   /** While it is removed: so are the volumes without a name that no other container has. */
   volumesGo?: boolean;
 }

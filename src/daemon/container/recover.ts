@@ -4,8 +4,10 @@
  */
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { readState } from '../../runtime/state.js';
 import { readExecCreate } from '../api/read.js';
 import type { Actors } from './actors.js';
+import { applyLimits } from './apply-limits.js';
 import type { Container, Run } from './container.js';
 import { parseDetachKeys } from './detach-keys.js';
 import { ended, scheduleRestart } from './ending.js';
@@ -15,6 +17,7 @@ import { readExit, readMonitorPid, type Watch, watchMonitor } from './monitor-cl
 import { finishRemoval } from './remove.js';
 import { startsWithDaemon } from './restart-policy.js';
 import { launch, tearDown } from './start.js';
+import { unpause } from './stop.js';
 import { now } from './times.js';
 
 /** How many at a time: each is a few processes. */
@@ -69,11 +72,28 @@ async function adopt(container: Container): Promise<void> {
     return withoutMonitor(container, pid);
   }
   let over: () => void = () => undefined;
+  await takeOver(container).catch((error: unknown) =>
+    container.needs.warn(`container ${container.id} is as the daemon before has left it: ${String(error)}`),
+  );
   const run: Run = { pid, began: performance.now(), over: new Promise((resolve) => (over = resolve)) };
   container.run = run;
   container.ending = record.stoppedByUser;
   container.health = HealthMonitor.of(container, false);
   void watch.ended.then((exit) => ended(container, run, exit)).finally(over);
+}
+
+/** What the daemon before was in the middle of: a pause, an unpause, an update, a commit. */
+async function takeOver(container: Container): Promise<void> {
+  const { record, needs, id } = container;
+  const { status } = await readState(needs.runtime, id);
+  if (status !== 'paused' && status !== 'running') return; // it has just ended
+  const { updating, pausedForImage } = record;
+  delete record.updating;
+  delete record.pausedForImage;
+  if (status !== record.state.status || updating !== undefined || pausedForImage !== undefined)
+    container.become({ status });
+  if (updating !== undefined) await applyLimits(needs.runtime, record, updating);
+  if (pausedForImage === true && status === 'paused') await unpause(container);
 }
 
 /** It has ended, or the machine was started again: nothing can be running then. */

@@ -94,7 +94,13 @@ export const mayHaveLeft = ({ monitorDirectory }: Container): boolean => existsS
 
 /** What a start may have left, as far as it came. */
 export async function tearDown(container: Container): Promise<void> {
-  const { needs, id, record, monitorDirectory } = container;
+  await unmake(container);
+  rmSync(container.monitorDirectory, { recursive: true, force: true });
+}
+
+/** All but the monitor's directory, where it stands how the program ended. */
+export async function unmake(container: Container): Promise<void> {
+  const { needs, id, record } = container;
   try {
     await deleteContainer(needs.runtime, id, { force: true });
   } catch (error) {
@@ -102,7 +108,6 @@ export async function tearDown(container: Container): Promise<void> {
     needs.warn(`container ${id} is not deleted: ${error.message}`);
   }
   await needs.surroundings.release(record);
-  rmSync(monitorDirectory, { recursive: true, force: true });
 }
 
 /** --rm, whatever ended it. Not waited for: who removes needs the mutex that a start may hold. */

@@ -84,12 +84,15 @@ function untag({ content, events }: RemoveDeps, group: ImageGroup, gone: readonl
 async function takeAway(deps: RemoveDeps, group: ImageGroup): Promise<Removed[]> {
   const untagged = untag(deps, group, group.entries);
   deps.events.publish('image', 'delete', group.id, { name: group.id });
-  await collect(deps);
+  await collectImages(deps);
   return [...untagged, { Deleted: group.id }];
 }
 
 /** Blobs and unpacked layers that neither an image nor a container needs. */
-async function collect({ content, snapshots }: RemoveDeps): Promise<number> {
+export async function collectImages({
+  content,
+  snapshots,
+}: Pick<RemoveDeps, 'content' | 'snapshots'>): Promise<number> {
   const { size } = content.collectGarbage();
   await pruneLayers(snapshots.store, imageChains(content));
   return size;
@@ -106,7 +109,7 @@ export async function pruneImages(deps: RemoveDeps, fits: (group: ImageGroup) =>
     removed.push(...untag(deps, group, group.entries), { Deleted: group.id });
     deps.events.publish('image', 'delete', group.id, { name: group.id });
   }
-  await collect(deps);
+  await collectImages(deps);
   deps.content.removeUnfinished();
   deps.events.publish('image', 'prune', '', { reclaimed: String(reclaimed) });
   return { ImagesDeleted: removed.length > 0 ? removed : null, SpaceReclaimed: reclaimed };

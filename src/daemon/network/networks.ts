@@ -76,10 +76,27 @@ export class Networks {
     ]);
     await needs.database.transaction(() => {
       for (const network of state.networks) void networks.put(network.id, network);
+      for (const container of state.containers) void connected.put(container.containerId, container);
       for (const { id } of kept.networks) if (!ids.has(id)) void networks.remove(id);
       for (const { containerId } of kept.containers) if (!ids.has(containerId)) void connected.remove(containerId);
     });
-    return new Networks(needs, networks, connected, networking);
+    const opened = new Networks(needs, networks, connected, networking);
+    for (const { containerId } of state.containers) await opened.#agree(containerId);
+    return opened;
+  }
+
+  /** A rename, a connect or a disconnect that a killed daemon was in: what is there counts, and the container's name. */
+  async #agree(containerId: string): Promise<void> {
+    const record = this.#needs.containers.get(containerId);
+    const there = this.#networking.container(containerId);
+    if (record === undefined || there === undefined) return;
+    if (there.name !== record.name) await this.rename(record);
+    if (there.mode.kind !== 'networks') return;
+    const names = there.endpoints.map(({ networkName }) => networkName);
+    if (names.toSorted().join() === Object.keys(record.networks).toSorted().join()) return;
+    record.networks = Object.fromEntries(names.map((name) => [name, record.networks[name] ?? {}]));
+    this.#show(record, there);
+    await this.#needs.containers.save(record);
   }
 
   list(): readonly NetworkRecord[] {

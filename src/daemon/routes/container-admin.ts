@@ -2,7 +2,6 @@
 
 import type { LimitSupport } from '../../host/limits.js';
 import { filterPs } from '../../runtime/ps.js';
-import type { LinuxResources } from '../../spec/types.gen.js';
 import { readContainerUpdate } from '../api/read.js';
 import { SHAPES } from '../api/shapes.gen.js';
 import type { ContainerUpdate, HostConfig } from '../api/types.gen.js';
@@ -10,7 +9,6 @@ import { adaptLimits } from '../container/options/limits.js';
 import { checkName } from '../container/options/name.js';
 import { refuse } from '../container/options/refuse.js';
 import type { ContainerRecord } from '../container/record.js';
-import { limitsOf } from '../container/spec/resources.js';
 import type { EventBus } from '../events.js';
 import { badRequest, conflict } from '../http/api-error.js';
 import { type ApiRequest, empty, json, type Reply, type Route } from '../http/route.js';
@@ -32,7 +30,7 @@ export interface ContainerAdminDeps {
   /** The host's ps(1) with these options. */
   ps(options: readonly string[]): Promise<string>;
   /** Of a running container. */
-  updateLimits(record: ContainerRecord, limits: LinuxResources): Promise<void>;
+  updateLimits(record: ContainerRecord, limits: HostConfig): Promise<void>;
   /** DNS follows a name. */
   renamed(record: ContainerRecord): Promise<void>;
 }
@@ -104,14 +102,36 @@ async function update(deps: ContainerAdminDeps, request: ApiRequest): Promise<Re
   const { limits, warnings } = adaptLimits(askedLimits(asked, request), deps.limits, true);
   await deps.exclusively(record, async () => {
     checkTogether(record.hostConfig, limits);
-    if (record.state.pid > 0) await deps.updateLimits(record, limitsOf(limits));
     const policy = RestartPolicy?.Name ? { RestartPolicy } : {};
     const unlimited = limits.PidsLimit === -1 ? { PidsLimit: 0 } : {};
-    record.hostConfig = { ...record.hostConfig, ...limits, ...unlimited, ...policy };
-    await deps.containers.save(record);
+    const before = record.hostConfig;
+    record.hostConfig = { ...before, ...limits, ...unlimited, ...policy };
+    await applied(deps, record, before, limits);
   });
   publish(deps, 'update', record);
   return json(200, { Warnings: warnings });
+}
+
+/** Said before it is done, so that whoever comes after a killed daemon knows what is to be. */
+async function applied(
+  { containers, updateLimits }: ContainerAdminDeps,
+  record: ContainerRecord,
+  before: HostConfig,
+  limits: HostConfig,
+): Promise<void> {
+  if (record.state.pid > 0 && Object.keys(limits).length > 0) {
+    record.updating = limits;
+    try {
+      await containers.save(record);
+      await updateLimits(record, limits);
+    } catch (error) {
+      record.hostConfig = before;
+      throw error;
+    } finally {
+      delete record.updating;
+      await containers.save(record);
+    }
+  } else await containers.save(record);
 }
 
 function checkPolicy({ AutoRemove }: HostConfig, policy: HostConfig['RestartPolicy']): void {
