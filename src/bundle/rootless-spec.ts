@@ -1,8 +1,7 @@
 /**
  * What a container's config is different in where a user without rights runs it.
- *
- * Pure.
  */
+import { existsSync } from 'node:fs';
 import type { Config, Linux, LinuxIDMapping, Mount, Process } from '../spec/types.gen.js';
 import { type IdMaps, type IdRange, isMapped } from '../util/user-namespace.js';
 import type { Account } from './users.js';
@@ -19,6 +18,7 @@ export function rootlessSpec(config: Config, ids: IdMaps): Config {
 /** In the user namespace of whoever runs it, whose networks it could not use from one of its own. */
 export function inUserNamespaceSpec(config: Config, ids: IdMaps): Config {
   const linux = config.linux ?? {};
+  const hostIpc = linux.namespaces?.some(({ type }) => type === 'ipc') !== true;
   const { oomScoreAdj = 0, ...process } = config.process ?? {};
   const hostNetwork = linux.namespaces?.some(({ type }) => type === 'network') !== true;
   return {
@@ -27,9 +27,12 @@ export function inUserNamespaceSpec(config: Config, ids: IdMaps): Config {
     ...(config.process === undefined
       ? {}
       : { process: { ...(process as Process), ...(oomScoreAdj > 0 ? { oomScoreAdj } : {}) } }),
-    mounts: (config.mounts ?? []).map((mount) =>
-      hostNetwork && mount.type === 'sysfs' ? HOST_SYS : owned(mount, ids),
-    ),
+    mounts: (config.mounts ?? []).flatMap((mount) => {
+      // Of the host's namespaces these can only be had as the host has mounted them.
+      if (hostNetwork && mount.type === 'sysfs') return [HOST_SYS];
+      if (hostIpc && mount.type === 'mqueue') return existsSync(HOST_QUEUES.source) ? [HOST_QUEUES] : [];
+      return [owned(mount, ids)];
+    }),
     linux: rootlessLinux(linux, ids),
   };
 }
@@ -50,6 +53,13 @@ const HOST_SYS: Mount = {
   source: '/sys',
   options: ['rbind', 'nosuid', 'noexec', 'nodev', 'rro'],
 };
+
+const HOST_QUEUES = {
+  destination: '/dev/mqueue',
+  type: 'none',
+  source: '/dev/mqueue',
+  options: ['rbind', 'nosuid', 'noexec', 'nodev'],
+} as const satisfies Mount;
 
 /** gid=5 is the group tty. */
 function owned(mount: Mount, { gids }: IdMaps): Mount {

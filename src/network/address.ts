@@ -101,6 +101,17 @@ export function overlap(a: Prefix, b: Prefix): boolean {
   return a.family === b.family && firstOf(a) <= lastOf(b) && firstOf(b) <= lastOf(a);
 }
 
+/** RFC 3927, and all of fe80::/10 of RFC 4291; what a link has of the kernel's is a /64. */
+const LINK_LOCAL: { readonly [family in Family]: Prefix } = {
+  4: { ...parseAddress('169.254.0.0'), length: 16 },
+  6: { ...parseAddress('fe80::'), length: 10 },
+};
+export const LINK_LOCAL_LENGTH = { 4: 16, 6: 64 } as const;
+
+export function isLinkLocal(address: Address): boolean {
+  return contains(LINK_LOCAL[address.family], address);
+}
+
 /** Network order. */
 export function addressBytes({ family, value }: Address): Buffer {
   return Buffer.from(value.toString(16).padStart(BITS[family] / 4, '0'), 'hex');

@@ -1,5 +1,5 @@
 /** What addresses the host itself has to do with. */
-import { formatPrefix, type Prefix, parsePrefix } from './address.js';
+import { isLinkLocal, parsePrefix } from './address.js';
 import type { TakenPrefix } from './ipam.js';
 import { listLinks } from './netlink/link.js';
 import { listAddresses, listRoutes } from './netlink/route.js';
@@ -21,8 +21,4 @@ export function hostPrefixes(netlink: Netlink, except: ReadonlySet<string>): Tak
     return [{ prefix, by: `address ${address} of ${nameOf(index)}`, hostRoute: 'link' }];
   });
   return [...routes, ...addresses];
-}
-
-function isLinkLocal(prefix: Prefix): boolean {
-  return /^(fe80:|169\.254\.)/.test(formatPrefix(prefix));
 }

@@ -1,7 +1,7 @@
 /** What one container gets in one network: checked against the network and its other endpoints. Pure but for the id. */
 import { createHash, randomBytes } from 'node:crypto';
 import { quote } from '../util/quote.js';
-import { parseAddress } from './address.js';
+import { isLinkLocal, parseAddress } from './address.js';
 import { NetworkError } from './errors.js';
 import { allocate } from './ipam.js';
 import { bridgeOptions, checkIfname, ENDPOINT_IFNAME, endpointSysctls, ipvlanOptions } from './options.js';
@@ -58,7 +58,8 @@ export function planEndpoint(
 }
 
 /** What can be told without the network. Throws NETWORK_INVALID. */
-export function checkEndpoint({ macAddress, aliases = [], ipv4Address, ipv6Address }: EndpointRequest): void {
+export function checkEndpoint(request: EndpointRequest): void {
+  const { macAddress, aliases = [], ipv4Address, ipv6Address, linkLocalIps = [] } = request;
   if (macAddress !== undefined && (!MAC.test(macAddress) || (Number.parseInt(macAddress, 16) & 1) === 1))
     throw invalid(
       `invalid MacAddress: ${quote(macAddress)}`,
@@ -70,6 +71,9 @@ export function checkEndpoint({ macAddress, aliases = [], ipv4Address, ipv6Addre
     if (text !== undefined && parseAddress(text, `IPv${family}Address`).family !== family)
       throw invalid(`invalid IPv${family}Address: ${quote(text)}`);
   }
+  for (const text of linkLocalIps)
+    if (!isLinkLocal(parseAddress(text, 'LinkLocalIPs')))
+      throw invalid(`invalid LinkLocalIPs: ${quote(text)}`, 'they are of 169.254.0.0/16 or fe80::/10');
 }
 
 function checkRequest(network: NetworkRecord, request: EndpointRequest): void {

@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { addon } from '../native/addon.js';
 import { describeSystemError } from '../util/errno.js';
+import { familyOf, LINK_LOCAL_LENGTH } from './address.js';
 import { NetworkError } from './errors.js';
 import {
   changeBridgePort,
@@ -120,16 +121,19 @@ function mustFind(netlink: Netlink, name: string): Link {
 }
 
 function bringUp(netlink: Netlink, network: NetworkRecord, endpoint: EndpointRecord, netns: string): void {
-  const { ifname, ipv4, ipv6 } = endpoint;
+  const { ifname, ipv4, ipv6, request } = endpoint;
+  const { linkLocalIps = [] } = request;
+  const hasIpv6 = ipv6 !== undefined || linkLocalIps.some((address) => address.includes(':'));
   const { index } = mustFind(netlink, ifname);
   // Neighbours that knew another container by this address hear of the change.
   writeSysctl(netns, `net/ipv4/conf/${ifname}/arp_notify`, '1');
-  writeSysctlIfThere(netns, `net/ipv6/conf/${ifname}/disable_ipv6`, ipv6 ? '0' : '1');
-  if (ipv6) writeSysctlIfThere(netns, `net/ipv6/conf/${ifname}/ndisc_notify`, '1');
-  if (ipv6 && network.driver === 'bridge') writeSysctlIfThere(netns, `net/ipv6/conf/${ifname}/accept_ra`, '0');
+  writeSysctlIfThere(netns, `net/ipv6/conf/${ifname}/disable_ipv6`, hasIpv6 ? '0' : '1');
+  if (hasIpv6) writeSysctlIfThere(netns, `net/ipv6/conf/${ifname}/ndisc_notify`, '1');
+  if (hasIpv6 && network.driver === 'bridge') writeSysctlIfThere(netns, `net/ipv6/conf/${ifname}/accept_ra`, '0');
   for (const { path, value } of endpointSysctls(endpoint.request.driverOpts ?? {}, ifname))
     writeSysctl(netns, path, value);
   for (const address of [ipv4, ipv6]) if (address) addAddress(netlink, index, address.address, address.prefixLength);
+  for (const address of linkLocalIps) addAddress(netlink, index, address, LINK_LOCAL_LENGTH[familyOf(address)]);
   changeLink(netlink, ifname, { up: true });
 }
 

@@ -70,6 +70,8 @@ export interface EndpointRequest {
   readonly links?: readonly string[];
   readonly ipv4Address?: string;
   readonly ipv6Address?: string;
+  /** Beside the others: of 169.254.0.0/16 and fe80::/10. */
+  readonly linkLocalIps?: readonly string[];
   readonly macAddress?: string;
   readonly driverOpts?: { readonly [name: string]: string };
   readonly gwPriority?: number;

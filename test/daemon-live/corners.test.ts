@@ -102,3 +102,28 @@ t.test('what clients before 23 and scripts rely on', { skip: needDocker() }, asy
   t.equal(again.status, 11, 'the client sees the first end, whatever the policy makes of it');
   must(docker(['rm', '-f', 'again']));
 });
+
+t.test(
+  'what compose files have: a runtime by its name, the host of queues, link-local addresses',
+  { skip: needDocker() },
+  async (t) => {
+    const { docker, api, directory } = tsrunDaemonWithNetwork(t);
+    must(docker(['load', '-i', imageArchive(directory)]));
+    const run = (...args: readonly string[]) => docker(['run', '--rm', ...args]);
+    t.equal(must(run('--runtime', 'runc', '--ipc', 'host', IMAGE, 'ls', '-d', '/dev/mqueue')).stdout, '/dev/mqueue\n');
+    must(docker(['network', 'create', '_of a project']));
+    must(docker(['create', '--name', 'one', IMAGE, 'ip', '-o', 'addr', 'show', 'eth0']));
+    must(docker(['network', 'disconnect', 'bridge', 'one']));
+    const local = ['--link-local-ip', '169.254.8.8', '--link-local-ip', 'fe80::8'];
+    must(docker(['network', 'connect', ...local, '_of a project', 'one']));
+    t.match(must(docker(['start', '-a', 'one'])).stdout, /inet 169\.254\.8\.8\/16[\s\S]*inet6 fe80::8\/64/);
+    const { json } = await api('GET', '/containers/one/json');
+    t.match(json.NetworkSettings.Networks['_of a project'].IPAMConfig, { LinkLocalIPs: ['169.254.8.8', 'fe80::8'] });
+    t.match(json.HostConfig, { CapAdd: null, GroupAdd: null }, 'lists that nobody gave');
+    t.match(docker(['network', 'connect', '--link-local-ip', '10.9.9.9', 'bridge', 'one']), {
+      status: 1,
+      stderr: /invalid LinkLocalIPs: "10\.9\.9\.9"/,
+    });
+    must(docker(['rm', 'one']));
+  },
+);

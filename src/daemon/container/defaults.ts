@@ -15,7 +15,8 @@ export function defaultsOfHost({ logging, containers }: Pick<DaemonConfig, 'logg
     unified: cgroup.layout === 'unified',
     systemdCgroup: cgroupDriver(facts) === 'systemd',
     runtime: 'tsrun',
-    runtimes: ['tsrun'],
+    // What dockerd calls its own: containers that are made again after `docker inspect` ask for it.
+    runtimes: ['tsrun', 'runc', 'io.containerd.runc.v2'],
     shmSize: SHM_BYTES,
     logConfig: { Type: logging.driver ?? 'json-file', Config: Object.fromEntries(logging.options) },
     logDrivers: ['json-file', 'local', 'journald', 'none'],

@@ -35,7 +35,7 @@ const positive = (value: number | undefined, otherwise: number): number =>
 
 function probeOf(config: HealthConfig | undefined, shell: readonly string[] | undefined): Probe | undefined {
   const [kind, ...words] = config?.Test ?? [];
-  if (config === undefined || kind === undefined || kind === 'NONE') return undefined;
+  if (config === undefined || (kind !== 'CMD' && kind !== 'CMD-SHELL')) return undefined;
   const command = kind === 'CMD-SHELL' ? [...(shell ?? ['/bin/sh', '-c']), words.join(' ')] : words;
   if (command.length === 0) return undefined;
   return {

@@ -56,6 +56,7 @@ export function endpointRequest(network: string, endpoint: EndpointConfig): Endp
     ...(GwPriority ? { gwPriority: GwPriority } : {}),
     ...(IPAMConfig.IPv4Address ? { ipv4Address: IPAMConfig.IPv4Address } : {}),
     ...(IPAMConfig.IPv6Address ? { ipv6Address: IPAMConfig.IPv6Address } : {}),
+    ...(IPAMConfig.LinkLocalIPs?.length ? { linkLocalIps: IPAMConfig.LinkLocalIPs } : {}),
   };
 }
 

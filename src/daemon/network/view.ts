@@ -4,10 +4,11 @@ import type { EndpointSettings } from '../container/record.js';
 
 export function endpointSettings({ id, networkId, request, ...endpoint }: EndpointRecord): EndpointSettings {
   const { ipv4, ipv6, macAddress, dnsNames } = endpoint;
-  const { ipv4Address, ipv6Address, aliases, links, driverOpts, gwPriority } = request;
+  const { ipv4Address, ipv6Address, linkLocalIps, aliases, links, driverOpts, gwPriority } = request;
   const ipam = {
     ...(ipv4Address ? { IPv4Address: ipv4Address } : {}),
     ...(ipv6Address ? { IPv6Address: ipv6Address } : {}),
+    ...(linkLocalIps ? { LinkLocalIPs: linkLocalIps } : {}),
   };
   return {
     ...(Object.keys(ipam).length > 0 ? { IPAMConfig: ipam } : {}),

@@ -93,7 +93,6 @@ const REFUSED: readonly (readonly [object, string | RegExp])[] = [
   [{ StopSignal: 'SIGNONE' }, 'invalid signal: SIGNONE'],
   [{ Healthcheck: { Interval: 5 } }, 'Interval in Healthcheck cannot be less than 1ms'],
   [{ Healthcheck: { Retries: -1 } }, 'Retries in Healthcheck cannot be negative'],
-  [{ Healthcheck: { Test: ['SHELL', 'x'] } }, /is none of NONE, CMD, CMD-SHELL/],
   [{ ExposedPorts: { '80/foo': {} } }, /invalid proto 'foo'/],
   [host({ Memory: 1 }), 'Minimum memory limit allowed is 6MB'],
   [host({ Memory: -5 }), 'Minimum memory limit allowed is 6MB'],
@@ -153,6 +152,18 @@ const REFUSED: readonly (readonly [object, string | RegExp])[] = [
   [host({ CgroupParent: '../x' }), 'invalid CgroupParent: "../x"'],
   [host({ LogConfig: { Type: 'paper' } }), /no log driver named 'paper' is registered/],
 ];
+
+t.test('a kind of health check that nobody knows is none, with a warning', async (t) => {
+  const { config, warnings } = make({ Healthcheck: { Test: ['true'] } });
+  t.match(warnings, [/^Healthcheck\.Test: "true" is none of NONE, CMD, CMD-SHELL: there will be no health check/]);
+  t.same(config.Healthcheck?.Test, ['true'], 'and is shown as it was given');
+  t.same(make({ Healthcheck: { Test: ['CMD', 'true'] } }).warnings, []);
+});
+
+t.test('lists that nobody gave are not there, and so null when they are shown', async (t) => {
+  const { hostConfig } = make({});
+  for (const name of ['CapAdd', 'CapDrop', 'Ulimits', 'Mounts', 'Dns']) t.notOk(name in hostConfig, name);
+});
 
 for (const [body, message] of REFUSED) {
   t.test(`containerOptions refuses ${JSON.stringify(body)}`, async (t) => {

@@ -35,9 +35,6 @@ function checkHostname(field: string, name: string): void {
 }
 
 function checkHealth(health: HealthConfig): void {
-  const [kind] = health.Test ?? [];
-  if (kind !== undefined && !['', 'NONE', 'CMD', 'CMD-SHELL'].includes(kind))
-    throw refuse(`Healthcheck.Test: ${quote(kind)} is none of NONE, CMD, CMD-SHELL`);
   for (const name of ['Interval', 'Timeout', 'StartPeriod', 'StartInterval'] as const) {
     const value = health[name] ?? 0;
     if (value !== 0 && value < MS) throw refuse(`${name} in Healthcheck cannot be less than 1ms`);

@@ -12,8 +12,10 @@ import type {
   ContainerConfig,
   ContainerCreate,
   EndpointConfig,
+  HealthConfig,
   HostConfig,
   LogConfig,
+  MountRequest,
   Ulimit,
 } from '../../api/types.gen.js';
 import { endpointRequest } from '../../network/request.js';
@@ -75,7 +77,7 @@ export function containerOptions(
     config: forVersion(mergeImage(asked, image), version),
     hostConfig,
     networks,
-    warnings: [...warnings, ...mac, ...warningsOf(hostConfig)],
+    warnings: [...warnings, ...mac, ...warningsOf(hostConfig), ...healthWarnings(asked.Healthcheck)],
   };
 }
 
@@ -116,7 +118,8 @@ function checkDaemon(host: HostConfig, defaults: Defaults): void {
 function withDefaults(host: HostConfig, version: ApiVersion, defaults: Defaults): HostConfig {
   const cgroupns = defaults.cgroupnsMode ?? (defaults.unified && host.Privileged !== true ? 'private' : 'host');
   const network = host.NetworkMode ?? '';
-  const { Binds, ...rest } = host;
+  const { Binds, CapAdd, CapDrop, Mounts, ...rest } = host;
+  const ulimits = withUlimits(host.Ulimits ?? [], defaults.ulimits);
   return {
     ...rest,
     ...(Binds === undefined || Binds.length === 0 ? {} : { Binds }),
@@ -131,15 +134,21 @@ function withDefaults(host: HostConfig, version: ApiVersion, defaults: Defaults)
       MaximumRetryCount: host.RestartPolicy?.MaximumRetryCount ?? 0,
     },
     ...systemPaths(host),
-    CapAdd: normaliseCapabilities('CapAdd', host.CapAdd ?? []),
-    CapDrop: normaliseCapabilities('CapDrop', host.CapDrop ?? []),
+    // A list that nobody gave is null when it is shown.
+    ...(CapAdd === undefined ? {} : { CapAdd: normaliseCapabilities('CapAdd', CapAdd) }),
+    ...(CapDrop === undefined ? {} : { CapDrop: normaliseCapabilities('CapDrop', CapDrop) }),
     ConsoleSize: [host.ConsoleSize?.[0] ?? 0, host.ConsoleSize?.[1] ?? 0],
-    Ulimits: withUlimits(host.Ulimits ?? [], defaults.ulimits),
-    Mounts: (host.Mounts ?? []).map((mount) => {
-      const oldBind = mount.Type === 'bind' && mount.ReadOnly === true && minor(version) < 44;
-      return oldBind ? { ...mount, BindOptions: { ...mount.BindOptions, ReadOnlyNonRecursive: true } } : mount;
-    }),
+    ...(ulimits.length === 0 ? {} : { Ulimits: ulimits }),
+    ...(Mounts === undefined || Mounts.length === 0 ? {} : { Mounts: mountsOf(Mounts, version) }),
   };
+}
+
+/** Clients before API 1.44 do not know that a read-only bind may be so with all below it. */
+function mountsOf(mounts: readonly MountRequest[], version: ApiVersion): MountRequest[] {
+  return mounts.map((mount) => {
+    const oldBind = mount.Type === 'bind' && mount.ReadOnly === true && minor(version) < 44;
+    return oldBind ? { ...mount, BindOptions: { ...mount.BindOptions, ReadOnlyNonRecursive: true } } : mount;
+  });
 }
 
 /** The daemon's options are for its own driver. */
@@ -189,4 +198,12 @@ function networksOf(
 function warningsOf({ NetworkMode, PortBindings = {} }: HostConfig): string[] {
   const discarded = NetworkMode === 'host' && Object.keys(PortBindings).length > 0;
   return discarded ? ['Published ports are discarded when using host network mode'] : [];
+}
+
+const HEALTH_KINDS: readonly string[] = ['', 'NONE', 'CMD', 'CMD-SHELL'];
+
+/** dockerd takes them, says so in its log and looks after nothing; compose files have them. */
+function healthWarnings({ Test: [kind = ''] = [] }: HealthConfig = {}): string[] {
+  if (HEALTH_KINDS.includes(kind)) return [];
+  return [`Healthcheck.Test: ${quote(kind, 64)} is none of NONE, CMD, CMD-SHELL: there will be no health check`];
 }

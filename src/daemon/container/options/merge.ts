@@ -54,7 +54,7 @@ function argsOf(asked: ContainerConfig, image: ProcessConfig): Pick<ContainerCon
   const command = (asked.Cmd?.length ?? 0) > 0 ? asked.Cmd : entrypoint.length > 0 ? [] : image.cmd;
   return {
     ...(command === undefined || command.length === 0 ? { Cmd: [] } : { Cmd: command }),
-    ...(chosen.length === 0 ? { Entrypoint: [] } : { Entrypoint: chosen }),
+    ...(chosen.length === 0 && !own ? {} : { Entrypoint: chosen }),
   };
 }
 

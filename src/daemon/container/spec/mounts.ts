@@ -54,8 +54,6 @@ function adapted(mount: Mount, request: SpecRequest): Mount[] {
       return [
         { ...mount, options: (mount.options ?? []).map((one) => (/^size=/.test(one) ? `size=${ShmSize}` : one)) },
       ];
-    case '/dev/mqueue':
-      return [IpcMode === 'host' ? bind('/dev/mqueue', '/dev/mqueue') : mount];
     case '/sys':
       return [writable ? withoutReadOnly(mount) : mount];
     case '/sys/fs/cgroup':
