@@ -110,3 +110,16 @@ function nodeZstd(): zlib.Gunzip {
   if (make !== undefined) return make({ chunkSize: PIECE });
   throw new TarError('compressed with zstd, which this build of tsrun lacks: build it with libzstd-dev installed');
 }
+
+/** What a layer's media type ends in, by its first bytes: "", "+gzip", "+zstd". RFC 1952, RFC 8878. */
+export function layerSuffix(path: string): string {
+  const first = Buffer.alloc(4);
+  const fd = openSync(path, 'r');
+  try {
+    readSync(fd, first, 0, 4, 0);
+  } finally {
+    closeSync(fd);
+  }
+  if (first.toString('hex', 0, 2) === '1f8b') return '+gzip';
+  return first.toString('hex') === '28b52ffd' ? '+zstd' : '';
+}

@@ -1,17 +1,19 @@
 /**
  * Load: images out of an archive, in either of two forms: an OCI image layout (image-spec image-layout.md), or what `docker
  * save` wrote before it became one (docker-archive: manifest.json, configs, and layers as plain tars). Archives of docker
- * since 25 are both; then the layout counts, because it keeps the digests.
+ * since 25 are both; then the layout counts, because it keeps the digests. What docker before 1.10 wrote is the affair of
+ * legacy-archive.ts.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
 import { TsrunError } from '../errors.js';
 import { formatReference, parseReference, withDefaultTag } from '../registry/reference.js';
 import { type Digest, digestParts } from '../util/digest.js';
 import { quote } from '../util/quote.js';
 import { type ArchivedFile, type ArchivedFiles, readArchive, standardInput } from './archive-read.js';
+import { layerSuffix } from './decompress.js';
 import { Field, invalid } from './field.js';
 import { readImage, readManifest } from './image.js';
 import { INDEX_FILE, LAYOUT_FILE, MAX_INDEX, parseIndexFile } from './layout.js';
+import { legacyImages, REPOSITORIES_FILE } from './legacy-archive.js';
 import { type Descriptor, MAX_DOCUMENT } from './manifest.js';
 import { OCI_CONFIG, OCI_LAYER, OCI_MANIFEST } from './media-types.js';
 import type { ContentStore, Lease, StoredImage } from './store.js';
@@ -38,10 +40,13 @@ export async function loadImages(store: ContentStore, path: string | undefined):
   }
 }
 
-function imagesOf(store: ContentStore, lease: Lease, files: ArchivedFiles, what: string): StoredImage[] {
+function imagesOf(store: ContentStore, lease: Lease, files: ArchivedFiles, what: string): readonly StoredImage[] {
   if (files(LAYOUT_FILE) !== undefined && files(INDEX_FILE) !== undefined) return ofLayout(store, files, what);
   if (files(DOCKER_FILE) !== undefined) return ofDockerArchive(store, lease, files, what);
-  throw invalid(what, [`has neither ${INDEX_FILE} nor ${DOCKER_FILE}: it is no archive of images`]);
+  if (files(REPOSITORIES_FILE) !== undefined) return ofLegacyArchive(store, lease, files, what);
+  throw invalid(what, [
+    `has none of ${INDEX_FILE}, ${DOCKER_FILE} and ${REPOSITORIES_FILE}: it is no archive of images, or one of docker before 1.10 that names none`,
+  ]);
 }
 
 function ofLayout(store: ContentStore, files: ArchivedFiles, what: string): StoredImage[] {
@@ -108,6 +113,15 @@ function ofDockerArchive(store: ContentStore, lease: Lease, files: ArchivedFiles
   });
 }
 
+function ofLegacyArchive(store: ContentStore, lease: Lease, files: ArchivedFiles, what: string): StoredImage[] {
+  return legacyImages(store, lease, files, what).map(({ name, config, layers }) => {
+    const manifest = makeManifest(store, lease, [config, ...layers]);
+    const image = { name: formatReference(parseReference(name)), source: undefined, manifest };
+    readImage(store, image);
+    return image;
+  });
+}
+
 function must(files: ArchivedFiles, name: string, what: string): ArchivedFile {
   const found = files(name);
   if (found === undefined) throw new TsrunError('BLOB_MISSING', `${what}: ${quote(name)} is not in it`);
@@ -123,7 +137,7 @@ function makeManifest(store: ContentStore, lease: Lease, [config, ...layers]: re
       mediaType: OCI_MANIFEST,
       config: { mediaType: OCI_CONFIG, digest: config.digest, size: config.size },
       layers: layers.map(({ digest, size }) => ({
-        mediaType: `${OCI_LAYER}${suffixOf(store.path(digest))}`,
+        mediaType: `${OCI_LAYER}${layerSuffix(store.path(digest))}`,
         digest,
         size,
       })),
@@ -132,19 +146,6 @@ function makeManifest(store: ContentStore, lease: Lease, [config, ...layers]: re
   const digest = store.put(bytes);
   lease.protect(digest);
   return { mediaType: OCI_MANIFEST, digest, size: bytes.length };
-}
-
-/** By its first bytes: RFC 1952, RFC 8878. */
-function suffixOf(path: string): string {
-  const first = Buffer.alloc(4);
-  const fd = openSync(path, 'r');
-  try {
-    readSync(fd, first, 0, 4, 0);
-  } finally {
-    closeSync(fd);
-  }
-  if (first.toString('hex', 0, 2) === '1f8b') return '+gzip';
-  return first.toString('hex') === '28b52ffd' ? '+zstd' : '';
 }
 
 /** A plain tar is its own diffID: a docker-archive has no other digest to check its layers by. */

@@ -7,8 +7,10 @@ import { familiarReference, parseReference } from '../registry/reference.js';
 import { type Digest, digestParts } from '../util/digest.js';
 import type { TarEntry } from '../util/tar/entry.js';
 import { TAR_END, tarHeader, tarPadding } from '../util/tar/writer.js';
+import type { ImageConfig } from './config.js';
 import { readImage } from './image.js';
 import { formatDescriptor, INDEX_FILE, LAYOUT_FILE, LAYOUT_TEXT, REF_NAME } from './layout.js';
+import { REPOSITORIES_FILE } from './legacy-archive.js';
 import { OCI_INDEX } from './media-types.js';
 import type { ContentStore, StoredImage } from './store.js';
 
@@ -39,6 +41,7 @@ export function saveImages(store: ContentStore, images: readonly StoredImage[]):
   const documents: readonly (readonly [name: string, text: string])[] = [
     [INDEX_FILE, JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: index })],
     ['manifest.json', JSON.stringify(docker)],
+    ...repositoriesOf(read),
     [LAYOUT_FILE, LAYOUT_TEXT],
   ];
   return tar(
@@ -69,6 +72,22 @@ function tagIn(name: string | undefined): string | undefined {
 
 const tagOf = ({ name }: StoredImage): string[] | null =>
   name === undefined || tagIn(name) === undefined ? null : [familiarReference(parseReference(name))];
+
+/** By name and tag the uppermost layer, as docker since 25 has it: programs that know no other file read names here. */
+function repositoriesOf(images: readonly { stored: StoredImage; config: ImageConfig }[]): [string, string][] {
+  const names = new Map<string, Map<string, string>>();
+  for (const { stored, config } of images) {
+    const [text] = tagOf(stored) ?? [];
+    const top = config.diffIds.at(-1);
+    if (text === undefined || top === undefined) continue;
+    const mark = text.lastIndexOf(':');
+    const tags = names.get(text.slice(0, mark)) ?? new Map<string, string>();
+    names.set(text.slice(0, mark), tags.set(text.slice(mark + 1), digestParts(top).hex));
+  }
+  const sorted = <T>(map: ReadonlyMap<string, T>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+  const all = sorted(names).map(([name, tags]) => [name, Object.fromEntries(sorted(tags))] as const);
+  return all.length === 0 ? [] : [[REPOSITORIES_FILE, JSON.stringify(Object.fromEntries(all))]];
+}
 
 async function* tar(
   store: ContentStore,
