@@ -226,6 +226,28 @@ t.test('validateConfig ignores unknown properties and warns of those that look l
   t.match(warnings, [{ code: 'UNKNOWN_PROPERTY', path: '/hostnam', hint: 'did you mean "hostname"?' }]);
 });
 
+t.test(
+  'capabilities that cannot be granted for one reason are one warning, as buildah has them in each step',
+  async (t) => {
+    const all = ['CAP_CHOWN', 'CAP_KILL', 'CAP_SETGID', 'CAP_SETUID'];
+    const process = { cwd: '/', args: ['true'], capabilities: { effective: all, permitted: all, ambient: all } };
+    const warningsOf = (capabilities: object) => {
+      const { warnings } = validateConfig(document({ ...BASE, process: { ...process, capabilities } }));
+      return warnings.map(({ path, message }) => `${path}: ${message}`);
+    };
+    t.same(warningsOf(process.capabilities), [
+      '/process/capabilities/ambient: can\'t raise ambient capabilities "CAP_CHOWN", "CAP_KILL", "CAP_SETGID" and 1 more: ' +
+        'not in inheritable; they are dropped',
+    ]);
+    const one = { effective: ['CAP_KILL'], inheritable: all, permitted: [], ambient: ['CAP_CHOWN'] };
+    t.same(warningsOf(one), [
+      '/process/capabilities/effective/0: can\'t raise effective capability "CAP_KILL": not in permitted; it is dropped',
+      '/process/capabilities/ambient/0: can\'t raise ambient capability "CAP_CHOWN": not in permitted; it is dropped',
+    ]);
+    t.same(warningsOf({ ...one, permitted: all }), []);
+  },
+);
+
 t.test('validateProcess and validateResources name fields from the top of their own document', async (t) => {
   t.match(
     issuesOf(() => validateProcess(document({ cwd: '/' }))),

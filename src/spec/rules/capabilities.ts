@@ -17,34 +17,35 @@ function knownCapability(name: string, on: Site<Process>): void {
   on.warn('UNKNOWN_CAPABILITY', '', 'is no capability of Linux and is ignored', { hint });
 }
 
-/** capabilities(7): the effective set must lie in the permitted one. */
-function effectiveIsPermitted({ effective = [], permitted = [] }: LinuxCapabilities, on: Site<Process>): void {
-  for (const [index, name] of effective.entries()) {
-    if (!permitted.includes(name)) ungrantable(`/effective/${index}`, 'is effective but not in permitted', on);
-  }
-}
+/** capabilities(7): an effective capability must be permitted; the kernel raises an ambient one only if it is inheritable too. */
+const NEEDS = { effective: ['permitted'], ambient: ['permitted', 'inheritable'] } as const;
 
-/** capabilities(7): the kernel raises an ambient capability only if it is permitted and inheritable. */
-function ambientIsInheritable(sets: LinuxCapabilities, on: Site<Process>): void {
-  const { ambient = [], permitted = [], inheritable = [] } = sets;
-  for (const [index, name] of ambient.entries()) {
-    const lacks = [
-      ...(permitted.includes(name) ? [] : ['permitted']),
-      ...(inheritable.includes(name) ? [] : ['inheritable']),
-    ];
-    const why = `can't raise ambient capability ${quote(name, 64)}: not in ${lacks.join(' and ')}`;
-    if (lacks.length > 0) ungrantable(`/ambient/${index}`, why, on);
-  }
-}
+/** Names in one warning: buildah has the whole ambient set without the inheritable one, for each step of a build. */
+const SHOWN = 3;
 
-function ungrantable(at: string, why: string, on: Site<Process>): void {
-  on.warn('UNGRANTABLE_CAPABILITY', at, `${why}; it is dropped`);
+function grantable(set: keyof typeof NEEDS): (sets: LinuxCapabilities, on: Site<Process>) => void {
+  return (sets, on) => {
+    const names = sets[set] ?? [];
+    const byLack = new Map<string, number[]>();
+    for (const [index, name] of names.entries()) {
+      const lack = NEEDS[set].filter((other) => !sets[other]?.includes(name)).join(' and ');
+      if (lack !== '') byLack.set(lack, [...(byLack.get(lack) ?? []), index]);
+    }
+    for (const [lack, indexes] of byLack) {
+      const many = indexes.length > 1;
+      const shown = indexes.slice(0, SHOWN).map((index) => quote(names[index] ?? '', 64));
+      const more = indexes.length > SHOWN ? ` and ${indexes.length - SHOWN} more` : '';
+      const why = `can't raise ${set} ${many ? 'capabilities' : 'capability'} ${shown.join(', ')}${more}: not in ${lack}`;
+      const at = many ? `/${set}` : `/${set}/${indexes[0]}`;
+      on.warn('UNGRANTABLE_CAPABILITY', at, `${why}; ${many ? 'they are' : 'it is'} dropped`);
+    }
+  };
 }
 
 const SETS = ['bounding', 'effective', 'inheritable', 'permitted', 'ambient'] as const;
 
 export const capabilityRules: readonly Rule<Process>[] = [
   ...SETS.map((set) => rule(`/capabilities/${set}/*`, knownCapability)),
-  rule('/capabilities', effectiveIsPermitted),
-  rule('/capabilities', ambientIsInheritable),
+  rule('/capabilities', grantable('effective')),
+  rule('/capabilities', grantable('ambient')),
 ];
