@@ -603,8 +603,10 @@ _Static_assert(sizeof(struct op_run_hook) <= PLAN_RECORD_SIZE, "record size");
 struct op_become_root {
 	uint32_t code;
 	plan_str_t origin;
+	uint32_t flags;
 };
 
+_Static_assert(__builtin_offsetof(struct op_become_root, flags) == 8, "layout");
 _Static_assert(sizeof(struct op_become_root) <= PLAN_RECORD_SIZE, "record size");
 
 struct op_new_session {

@@ -47,8 +47,11 @@ const ROWS: readonly Row[] = [
   { pointer: /^\/process\/env\/\d+$/, kind: 'text', min: 1, max: ARGUMENT, value: true },
   { pointer: /^\/hooks\/\w+\/\d+\/args\/\d+$/, kind: 'text', min: 0, max: ARGUMENT },
   { pointer: /^\/hooks\/\w+\/\d+\/env\/\d+$/, kind: 'text', min: 0, max: ARGUMENT, value: true },
-  // Properties of the unit are read.
-  { pointer: /^\/annotations\/(?!org\.systemd\.property\.)[^/]+$/, kind: 'text', min: 0, max: ANNOTATION },
+  // Properties of the unit are read, and whether groups are kept.
+  {
+    pointer: /^\/annotations\/(?!org\.systemd\.property\.|run\.oci\.keep_original_groups$)[^/]+$/,
+    ...{ kind: 'text', min: 0, max: ANNOTATION },
+  },
   { pointer: /^\/linux\/cgroupsPath$/, kind: 'path', min: 2, max: PATH },
   { pointer: /^\/linux\/namespaces\/\d+\/path$/, kind: 'path', min: 2, max: PATH },
   // Of binds alone: see fixedSources() in bundle-source.ts.

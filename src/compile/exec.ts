@@ -27,6 +27,7 @@ import { finalAffinity, initialAffinity } from './scheduling.js';
 import { compileFilter, type Filter, listenerPage, sendListener } from './seccomp-listener.js';
 import type { CompileServices } from './services.js';
 import { joinUnit } from './systemd/cgroup.js';
+import { becomeRoot } from './user.js';
 
 /** The option that asked for it. */
 const SUB_CGROUP = asPointer('--cgroup');
@@ -167,7 +168,7 @@ function enter(scope: ProcessScope, ownKeyring: boolean): Op[] {
     { op: 'NOT_DUMPABLE', origin: ROOT_ORIGIN },
     { op: 'AWAIT', phase: PHASE.MAPPED, origin: NAMESPACES },
     ...(namespaces.has('mount') ? [] : [{ op: 'CHROOT', origin: NAMESPACES } as const]),
-    ...(namespaces.has('user') ? [{ op: 'BECOME_ROOT', origin: NAMESPACES } as const] : []),
+    ...becomeRoot(scope),
     { op: 'NEW_SESSION', origin: ROOT_ORIGIN },
     ...(needsProc ? [{ op: 'PRIVATE_PROC', origin: ROOT_ORIGIN } as const] : []),
     ...(ownKeyring ? joinKeyring(scope) : []),

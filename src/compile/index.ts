@@ -43,6 +43,7 @@ import { stateJson } from './state-json.js';
 import { compileSysctl } from './sysctl.js';
 import { compileSystemdCgroup } from './systemd/cgroup.js';
 import { compileTimeOffsets, enterTime, lateNamespaces, unshareTime } from './time.js';
+import { becomeRoot } from './user.js';
 
 export type { CreateOptions } from './context.js';
 
@@ -194,7 +195,7 @@ function becomeInit(c: Context): Op[] {
     ...unshareTime(c),
     { op: 'AWAIT', phase: PHASE.MAPPED, origin: NAMESPACES },
     ...enterCgroupNamespace(c),
-    ...(c.namespaces.has('user') ? [{ op: 'BECOME_ROOT', origin: NAMESPACES } as const] : []),
+    ...becomeRoot(c),
     { op: 'NEW_SESSION', origin: c.base },
     { op: 'PRIVATE_PROC', origin: ROOT_ORIGIN },
     ...enterTime(c),

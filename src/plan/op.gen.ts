@@ -376,9 +376,10 @@ export interface RunHookOp {
   readonly origin: JsonPointer;
 }
 
-/** setresgid and setresuid to 0 in the user namespace; drop supplementary groups where setgroups is allowed; make the ipc namespace that CLONE left out, because its mqueue file system belongs to the ids of its maker, which must be mapped by then. */
+/** setresgid and setresuid to 0 in the user namespace; drop supplementary groups where setgroups is allowed, but with SKIP_GROUPS; make the ipc namespace that CLONE left out, because its mqueue file system belongs to the ids of its maker, which must be mapped by then. */
 export interface BecomeRootOp {
   readonly op: 'BECOME_ROOT';
+  readonly flags: number;
   readonly origin: JsonPointer;
 }
 
@@ -1468,6 +1469,7 @@ export const OP_SHAPES: { readonly [name in OpName]: OpShape } = {
     code: 50,
     lists: ['init'],
     fields: [
+      { name: 'flags', type: 'u32', offset: 8, slots: false },
     ],
   },
   NEW_SESSION: {

@@ -170,7 +170,8 @@ const TEXTS: Texts = {
   NOTIFY: (op) => `tell the other side that ${phase(op.phase)}`,
   AWAIT: (op) => `wait until ${phase(op.phase)}`,
   RUN_HOOK: runHook,
-  BECOME_ROOT: () => 'become root of the user namespace',
+  BECOME_ROOT: (op) =>
+    `become root of the user namespace${bit(op.flags, USER.SKIP_GROUPS) ? ', groups unchanged' : ''}`,
   NEW_SESSION: () => 'start a session',
   SESSION_KEYRING: () => 'join a session keyring',
   PRIVATE_PROC: () => 'make a private procfs',

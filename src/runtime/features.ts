@@ -7,6 +7,7 @@ import { type CreateOptions, compileCreate } from '../compile/index.js';
 import { MOUNT_OPTIONS } from '../compile/mount-options.js';
 import { ACTIONS, ARCHITECTURES, FLAGS, OPERATORS } from '../compile/seccomp/tables.js';
 import { PROPERTY_PREFIX } from '../compile/systemd/annotations.js';
+import { KEEP_GROUPS } from '../compile/user.js';
 import { SpecError } from '../errors.js';
 import type { CgroupFacts, HostFacts, SystemdFacts } from '../host/facts.js';
 import { compileWithLibseccomp } from '../native/seccomp.js';
@@ -126,7 +127,7 @@ export interface Build {
 }
 
 /** Annotations of a config that change what the runtime does with the host (features.md): an engine may refuse them. */
-const UNSAFE_ANNOTATIONS: readonly string[] = [PROPERTY_PREFIX, CONFIG_ANNOTATION];
+const UNSAFE_ANNOTATIONS: readonly string[] = [PROPERTY_PREFIX, CONFIG_ANNOTATION, KEEP_GROUPS];
 
 export function readFeatures(build: Build): Features {
   const facts = hostFacts();

@@ -206,10 +206,11 @@ t.test('derive() makes slots of the words of a unit that nothing depends on', (t
   t.end();
 });
 
-t.test('derive() leaves properties of a unit in annotations as they are', (t) => {
-  const config = { ...onSystemd('::n'), annotations: { 'org.systemd.property.TasksMax': 'uint64 5', free: 'text' } };
+t.test('derive() leaves annotations that the compiler reads as they are', (t) => {
+  const read = { 'org.systemd.property.TasksMax': 'uint64 5', 'run.oci.keep_original_groups': 'yes, all' };
+  const config = { ...onSystemd('::n'), annotations: { ...read, free: 'text' } };
   const { pattern } = deriveFrom(JSON.stringify(config));
-  t.ok(pattern.literals.join().includes('uint64 5'));
+  for (const value of Object.values(read)) t.ok(pattern.literals.join().includes(value));
   t.ok(pattern.values.includes('text'));
   t.end();
 });

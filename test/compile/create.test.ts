@@ -1,7 +1,7 @@
 // What compileCreate refuses and warns of, code by code. What it emits is in the golden plans.
 import t from 'tap';
 import type { HostFacts } from '../../src/host/facts.js';
-import { SETGROUPS } from '../../src/plan/op.gen.js';
+import { SETGROUPS, USER } from '../../src/plan/op.gen.js';
 import { ID_MAPS, NO_CGROUP2, UNIFIED } from '../helpers/facts.js';
 import { create, line, ops, refusals } from './compiling.js';
 
@@ -77,6 +77,20 @@ t.test('compileCreate refuses groups where setgroups is closed', (t) => {
     refusals(() => create({ process, linux: MAPS }, { facts: rootless })),
     [],
     'newgidmap leaves it open',
+  );
+  t.end();
+});
+
+t.test('run.oci.keep_original_groups leaves the groups as they are, whatever the process asks for', (t) => {
+  const process = { user: { uid: 0, gid: 0, additionalGids: [1, 5000] } };
+  const flags = (annotations: object) =>
+    (['SET_USER', 'BECOME_ROOT'] as const).flatMap((name) => ops(create({ process, linux: MAPS, annotations }), name));
+  const kept = { flags: USER.SKIP_GROUPS };
+  t.match(flags({ 'run.oci.keep_original_groups': '1' }), [kept, kept]);
+  t.match(
+    refusals(() => flags({ 'run.oci.keep_original_groups': '0' })),
+    ['ID_NOT_MAPPED /process/user/additionalGids/1'],
+    'which has no part in it otherwise',
   );
   t.end();
 });

@@ -126,6 +126,14 @@ t.test('podman runs containers with it', { skip }, async (t) => {
     t.equal(result.stdout, '1000 50 /tmp 1\nread-only\n/mnt/file\n');
   });
 
+  await t.test('--group-add keep-groups', { skip: needCommand('setpriv', 'util-linux') }, async (t) => {
+    const words = ['podman', ...global, ...engine, 'run', '--rm', ...CREATE];
+    const grouped = (...args: readonly string[]) =>
+      own.run('setpriv', ['--groups=1234', ...words, ...args], { env: { CONTAINERS_CONF: at('containers.conf') } });
+    t.equal(must(grouped('--group-add', 'keep-groups', IMAGE, 'id', '-G')).stdout, '0 1234\n');
+    t.equal(must(grouped(IMAGE, 'id', '-G')).stdout, '0\n', 'which is asked for');
+  });
+
   await t.test('a pod of two shares its namespaces', async (t) => {
     must(
       podman([

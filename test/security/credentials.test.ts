@@ -292,6 +292,33 @@ t.test(
   },
 );
 
+// Podman's --group-add keep-groups. Without the annotation nothing of the caller's groups gets in: the test above.
+t.test(
+  'run.oci.keep_original_groups keeps the groups of the caller, and nothing else does',
+  { skip: skipUnless(skip, needCommand('setpriv', 'util-linux')) },
+  async (t) => {
+    const box = sandbox(t);
+    const runtime = ['setpriv', '--groups=1234,5678', RUNTIME];
+    const groupsOf = (annotations: { readonly [name: string]: string }, mappings: object = {}) => {
+      const bundle = box.bundle(['id', '-G'], (config) => {
+        config['process'].user = { uid: 1000, gid: 5, additionalGids: [6] };
+        Object.assign(config, { annotations });
+        Object.assign(config['linux'], mappings);
+        if ('uidMappings' in mappings) config['linux'].namespaces.push({ type: 'user' });
+      });
+      return ENTRY_POINTS.map((entry) => must(launch(box, bundle, entry, { runtime })).stdout.trim());
+    };
+    const kept = { 'run.oci.keep_original_groups': '1' };
+    t.same(groupsOf(kept), ['5 1234 5678', '5 1234 5678', '5 1234 5678']);
+    t.same(groupsOf({}), ['5 6', '5 6', '5 6']);
+    t.same(groupsOf({ 'run.oci.keep_original_groups': '0' }), ['5 6', '5 6', '5 6']);
+    const ids = [{ containerID: 0, hostID: 100_000, size: 2000 }];
+    const mapped = groupsOf(kept, { uidMappings: ids, gidMappings: ids });
+    t.same(mapped.slice(0, 2), ['5 65534 65534', '5 65534 65534'], 'in a user namespace they have no name');
+    t.notMatch(mapped[2], /\b6\b/, 'a process that joins it leaves them outside');
+  },
+);
+
 const NOBODY_SPECIAL = 23_456;
 
 // V07: who is nobody special may not drop groups by way of a user namespace.

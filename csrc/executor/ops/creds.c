@@ -35,8 +35,7 @@ int become_root(struct failure *reterr)
 
 int op_become_root(struct context *ctx, const struct op_become_root *op, struct failure *reterr)
 {
-	(void)op;
-	if (become_root(reterr) < 0)
+	if (((op->flags & USER_SKIP_GROUPS) != 0 ? set_ids(0, 0, reterr) : become_root(reterr)) < 0)
 		return -1;
 	/* What CLONE left out: an ipc namespace's mqueue belongs to the ids that made it, which must be mapped. */
 	if ((ctx->unshare_as_root & CLONE_NEWIPC) != 0 && unshare(CLONE_NEWIPC) < 0)
