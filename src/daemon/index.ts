@@ -66,7 +66,11 @@ async function run(config: DaemonConfig, request: Asked): Promise<void> {
     ...(daemon.metrics === undefined ? {} : { observe: daemon.metrics.observe }),
   });
   // One that nobody foresaw is a bug, but no reason to take every container's daemon away.
-  process.on('unhandledRejection', (reason) => log.error('a promise failed that nobody waited for: a bug', reason));
+  process.on('unhandledRejection', (reason) => {
+    // The database has a promise of its own beside those of its callers.
+    if (reason instanceof Error && 'commitError' in reason) return;
+    log.error('a promise failed that nobody waited for: a bug', reason);
+  });
   try {
     await listen(http, { config, activation, log });
     if (config.pidFile !== undefined) replaceFile(config.pidFile, Buffer.from(`${process.pid}\n`), 0o644);

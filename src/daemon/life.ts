@@ -128,15 +128,15 @@ async function whilePaused<T>(actors: Actors, record: ContainerRecord, action: (
   if (record.state.status !== 'running' || cgroupDriver(hostFacts()) === 'none') return action();
   record.pausedForImage = true;
   container.save();
-  await container.saved();
   try {
+    await container.saved();
     await pause(container);
     return await action();
   } finally {
     delete record.pausedForImage;
     if (container.record.state.status === 'paused') await unpause(container);
     else container.save();
-    await container.saved();
+    await container.saved().catch(() => undefined); // the image is what was asked for
   }
 }
 

@@ -162,7 +162,13 @@ export async function connect(
   }
 }
 
-export async function disconnect(context: Context, containerId: string, text: string): Promise<ContainerChange> {
+/** keep: told of what is to be before it is done; when it throws nothing is. */
+export async function disconnect(
+  context: Context,
+  containerId: string,
+  text: string,
+  keep: (planned: ContainerNetworkRecord) => Promise<void>,
+): Promise<ContainerChange> {
   const { book, netlink } = context;
   const record = mustHave(context, containerId);
   const previous = filesOf(context, record);
@@ -171,7 +177,12 @@ export async function disconnect(context: Context, containerId: string, text: st
   if (!endpoint)
     throw new NetworkError('NETWORK_FORBIDDEN', `container ${record.name} is not connected to network ${network.name}`);
   refuseModes(record, network);
-  const changed = { ...record, endpoints: record.endpoints.filter(({ id }) => id !== endpoint.id) };
+  const without = (one: ContainerNetworkRecord) => ({
+    ...one,
+    endpoints: one.endpoints.filter(({ id }) => id !== endpoint.id),
+  });
+  await keep(without(record));
+  const changed = without(mustHave(context, containerId)); // others may have come meanwhile
   book.containers.set(containerId, changed);
   unplug(netlink, endpoint, record.netnsPath ?? '');
   return settle(context, changed, record.netnsPath ?? '', previous);

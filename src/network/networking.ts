@@ -164,7 +164,7 @@ function networkingOf(context: Context): Networking {
     prepare: (request) => prepare(context, request),
     release: (containerId) => release(context, containerId),
     connect: (containerId, endpoint) => connect(context, containerId, endpoint),
-    disconnect: (containerId, network) => disconnect(context, containerId, network),
+    disconnect: (containerId, network, keep) => disconnect(context, containerId, network, keep),
     rename: (containerId, name) => rename(context, containerId, name),
     container: (containerId) => book.containers.get(containerId),
     close: () => close(context),

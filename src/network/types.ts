@@ -269,7 +269,12 @@ export interface Networking {
   /** Of a container that is prepared. NETWORK_CONFLICT if it is there already. */
   connect(containerId: string, endpoint: EndpointRequest): Promise<ContainerChange>;
   /** Of a container that is prepared. NETWORK_CONFLICT if it is not connected. */
-  disconnect(containerId: string, network: string): Promise<ContainerChange>;
+  /** keep: told of what is to be before it is done; when it throws nothing is. */
+  disconnect(
+    containerId: string,
+    network: string,
+    keep: (planned: ContainerNetworkRecord) => Promise<void>,
+  ): Promise<ContainerChange>;
   /** The container has another name: DNS and the record follow. */
   rename(containerId: string, name: string): ContainerNetworkRecord | undefined;
   container(containerId: string): ContainerNetworkRecord | undefined;

@@ -3,10 +3,11 @@
  * which is written last; directories without one are what a killed daemon was making or removing.
  */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { TsrunError } from '../errors.js';
 import { runHelper } from '../snapshot/helper.js';
+import { describeSystemError } from '../util/errno.js';
 import { readHostFile } from '../util/file.js';
 import { replaceFile, syncDirectory } from '../util/replace-file.js';
 import { noSuchVolume, volumeError } from './errors.js';
@@ -61,14 +62,23 @@ export class VolumeStore {
     const known = this.#records.get(request.name);
     if (known !== undefined) return { record: sameVolume(known, request), made: false };
     const record: VolumeRecord = { ...request, created: new Date().toISOString() };
-    const data = this.pathOf(request.name);
-    mkdirSync(data, { recursive: true, mode: 0o755 });
+    const made = mkdirSync(this.pathOf(request.name), { recursive: true, mode: 0o755 });
+    try {
+      this.#fill(record);
+    } catch (error) {
+      if (made !== undefined) rmSync(made, { recursive: true, force: true });
+      throw new TsrunError('IO', `create ${request.name}: ${describeSystemError(error)}`, { cause: error });
+    }
+    this.#records.set(request.name, record);
+    return { record, made: true };
+  }
+
+  #fill(record: VolumeRecord): void {
+    const data = this.pathOf(record.name);
     chmodSync(dirname(data), 0o701);
     chmodSync(data, 0o755); // whatever the umask
     replaceFile(join(dirname(data), 'volume.json'), Buffer.from(`${JSON.stringify(record)}\n`));
     syncDirectory(this.root);
-    this.#records.set(request.name, record);
-    return { record, made: true };
   }
 
   /** Nothing may be mounted in it. Throws TsrunError VOLUME_NOT_FOUND, SNAPSHOT_FAILED. */

@@ -2,17 +2,16 @@
 // finds each thing done or not done: done, if it was acknowledged; and afterwards all of it can be taken away so that
 // nothing is left. faults.test.ts kills by the clock.
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { post } from '../helpers/api.js';
 import { needDocker, tsrunDaemonBeside } from '../helpers/daemon.js';
-import { IMAGE, imageArchive, must, type Place, place } from '../helpers/engine.js';
+import { type Place, place } from '../helpers/engine.js';
 import { footprint, left } from '../helpers/footprint.js';
 import { needCommand, skipUnless } from '../helpers/host.js';
-import { clear, expect, NETWORKS, OPERATIONS, type Stage } from '../helpers/operations.js';
+import { clear, expect, NETWORKS, OPERATIONS, readStage, type Stage } from '../helpers/operations.js';
 import { freePort } from '../helpers/registry.js';
-import { sharedRootfs } from '../helpers/rootfs.js';
 import { eventually } from '../helpers/runtime.js';
 
 t.setTimeout(240_000);
@@ -25,7 +24,7 @@ t.test('what was acknowledged is done, whenever the daemon is killed, and the re
   const own = place(t);
   const home = own.daemon('unshare', ['--net', 'sh', '-c', 'ip link set lo up; exec sleep 1000'], () => true).pid ?? 0;
   const remote = await registryIn(own, home);
-  let stage = await firstStage(own, home, remote);
+  let stage = await readStage(tsrunDaemonBeside(own, home), home, remote);
   const before = footprint(stage, home);
   for (const point of POINTS) {
     for (const Name of NETWORKS) expect(await post(stage.socket, '/networks/create', { Name }), 201);
@@ -67,26 +66,6 @@ async function killedAt(stage: Stage, point: number): Promise<ReadonlySet<string
 function isGone(pid: number): boolean {
   const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' });
   return stdout.trim() === '' || stdout.startsWith('Z');
-}
-
-async function firstStage(own: Place, home: number, remote: string | undefined): Promise<Stage> {
-  const daemon = tsrunDaemonBeside(own, home);
-  const { docker, at } = daemon;
-  must(docker(['load', '--input', imageArchive(own.directory)]));
-  must(own.run('tar', ['-C', sharedRootfs(), '-cf', at('root.tar'), '.']));
-  must(docker(['import', '--change', 'ENV PATH=/bin:/usr/bin', at('root.tar'), 'loaded']));
-  must(docker(['save', '--output', at('loaded.tar'), 'loaded']));
-  if (remote !== undefined) {
-    must(docker(['tag', 'loaded', remote]));
-    must(docker(['push', remote]));
-    must(docker(['rmi', remote]));
-  }
-  must(docker(['rmi', 'loaded']));
-  // What the first container makes, and the first network, stays: the default bridge, tables of rules.
-  const stage = { ...daemon, home, remote, archive: readFileSync(at('loaded.tar')) };
-  must(docker(['run', '--rm', IMAGE, 'true']));
-  await clear(stage);
-  return stage;
 }
 
 /** With its files below the test's own directory, in the network namespace of home. */

@@ -12,10 +12,11 @@ const OWN = /daemon\/state\.mdb|\.lock$/;
 /** home: a process in the daemon's network namespace. */
 export function footprint(daemon: Pick<Daemon, 'at' | 'directory'>, home: number): string[] {
   const files = ['data', 'exec'].flatMap((root) => filesIn(daemon.at(root), root));
+  const roots = ['data', 'exec', 'disk'].map((name) => daemon.at(name));
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .map((line) => line.split(' ')[4] ?? '')
-    .filter((point) => point.startsWith(`${daemon.directory}/`) && point !== daemon.at('data'));
+    .filter((point) => point.startsWith(`${daemon.directory}/`) && !roots.includes(point));
   const links = inNetwork(home, 'ip', '-o', 'link')
     .split('\n')
     .map((line) => line.split(':')[1]?.trim() ?? '');

@@ -16,7 +16,7 @@ const CALLS: { readonly [method: string]: Call } = {
   prepare: (networking, [request]) => networking.prepare(request),
   release: (networking, [id]) => networking.release(id),
   connect: (networking, [id, endpoint]) => networking.connect(id, endpoint),
-  disconnect: (networking, [id, network]) => networking.disconnect(id, network),
+  disconnect: (networking, [id, network]) => networking.disconnect(id, network, async () => undefined),
   rename: (networking, [id, name]) => networking.rename(id, name),
   container: (networking, [id]) => networking.container(id),
 };

@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Answer, post } from './api.js';
 import type { Daemon } from './daemon.js';
-import { IMAGE } from './engine.js';
+import { IMAGE, imageArchive, must } from './engine.js';
+import { sharedRootfs } from './rootfs.js';
 
 const TAR = { 'content-type': 'application/x-tar' };
 const TERMINATES = ['sh', '-c', 'trap "exit 3" TERM; while :; do sleep 0.05; done'];
@@ -252,4 +253,24 @@ export async function clear(stage: Stage): Promise<void> {
     if (!(RepoTags ?? []).includes(IMAGE)) expect(await stage.api('DELETE', `/images/${Id}?force=1`), 200);
   await stage.api('DELETE', '/images/other:1');
   expect(await stage.api('POST', '/images/prune'), 200);
+}
+
+/** A daemon with IMAGE; remote: a name in a registry, where another image is put. */
+export async function readStage(daemon: Daemon, home: number, remote: string | undefined): Promise<Stage> {
+  const { docker, at } = daemon;
+  must(docker(['load', '--input', imageArchive(daemon.directory)]));
+  must(daemon.run('tar', ['-C', sharedRootfs(), '-cf', at('root.tar'), '.']));
+  must(docker(['import', '--change', 'ENV PATH=/bin:/usr/bin', at('root.tar'), 'loaded']));
+  must(docker(['save', '--output', at('loaded.tar'), 'loaded']));
+  if (remote !== undefined) {
+    must(docker(['tag', 'loaded', remote]));
+    must(docker(['push', remote]));
+    must(docker(['rmi', remote]));
+  }
+  must(docker(['rmi', 'loaded']));
+  // What the first container makes, and the first network, stays: the default bridge, tables of rules.
+  const stage = { ...daemon, home, remote, archive: readFileSync(at('loaded.tar')) };
+  must(docker(['run', '--rm', IMAGE, 'true']));
+  await clear(stage);
+  return stage;
 }

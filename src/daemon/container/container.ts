@@ -89,14 +89,13 @@ export class Container {
 
   /** What is lost with a daemon that is killed in this moment, recover.ts finds out from what runs. */
   save(): void {
-    this.#written = this.needs.records
-      .save(this.record)
-      .catch((error: unknown) =>
-        this.needs.warn(`the record of container ${this.id} is not written: ${String(error)}`),
-      );
+    this.#written = this.needs.records.save(this.record);
+    this.#written.catch((error: unknown) =>
+      this.needs.warn(`the record of container ${this.id} is not written: ${String(error)}`),
+    );
   }
 
-  /** The record is on the disk as it is now: before somebody is told of it, who would rely on it. Never rejects. */
+  /** The record is on the disk as it is now: before somebody is told of it, who would rely on it. Throws TsrunError IO. */
   saved(): Promise<void> {
     return this.#written;
   }

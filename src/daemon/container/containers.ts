@@ -96,21 +96,30 @@ export class Containers {
   async rename(record: ContainerRecord, name: string): Promise<void> {
     this.checkName(name);
     const before = record.name;
-    this.#idOfName.delete(before);
-    record.name = name;
-    this.#idOfName.set(name, record.id);
+    this.#rename(record, name);
     for (const other of this.#byId.values()) {
       const links = renamedLinks(other.hostConfig, before, name);
       if (links === other.hostConfig) continue;
       other.hostConfig = links;
       await this.save(other);
     }
-    await this.save(record);
+    try {
+      await this.save(record);
+    } catch (error) {
+      this.#rename(record, before);
+      throw error;
+    }
   }
 
   async remove(record: ContainerRecord): Promise<void> {
-    this.#forget(record);
     await this.#table.remove(record.id);
+    this.#forget(record);
+  }
+
+  #rename(record: ContainerRecord, name: string): void {
+    this.#idOfName.delete(record.name);
+    record.name = name;
+    this.#idOfName.set(name, record.id);
   }
 
   #keep(id: string, record: ContainerRecord): void {

@@ -28,6 +28,7 @@ import { containerOf } from './options/modes.js';
 import { checkName, makeUpName } from './options/name.js';
 import { type ContainerRecord, CREATED } from './record.js';
 import { finishRemoval } from './remove.js';
+import { ofFiles } from './start.js';
 import { now } from './times.js';
 import { makeWorkingDirectory } from './working-directory.js';
 
@@ -155,7 +156,7 @@ async function fill({ content, snapshots, mounts }: CreateDeps, container: Conta
     await container.saved();
   } catch (error) {
     await finishRemoval(container, true).catch((second: unknown) => needs.warn(`undo of a create: ${String(second)}`));
-    throw error;
+    throw ofFiles(error);
   }
   container.happened('create');
 }

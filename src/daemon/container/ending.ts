@@ -50,8 +50,11 @@ async function settle(container: Container, run: Pick<Run, 'pid'>, exit: Exit | 
     ...{ pid: 0, exitCode: ending.exitCode, oomKilled, error, finishedAt },
   });
   // How it ended is told by nothing else from here on.
-  await container.saved();
-  rmSync(container.monitorDirectory, { recursive: true, force: true });
+  const isSaved = await container.saved().then(
+    () => true,
+    () => false,
+  );
+  if (isSaved) rmSync(container.monitorDirectory, { recursive: true, force: true });
   if (oomKilled) container.happened('oom');
   container.happened('die', {
     exitCode: String(ending.exitCode),

@@ -58,7 +58,12 @@ export async function finishRemoval(container: Container, volumes: boolean): Pro
     throw error;
   }
   for (const { directory } of container.execs.values()) rmSync(directory, { recursive: true, force: true });
-  await container.needs.records.remove(container.record);
+  try {
+    await container.needs.records.remove(container.record);
+  } catch (error) {
+    container.become({ status: 'dead', error: String(error) });
+    throw error;
+  }
   container.forget();
   container.happened('destroy');
   container.tellRemoved();

@@ -8,6 +8,7 @@ import { TsrunError } from '../../errors.js';
 import { deleteContainer } from '../../runtime/delete.js';
 import { createMonitored } from '../../runtime/monitored.js';
 import { startContainer } from '../../runtime/start.js';
+import { describeSystemError } from '../../util/errno.js';
 import { stringifyJson } from '../../util/json-write.js';
 import { ApiError, conflict, failureOf, messageOf } from '../http/api-error.js';
 import type { Container } from './container.js';
@@ -54,7 +55,16 @@ export async function launch(container: Container): Promise<void> {
   const run = { pid, began: performance.now(), over: new Promise<void>((resolve) => (over = resolve)) };
   container.run = run;
   record.starts++;
+  const before = record.state;
   container.become({ status: 'running', pid, exitCode: 0, error: '', oomKilled: false, startedAt: now() });
+  try {
+    await container.saved();
+  } catch (error) {
+    container.run = undefined;
+    record.starts--;
+    record.state = before;
+    throw await startFailed(container, error);
+  }
   container.happened('start');
   container.health = HealthMonitor.of(container);
   void watch.ended.then((exit) => ended(container, run, exit)).finally(over);
@@ -139,12 +149,19 @@ const wordsOf = (cause: TsrunError | ApiError): string =>
     ? cause.message
     : `failed to create task for container: ${messageOf(cause)}`;
 
+/** What Node says of a full disk names no file. */
+export function ofFiles(error: unknown): unknown {
+  if (error instanceof TsrunError || !(error instanceof Error) || !('syscall' in error)) return error;
+  return new TsrunError('IO', `the files of the container: ${describeSystemError(error)}`, { cause: error });
+}
+
 /** A port that somebody else has may be free the next time: the same request is not at fault. */
 const statusOf = (cause: TsrunError): number =>
   cause.message.includes('driver failed programming external connectivity') ? 500 : (failureOf(cause)?.status ?? 500);
 
-async function startFailed(container: Container, cause: unknown): Promise<unknown> {
-  await tearDown(container).catch((error: unknown) => container.needs.warn(`undo of a start: ${String(error)}`));
+async function startFailed(container: Container, error: unknown): Promise<unknown> {
+  const cause = ofFiles(error);
+  await tearDown(container).catch((second: unknown) => container.needs.warn(`undo of a start: ${String(second)}`));
   container.attachments.end();
   if (!(cause instanceof TsrunError || cause instanceof ApiError)) return cause;
   const words = wordsOf(cause);

@@ -46,6 +46,8 @@ export interface PreparedNetwork {
   readonly warnings: readonly string[];
 }
 
+type Wishes = ContainerRecord['networks'];
+
 export class Networks {
   readonly #needs: NetworksNeeds;
   readonly #networks: Table<NetworkRecord>;
@@ -113,7 +115,12 @@ export class Networks {
 
   async create(request: NetworkRequest): Promise<NetworkRecord> {
     const network = await this.#networking.create(request);
-    await this.#networks.put(network.id, network);
+    try {
+      await this.#networks.put(network.id, network);
+    } catch (error) {
+      await this.#networking.remove(network.id);
+      throw error;
+    }
     this.#publish('create', network);
     return network;
   }
@@ -162,20 +169,47 @@ export class Networks {
       this.#publish('disconnect', this.find(networkId), record.id);
   }
 
-  /** Of one that runs; others are only told by their record. */
-  async connect(record: ContainerRecord, request: EndpointRequest): Promise<void> {
-    await this.#changed(record, () => this.#networking.connect(record.id, request));
+  /** Of one that runs; others are only told by their record. wishes: the record's networks afterwards. */
+  async connect(record: ContainerRecord, request: EndpointRequest, wishes: Wishes): Promise<void> {
+    const changed = await this.#networking.connect(record.id, request);
+    try {
+      await this.#keep(record, changed.record, wishes);
+    } catch (error) {
+      await this.#networking.disconnect(record.id, request.network, async () => undefined);
+      throw error;
+    }
+    rewriteFiles(join(this.#needs.directory, record.id), changed);
     this.#publish('connect', this.find(request.network), record.id);
   }
 
-  async disconnect(record: ContainerRecord, network: string): Promise<void> {
-    await this.#changed(record, () => this.#networking.disconnect(record.id, network));
+  async disconnect(record: ContainerRecord, network: string, wishes: Wishes): Promise<void> {
+    const keep = (planned: ContainerNetworkRecord) => this.#keep(record, planned, wishes);
+    const changed = await this.#networking.disconnect(record.id, network, keep);
+    await this.#connected.put(record.id, changed.record).catch(() => undefined); // where its ports lead to now
+    rewriteFiles(join(this.#needs.directory, record.id), changed);
     this.#publish('disconnect', this.find(network), record.id);
+  }
+
+  /** Both records or none. Throws TsrunError IO. */
+  async #keep(record: ContainerRecord, connected: ContainerNetworkRecord, wishes: Wishes): Promise<void> {
+    const { networks, endpoints } = record;
+    record.networks = wishes;
+    this.#show(record, connected);
+    try {
+      await this.#needs.database.transaction(() => {
+        for (const put of [this.#connected.put(record.id, connected), this.#needs.containers.save(record)])
+          put.catch(() => undefined); // the transaction says it
+      });
+    } catch (error) {
+      Object.assign(record, { networks, endpoints });
+      throw error;
+    }
   }
 
   async rename(record: ContainerRecord): Promise<void> {
     const renamed = this.#networking.rename(record.id, record.name);
-    if (renamed) await this.#connected.put(record.id, renamed);
+    // On the disk the container's record counts: see #agree.
+    if (renamed) await this.#connected.put(record.id, renamed).catch(() => undefined);
   }
 
   isConnected(record: ContainerRecord): boolean {
@@ -192,13 +226,6 @@ export class Networks {
 
   close(): Promise<void> {
     return this.#networking.close();
-  }
-
-  async #changed(record: ContainerRecord, change: () => Promise<ContainerChange>): Promise<void> {
-    const changed = await change();
-    await this.#connected.put(record.id, changed.record);
-    this.#show(record, changed.record);
-    rewriteFiles(join(this.#needs.directory, record.id), changed);
   }
 
   #show(record: ContainerRecord, connected: ContainerNetworkRecord): void {

@@ -28,12 +28,7 @@ export function lifecycleRoutes({ actors, containers }: LifecycleDeps): readonly
   const post = (verb: string, act: Act): Route => ({
     method: 'POST',
     path: `/containers/{id}/${verb}`,
-    handle: async (request) => {
-      const container = actors.find(request.param('id'));
-      const reply = await act(container, request);
-      await container.saved();
-      return reply;
-    },
+    handle: async (request) => act(actors.find(request.param('id')), request),
   });
   return [
     post('start', async (container, request) => {
@@ -45,6 +40,7 @@ export function lifecycleRoutes({ actors, containers }: LifecycleDeps): readonly
     post('kill', async (container, request) => done(kill(container, signalOf(request.query('signal'), SIGKILL)))),
     post('pause', async (container) => done(pause(container))),
     post('unpause', async (container) => done(unpause(container))),
+    post('wait', async (container, request) => wait(container, request)),
     post('resize', async (container, request) => {
       const { rows, columns } = sizeOf(request);
       if (!container.isRunning) throw conflict(`container ${container.id} is not running`);
@@ -53,11 +49,6 @@ export function lifecycleRoutes({ actors, containers }: LifecycleDeps): readonly
       container.happened('resize', { height: String(rows), width: String(columns) });
       return empty(200);
     }),
-    {
-      method: 'POST',
-      path: '/containers/{id}/wait',
-      handle: async (request) => wait(actors.find(request.param('id')), request),
-    },
     {
       method: 'DELETE',
       path: '/containers/{id}',

@@ -18,8 +18,8 @@ export interface NetworkDeps {
     create(request: ReturnType<typeof createRequest>): Promise<NetworkRecord>;
     remove(text: string): Promise<NetworkRecord>;
     isConnected(record: ContainerRecord): boolean;
-    connect(record: ContainerRecord, request: EndpointRequest): Promise<void>;
-    disconnect(record: ContainerRecord, network: string): Promise<void>;
+    connect(record: ContainerRecord, request: EndpointRequest, wishes: ContainerRecord['networks']): Promise<void>;
+    disconnect(record: ContainerRecord, network: string, wishes: ContainerRecord['networks']): Promise<void>;
   };
   readonly containers: Pick<Containers, 'find' | 'save' | 'list'>;
 }
@@ -139,13 +139,13 @@ async function connect(deps: NetworkDeps, request: ApiRequest): Promise<Reply> {
   const network = networks.find(request.param('id'));
   const record = named(containers, Container);
   const wanted = endpointRequest(network.id, EndpointConfig);
-  if (networks.isConnected(record)) await networks.connect(record, wanted);
+  const wishes = { ...wishesOf(record), [network.name]: EndpointConfig };
+  if (networks.isConnected(record)) await networks.connect(record, wanted, wishes);
   else {
     checkEndpoint(wanted);
     refuseUnlessJoinable(record, network);
+    await saveWishes(containers, record, wishes);
   }
-  record.networks = { ...wishesOf(record), [network.name]: EndpointConfig };
-  await containers.save(record);
   return empty(200);
 }
 
@@ -184,11 +184,25 @@ async function disconnect(deps: NetworkDeps, request: ApiRequest): Promise<Reply
   const network = networks.find(request.param('id'));
   const record = named(containers, Container);
   const wishes = wishesOf(record);
-  if (networks.isConnected(record)) await networks.disconnect(record, network.id);
-  else if (wishes[network.name] === undefined)
-    throw forbidden(`container ${record.name} is not connected to network ${network.name}`);
-  const { [network.name]: _, ...rest } = wishes;
-  record.networks = rest;
-  await containers.save(record);
+  const { [network.name]: there, ...rest } = wishes;
+  if (networks.isConnected(record)) await networks.disconnect(record, network.id, rest);
+  else if (there === undefined) throw forbidden(`container ${record.name} is not connected to network ${network.name}`);
+  else await saveWishes(containers, record, rest);
   return empty(200);
+}
+
+/** Of one that does not run. */
+async function saveWishes(
+  containers: NetworkDeps['containers'],
+  record: ContainerRecord,
+  wishes: ContainerRecord['networks'],
+): Promise<void> {
+  const before = record.networks;
+  record.networks = wishes;
+  try {
+    await containers.save(record);
+  } catch (error) {
+    record.networks = before;
+    throw error;
+  }
 }

@@ -2,10 +2,11 @@
  * What the daemon remembers: LMDB in <data root>/daemon (docs/adr/0012). A put that has resolved is on the disk; several
  * in one transaction are there all or none. Values are JSON, so that `mdb_dump` shows them.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { open, type RootDatabase } from 'lmdb';
 import { TsrunError } from '../../errors.js';
+import { describeErrno } from '../../util/errno.js';
 import { quote } from '../../util/quote.js';
 
 export interface Table<T> {
@@ -30,6 +31,10 @@ export type Migration = (root: RootDatabase) => void;
 const MIGRATIONS: readonly Migration[] = [() => undefined];
 const VERSION_KEY = 'version';
 const MOST_TABLES = 32;
+const EIO = 5;
+const ENOSPC = 28;
+/** Bytes; more than one commit takes. */
+const FULL = 1024 * 1024;
 
 /** Throws TsrunError RECORD_CORRUPT for what is none, or of a later tsrun, which is left as it is. */
 export function openDatabase(dataRoot: string, migrations = MIGRATIONS): Database {
@@ -37,12 +42,17 @@ export function openDatabase(dataRoot: string, migrations = MIGRATIONS): Databas
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const root = openRoot(path);
   migrate(root, path, migrations);
+  /** Throws TsrunError IO. */
+  const written: Written = (action) =>
+    action.catch(async (error: unknown) => {
+      throw await commitFailure(error, path);
+    });
   return {
     table: (name) => {
       const db = root.openDB<unknown, string>({ name, encoding: 'json' });
-      return tableOf(db);
+      return tableOf(db, written);
     },
-    transaction: async (action) => void (await root.transaction(action)),
+    transaction: async (action) => void (await written(root.transaction(action))),
     close: () => root.close(),
   };
 }
@@ -60,6 +70,24 @@ function openRoot(path: string): RootDatabase {
   }
 }
 
+/** The reason of a commit that failed is in a promise of its own. */
+async function commitFailure(error: unknown, path: string): Promise<unknown> {
+  if (!(error instanceof Error && 'commitError' in error)) return error;
+  const cause = await Promise.resolve(error.commitError).catch((reason: unknown) => reason);
+  const errno = cause instanceof Error && 'code' in cause ? Number(cause.code) : 0;
+  const why = errno > 0 ? describeErrno(errno === EIO && isFull(path) ? ENOSPC : errno) : String(cause);
+  return new TsrunError('IO', `the daemon's database is not written: ${why}`, {
+    cause,
+    hint: `make room where ${quote(path)} is`,
+  });
+}
+
+/** LMDB calls a write that came to its end in the middle EIO. */
+function isFull(path: string): boolean {
+  const { bavail, bsize } = statfsSync(path);
+  return bavail * bsize < FULL;
+}
+
 function migrate(root: RootDatabase, path: string, migrations: readonly Migration[]): void {
   const version: unknown = root.get(VERSION_KEY) ?? 0;
   if (typeof version !== 'number' || version > migrations.length) {
@@ -74,11 +102,13 @@ function migrate(root: RootDatabase, path: string, migrations: readonly Migratio
   });
 }
 
-function tableOf<T>(db: ReturnType<RootDatabase['openDB']>): Table<T> {
+type Written = (action: Promise<unknown>) => Promise<unknown>;
+
+function tableOf<T>(db: ReturnType<RootDatabase['openDB']>, written: Written): Table<T> {
   return {
     get: (key) => db.get(key) as T | undefined,
     entries: () => [...db.getRange()].map(({ key, value }) => [String(key), value as T] as const),
-    put: async (key, value) => void (await db.put(key, value)),
-    remove: async (key) => void (await db.remove(key)),
+    put: async (key, value) => void (await written(db.put(key, value))),
+    remove: async (key) => void (await written(db.remove(key))),
   };
 }
