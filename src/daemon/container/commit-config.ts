@@ -9,6 +9,7 @@ import { quote } from '../../util/quote.js';
 import type { ContainerConfig } from '../api/types.gen.js';
 import { withProtocol } from './options/merge.js';
 import { refuse } from './options/refuse.js';
+import { shellWord, splitWords, type Values } from './shell-word.js';
 
 type Fields = { -readonly [key in keyof ContainerConfig]: ContainerConfig[key] };
 
@@ -40,30 +41,21 @@ export function applyChanges(config: ContainerConfig, changes: readonly string[]
       const apply = INSTRUCTIONS[name];
       if (apply === undefined || match === null)
         throw refuse(`${quote(line.trim(), 64)} is not a valid change command`);
-      const rest = match[2] ?? '';
-      apply(changed, EXPANDED.has(name) ? expand(rest, changed.Env ?? []) : rest);
+      const values = valuesOf(changed);
+      apply(changed, match[2] ?? '', (text) => shellWord(text, values, name));
     }
   }
   return changed;
 }
 
-/** Dockerfile reference, "Environment replacement": where $NAME is one of the image's variables. */
-const EXPANDED = new Set(['ENV', 'EXPOSE', 'LABEL', 'STOPSIGNAL', 'USER', 'VOLUME', 'WORKDIR']);
+/** What $NAME stands for: a variable of the image. */
+const valuesOf = ({ Env }: Fields): Values =>
+  new Map((Env ?? []).map((entry) => [entry.split('=', 1)[0] ?? '', entry.slice(entry.indexOf('=') + 1)]));
 
-/** $NAME, ${NAME}, ${NAME:-if empty}, ${NAME:+if not}; not behind a backslash nor in single quotes. */
-function expand(text: string, env: readonly string[]): string {
-  const values = new Map(env.map((entry) => [entry.split('=', 1)[0] ?? '', entry.slice(entry.indexOf('=') + 1)]));
-  const token = /\\.|'[^']*'|\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?::([-+])([^}]*))?\})/gs;
-  return text.replace(token, (all, plain?: string, braced?: string, sign?: string, word = '') => {
-    const name = plain ?? braced;
-    if (name === undefined) return all;
-    const value = values.get(name) ?? '';
-    if (sign === '-') return value === '' ? word : value;
-    return sign === '+' ? (value === '' ? '' : word) : value;
-  });
-}
+/** Without its quotes, with its variables replaced. */
+type Word = (text: string) => string;
 
-const INSTRUCTIONS: { readonly [name: string]: (config: Fields, rest: string) => void } = {
+const INSTRUCTIONS: { readonly [name: string]: (config: Fields, rest: string, word: Word) => void } = {
   CMD: (config, rest) => {
     config.Cmd = wordsOrShell(config, rest);
   },
@@ -73,30 +65,33 @@ const INSTRUCTIONS: { readonly [name: string]: (config: Fields, rest: string) =>
   SHELL: (config, rest) => {
     config.Shell = jsonWords(rest) ?? fail('SHELL', rest, 'must be a list in JSON');
   },
-  ENV: (config, rest) => {
+  ENV: (config, rest, word) => {
     const names = new Map((config.Env ?? []).map((entry) => [entry.split('=', 1)[0] ?? '', entry]));
-    for (const [name, value] of pairs('ENV', rest)) names.set(name, `${name}=${value}`);
+    for (const [name, value] of pairs('ENV', rest, word)) names.set(name, `${name}=${value}`);
     config.Env = [...names.values()];
   },
-  LABEL: (config, rest) => {
-    config.Labels = { ...config.Labels, ...Object.fromEntries(pairs('LABEL', rest)) };
+  LABEL: (config, rest, word) => {
+    config.Labels = { ...config.Labels, ...Object.fromEntries(pairs('LABEL', rest, word)) };
   },
-  EXPOSE: (config, rest) => {
-    const ports = rest.split(/\s+/).map((port) => [withProtocol(port), {}] as const);
+  EXPOSE: (config, rest, word) => {
+    // One variable may hold several.
+    const words = rest.split(/\s+/).flatMap((text) => word(text).split(/\s+/));
+    const ports = words.filter((text) => text !== '').map((port) => [withProtocol(port), {}] as const);
     config.ExposedPorts = { ...config.ExposedPorts, ...Object.fromEntries(ports) };
   },
-  VOLUME: (config, rest) => {
-    const paths = jsonWords(rest) ?? rest.split(/\s+/);
+  VOLUME: (config, rest, word) => {
+    const paths = (jsonWords(rest) ?? rest.split(/\s+/)).map(word);
     config.Volumes = { ...config.Volumes, ...Object.fromEntries(paths.map((path) => [path, {}] as const)) };
   },
-  USER: (config, rest) => {
-    config.User = rest;
+  USER: (config, rest, word) => {
+    config.User = word(rest);
   },
-  WORKDIR: (config, rest) => {
-    config.WorkingDir = rest.startsWith('/') ? rest : `${config.WorkingDir || ''}/${rest}`;
+  WORKDIR: (config, rest, word) => {
+    const path = word(rest);
+    config.WorkingDir = path.startsWith('/') ? path : `${config.WorkingDir || ''}/${path}`;
   },
-  STOPSIGNAL: (config, rest) => {
-    config.StopSignal = rest;
+  STOPSIGNAL: (config, rest, word) => {
+    config.StopSignal = word(rest);
   },
   ONBUILD: (config, rest) => {
     config.OnBuild = [...(config.OnBuild ?? []), rest];
@@ -125,24 +120,24 @@ const wordsOrShell = (config: Fields, rest: string): string[] =>
   jsonWords(rest) ?? [...(config.Shell ?? ['/bin/sh', '-c']), rest];
 
 /** NAME=value NAME="with spaces", or the old form NAME value. */
-function pairs(instruction: string, rest: string): (readonly [string, string])[] {
-  const old = /^([^\s="']+)\s+(.*)$/s.exec(rest);
-  if (old !== null && !rest.split(/\s/, 1)[0]?.includes('=')) return [[old[1] ?? '', old[2] ?? '']];
-  const found: (readonly [string, string])[] = [];
-  const word = /\s*((?:"[^"]*"|'[^']*'|[^\s=])+)=((?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|[^\s"'\\])*)/gy;
-  let end = 0;
-  for (let match = word.exec(rest); match !== null; match = word.exec(rest)) {
-    found.push([unquoted(match[1] ?? ''), unquoted(match[2] ?? '')]);
-    end = word.lastIndex;
-  }
-  if (found.length === 0 || rest.slice(end).trim() !== '') fail(instruction, rest, 'must be NAME=value');
-  return found;
+function pairs(instruction: string, rest: string, word: Word): (readonly [string, string])[] {
+  const words = splitWords(rest);
+  const old = /^(\S+)\s+(.*)$/s.exec(rest);
+  const written = words[0]?.includes('=')
+    ? words.map((text) => cut(instruction, text))
+    : [[old?.[1], old?.[2]] as const];
+  return written.map(([name, value]) => {
+    const made = name === undefined ? '' : word(name);
+    if (made === '' || value === undefined) fail(instruction, rest, 'must be NAME=value');
+    return [made, word(value)];
+  });
 }
 
-const unquoted = (text: string): string =>
-  text.replace(/"((?:\\.|[^"\\])*)"|'([^']*)'|\\(.)/gs, (_, double?: string, single?: string, escaped?: string) =>
-    double === undefined ? (single ?? escaped ?? '') : double.replace(/\\(["\\$])/g, '$1'),
-  );
+function cut(instruction: string, word: string): readonly [string, string] {
+  const mark = word.indexOf('=');
+  if (mark < 0) fail(instruction, word, 'must be NAME=value');
+  return [word.slice(0, mark), word.slice(mark + 1)];
+}
 
 const UNITS: { readonly [unit: string]: number } = { ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
 const DURATIONS = {
