@@ -5,8 +5,8 @@
  */
 import { execFile } from 'node:child_process';
 import { NetworkError } from './errors.js';
-import { closedForwards, forwardWarning } from './foreign-firewall.js';
 import { NETLINK_NETFILTER, Netlink } from './netlink/socket.js';
+import { watchOthers } from './other-firewalls.js';
 
 export interface Firewall {
   /** Loads the rules as they are now. Throws NETWORK_FAILED with nft's words; the old table is then still there. */
@@ -41,7 +41,7 @@ export function openFirewall(options: FirewallOptions): Firewall {
   /** The table as nft shows it after our last change, and the generation of the rule set then. */
   let known = { generation: -1, listing: '' };
   let closed = false;
-  const others = watchOthers(options);
+  const others = watchOthers(options, (program, args) => run(program, args, undefined, options.netns));
 
   const load = async (): Promise<void> => {
     for (let attempt = 1; ; attempt++) {
@@ -50,7 +50,7 @@ export function openFirewall(options: FirewallOptions): Firewall {
       known = { generation: generation(netlink), listing: await listing(options) };
       // Taken away again before we looked: nothing would tell the next check.
       if (known.listing !== '' || !rules.includes('chain ')) {
-        if (!others.looked) void others.look();
+        others.loaded();
         return;
       }
       if (attempt === LOAD_ATTEMPTS) throw gone(options.table);
@@ -74,7 +74,7 @@ export function openFirewall(options: FirewallOptions): Firewall {
     if (closed || running !== undefined || known.generation < 0) return;
     const now = generation(netlink);
     if (now === known.generation) return;
-    void others.look();
+    others.changed();
     if ((await listing(options)) === known.listing) {
       known = { ...known, generation: now };
       return;
@@ -82,34 +82,15 @@ export function openFirewall(options: FirewallOptions): Firewall {
     options.log('warn', `somebody changed the nftables table ${options.table}: it is loaded again`);
     await apply();
   };
-  const timer = setInterval(() => {
-    check().catch((error: unknown) => options.log('error', `nftables table ${options.table}: ${String(error)}`));
-  }, CHECK_MS).unref();
+  const failed = (error: unknown) => options.log('error', `nftables table ${options.table}: ${String(error)}`);
+  const timer = setInterval(() => void check().catch(failed), CHECK_MS).unref();
   return {
     apply,
     close: () => {
       closed = true;
       clearInterval(timer);
+      others.close();
       netlink.close();
-    },
-  };
-}
-
-/** Warns of each change that shuts containers out. It is no error: the firewall is its owner's. */
-function watchOthers({ log, netns }: FirewallOptions) {
-  const state = { looked: false, closed: '' };
-  /** Never rejects. */
-  const look = async (): Promise<void> => {
-    state.looked = true;
-    const text = await run(['-j', 'list', 'chains'], undefined, netns).catch(() => ''); // an nft without JSON
-    const chains = text === '' ? [] : closedForwards(text);
-    if (chains.length > 0 && state.closed !== chains.join()) log('warn', forwardWarning(chains));
-    state.closed = chains.join();
-  };
-  return {
-    look,
-    get looked(): boolean {
-      return state.looked;
     },
   };
 }
@@ -126,17 +107,17 @@ function generation(netlink: Netlink): number {
 
 /** Without counters and handles; empty where there is no table. */
 async function listing({ table, netns }: FirewallOptions): Promise<string> {
-  return run(['-s', 'list', 'table', 'inet', table], undefined, netns).catch(() => '');
+  return run('nft', ['-s', 'list', 'table', 'inet', table], undefined, netns).catch(() => '');
 }
 
 /** Throws NETWORK_FAILED. */
 export async function nft(rules: string, netns: string): Promise<void> {
-  await run(['-f', '-'], rules, netns);
+  await run('nft', ['-f', '-'], rules, netns);
 }
 
 /** netns: where a namespace is bound; '' is our own. nft has no flag for it, and a child of Node's starts in Node's namespace. */
-function run(args: readonly string[], input: string | undefined, netns: string): Promise<string> {
-  const [program, all] = netns === '' ? ['nft', args] : ['nsenter', [`--net=${netns}`, 'nft', ...args]];
+function run(tool: string, args: readonly string[], input: string | undefined, netns: string): Promise<string> {
+  const [program, all] = netns === '' ? [tool, args] : ['nsenter', [`--net=${netns}`, tool, ...args]];
   const options = { timeout: NFT_TIMEOUT_MS, maxBuffer: NFT_OUTPUT_MAX, env: { PATH: process.env['PATH'] ?? '' } };
   return new Promise((resolve, reject) => {
     const child = execFile(program, all, options, (error, stdout, stderr) => {

@@ -73,6 +73,16 @@ t.test('icc=false, fixed-cidr, default-address-pool, and a firewall whose policy
     'the log tells of the second',
   );
   t.notMatch(log(), /inet of-accept forward/);
+  await t.test(
+    'and of a policy that nft does not show',
+    { skip: needCommand('iptables-legacy', 'iptables') },
+    async (t) => {
+      must(inNetwork('iptables-legacy', '-P', 'FORWARD', 'DROP'));
+      const legacy = /the chain FORWARD of iptables-legacy has the policy DROP: published ports/;
+      t.ok(eventually(() => legacy.test(log()), 20_000));
+      t.notMatch(log(), /FORWARD of ip6tables-legacy/);
+    },
+  );
 });
 
 t.test(
