@@ -3,7 +3,7 @@
  *
  * OCI runtime-spec, config-linux "Devices", "Default Devices"; runtime-linux "Dev symbolic links". Pure.
  */
-import { DEVICE, LINK, type Op } from '../plan/op.gen.js';
+import { DEVICE, LINK, type MakeDeviceOp, type Op } from '../plan/op.gen.js';
 import type { DeviceType, LinuxDevice } from '../spec/types.gen.js';
 import { S_IFMT } from '../util/kernel.js';
 import { append, type JsonPointer, pointer } from '../util/pointer.js';
@@ -22,9 +22,12 @@ const DEFAULT_DEVICES = [
   ['/dev/tty', 5, 0],
 ] as const;
 
+/** That of the container's own devpts: engines list the host's among the devices of a privileged container. */
+const PTMX = '/dev/ptmx';
+
 /** REPLACE for ptmx: devtmpfs-like images have a node there, which would be the host's. */
 const SYMLINKS = [
-  ['/dev/ptmx', 'pts/ptmx', LINK.REPLACE],
+  [PTMX, 'pts/ptmx', LINK.REPLACE],
   ['/dev/fd', '/proc/self/fd', 0],
   ['/dev/stdin', '/proc/self/fd/0', 0],
   ['/dev/stdout', '/proc/self/fd/1', 0],
@@ -42,10 +45,10 @@ const NODE_TYPES: { readonly [type in DeviceType]: number } = {
 /** The config's entry wins over a default of the same path. */
 export function compileDevices(context: Context): Op[] {
   if (isDevBound(context)) return [];
-  const asked = (context.spec.linux?.devices ?? []).map((device, index) =>
-    makeDevice(context, device, append(DEVICES, index)),
-  );
-  const taken = new Set(asked.map((op) => (op.op === 'MAKE_DEVICE' ? op.path : '')));
+  const asked = (context.spec.linux?.devices ?? [])
+    .map((device, index) => makeDevice(context, device, append(DEVICES, index)))
+    .filter(({ path }) => path !== PTMX);
+  const taken = new Set(asked.map(({ path }) => path));
   const flags = bindFlag(context, 'c');
   const defaults = DEFAULT_DEVICES.filter(([path]) => !taken.has(path)).map(
     ([path, major, minor]): Op => ({
@@ -74,7 +77,7 @@ function bindFlag({ namespaces, facts }: Context, type: DeviceType): number {
 }
 
 /** Numbers are in the kernel's range by a rule of spec/; a FIFO has none. */
-function makeDevice(context: Context, device: LinuxDevice, at: JsonPointer): Op {
+function makeDevice(context: Context, device: LinuxDevice, at: JsonPointer): MakeDeviceOp {
   const number = (value = 0n) => (device.type === 'p' ? 0 : Number(value));
   return {
     op: 'MAKE_DEVICE',

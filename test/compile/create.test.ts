@@ -95,6 +95,23 @@ t.test('run.oci.keep_original_groups leaves the groups as they are, whatever the
   t.end();
 });
 
+t.test('/dev/ptmx is the container’s own, though the devices of a privileged container have that of the host', (t) => {
+  const devices = ['/dev/ptmx', '/dev/../dev/ptmx', '/dev/tty7'].map((path) => ({
+    path,
+    type: 'c',
+    major: 5,
+    minor: 2,
+  }));
+  for (const linux of [{ devices }, { ...MAPS, devices }]) {
+    const compiled = create({ linux });
+    const made = ops(compiled, 'MAKE_DEVICE').map(({ path }) => path);
+    t.ok(made.includes('/dev/tty7'));
+    t.notOk(made.includes('/dev/ptmx'), 'a node that is bound could not be replaced by the link');
+    t.match(ops(compiled, 'MAKE_SYMLINK')[0], { path: '/dev/ptmx', target: 'pts/ptmx' });
+  }
+  t.end();
+});
+
 t.test('compileIdMaps writes the own id and has the tools write what needs rights', (t) => {
   const facts = { capabilities: 0n, euid: 1000, egid: 1000 };
   const own = [{ containerID: 0, hostID: 1000, size: 1 }];

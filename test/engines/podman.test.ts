@@ -126,6 +126,11 @@ t.test('podman runs containers with it', { skip }, async (t) => {
     t.equal(result.stdout, '1000 50 /tmp 1\nread-only\n/mnt/file\n');
   });
 
+  await t.test('--privileged with ids of its own: every device of the host, and a ptmx of the container', async (t) => {
+    const flags = ['--rm', '--privileged', '--uidmap', '0:200000:5000'];
+    t.equal(must(run(flags, ['sh', '-c', 'readlink /dev/ptmx; id -u'])).stdout, 'pts/ptmx\n0\n');
+  });
+
   await t.test('--group-add keep-groups', { skip: needCommand('setpriv', 'util-linux') }, async (t) => {
     const words = ['podman', ...global, ...engine, 'run', '--rm', ...CREATE];
     const grouped = (...args: readonly string[]) =>
