@@ -22,7 +22,7 @@ default_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]
 `;
 
 t.test('podman without root runs containers with it', { skip }, async (t) => {
-  const user = walker(t);
+  const user = walker(t, [1234]);
   const conf = join(user.home, 'containers.conf');
   writeFileSync(conf, CONTAINERS_CONF);
   const own = ['--storage-driver', 'vfs', '--cgroup-manager', 'cgroupfs', '--events-backend', 'file'];
@@ -44,6 +44,12 @@ t.test('podman without root runs containers with it', { skip }, async (t) => {
   t.equal(run('--rm', IMAGE, 'sh', '-c', 'exit 7').status, 7);
   t.equal(run('--rm', IMAGE, '/no/such').status, 127);
   t.equal(must(run('--rm', '--userns', 'keep-id', IMAGE, 'id', '-u')).stdout, '1000\n', '--userns keep-id');
+  t.equal(must(run('--rm', IMAGE, 'id', '-G')).stdout, '0\n');
+  t.equal(
+    must(run('--rm', '--group-add', 'keep-groups', IMAGE, 'id', '-G')).stdout,
+    '0 65534\n',
+    'the group of outside',
+  );
   t.equal(must(run('--rm', '--user', '5:6', IMAGE, 'sh', '-c', 'id -u; id -g')).stdout, '5\n6\n');
 
   must(run('--detach', '--name', 'one', IMAGE, 'sh', '-c', 'trap "exit 3" TERM; echo up; while :; do sleep 0.1; done'));

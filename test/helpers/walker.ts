@@ -1,5 +1,5 @@
-// An unprivileged user of the tests' own: uid 1000 with no groups and no capabilities, by a mount namespace in which
-// /etc/passwd knows it as "walker" and /etc/subuid and /etc/subgid grant it 65536 ids from 100000. The machine's own
+// An unprivileged user of the tests' own: uid 1000 with the groups that are asked for and no capabilities, by a mount namespace
+// in which /etc/passwd knows it as "walker" and /etc/subuid and /etc/subgid grant it 65536 ids from 100000. The machine's own
 // files stay as they are.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,8 +12,8 @@ import { eventually, type Result, RUNTIME, runProgram } from './runtime.js';
 
 const UID = 1000;
 const ENTER = `for file in passwd subuid subgid; do mount --bind "$1/$file" "/etc/$file"; done
-cd "$2"; shift 2
-exec setpriv --reuid ${UID} --regid ${UID} --clear-groups "$@"`;
+cd "$2"; groups=$3; shift 3
+exec setpriv --reuid ${UID} --regid ${UID} "$groups" "$@"`;
 
 export interface Config {
   // biome-ignore lint/suspicious/noExplicitAny: a config as a person writes it, wrong values included
@@ -34,7 +34,7 @@ export interface Walker {
 
 let counter = 0;
 
-export function walker(t: Test): Walker {
+export function walker(t: Test, groups: readonly number[] = []): Walker {
   const home = mkdtempSync(join(tmpdir(), 'tsrun-test-'));
   const etc = join(home, 'etc');
   mkdirSync(etc);
@@ -46,9 +46,10 @@ export function walker(t: Test): Walker {
   chownSync(home, UID, UID);
   chmodSync(home, 0o711);
   const ids: string[] = [];
+  const member = groups.length === 0 ? '--clear-groups' : `--groups=${groups.join()}`;
   const as: Walker['as'] = (argv, env = {}, timeout) => {
     const variables = { USER: 'walker', HOME: home, XDG_RUNTIME_DIR: home, TSRUN_TEST: basename(home), ...env };
-    const args = ['--mount', '--propagation=private', 'sh', '-ec', ENTER, 'sh', etc, home, ...argv];
+    const args = ['--mount', '--propagation=private', 'sh', '-ec', ENTER, 'sh', etc, home, member, ...argv];
     return runProgram('unshare', args, '/tmp', { env: variables, ...(timeout === undefined ? {} : { timeout }) });
   };
   const run = (...args: string[]) => as([RUNTIME, ...args]);
