@@ -61,7 +61,11 @@ export async function openLife(parts: LifeParts): Promise<Life> {
   });
   const around = surroundings(directory, snapshots, prepare);
   const happened = (what: Happened) => publish(events, what);
-  const compressor = new LogCompressor(() => containers.list().flatMap((record) => logOf(record, directory)), warn);
+  const logs = {
+    ids: () => containers.list().map(({ id }) => id),
+    get: (id: string) => logOf(containers.get(id), directory),
+  };
+  const compressor = new LogCompressor(logs, warn);
   const releaseLog = (id: string) => compressor.release(id);
   const needs = {
     ...{ runtime, monitors, directory, happened, releaseLog, warn },
@@ -81,11 +85,11 @@ export async function openLife(parts: LifeParts): Promise<Life> {
   };
 }
 
-function logOf(record: ContainerRecord, directory: string): RotatedLog[] {
-  const { status } = record.state;
-  const log = status === 'removing' || status === 'dead' ? undefined : compressedLog(record, directory);
-  const active = status === 'running' || status === 'paused' || status === 'restarting';
-  return log === undefined ? [] : [{ id: record.id, ...log, active }];
+function logOf(record: ContainerRecord | undefined, directory: string): RotatedLog | undefined {
+  if (record === undefined || ['removing', 'dead'].includes(record.state.status)) return undefined;
+  const log = compressedLog(record, directory);
+  const active = ['running', 'paused', 'restarting'].includes(record.state.status);
+  return log === undefined ? undefined : { id: record.id, ...log, active, starts: record.starts };
 }
 
 function routesOf(parts: LifeParts, actors: Actors, mounts: ContainerMounts): Route[] {

@@ -11,11 +11,13 @@ import type { ContainerRecord } from './record.js';
 const PREFIX = /^[0-9a-f]{1,64}$/;
 
 export class Containers {
+  readonly #database: Database;
   readonly #table: Table<ContainerRecord>;
   readonly #byId = new Map<string, ContainerRecord>();
   readonly #idOfName = new Map<string, string>();
 
   constructor(database: Database) {
+    this.#database = database;
     this.#table = database.table<ContainerRecord>('containers');
     for (const [id, record] of this.#table.entries()) this.#keep(id, record);
   }
@@ -62,8 +64,14 @@ export class Containers {
     const left = withoutLink(record?.hostConfig ?? {}, alias);
     if (record === undefined || left === undefined)
       throw conflict('Conflict, cannot remove the default link name of the container');
+    const { hostConfig } = record;
     record.hostConfig = left;
-    await this.save(record);
+    try {
+      await this.save(record);
+    } catch (error) {
+      record.hostConfig = hostConfig;
+      throw error;
+    }
   }
 
   /** Throws ApiError 409 when the name is taken; dockerd's words, which clients look for. */
@@ -92,21 +100,24 @@ export class Containers {
     if (this.#byId.get(record.id) === record) await this.#table.put(record.id, record);
   }
 
-  /** Throws ApiError 409. */
+  /** With the links to it: all records or none. Throws ApiError 409, TsrunError IO. */
   async rename(record: ContainerRecord, name: string): Promise<void> {
     this.checkName(name);
     const before = record.name;
-    this.#rename(record, name);
-    for (const other of this.#byId.values()) {
-      const links = renamedLinks(other.hostConfig, before, name);
-      if (links === other.hostConfig) continue;
-      other.hostConfig = links;
-      await this.save(other);
-    }
+    const linked = [...this.#byId.values()].filter(
+      ({ hostConfig }) => renamedLinks(hostConfig, before, name) !== hostConfig,
+    );
+    const rename = (from: string, to: string): void => {
+      this.#rename(record, to);
+      for (const other of linked) other.hostConfig = renamedLinks(other.hostConfig, from, to);
+    };
+    rename(before, name);
     try {
-      await this.save(record);
+      await this.#database.transaction(() => {
+        for (const one of new Set([record, ...linked])) this.#table.put(one.id, one).catch(() => undefined); // it says so
+      });
     } catch (error) {
-      this.#rename(record, before);
+      rename(name, before);
       throw error;
     }
   }

@@ -12,59 +12,81 @@ export interface RotatedLog {
   readonly files: number;
   /** It is written to. */
   readonly active: boolean;
+  /** How often its container was started. */
+  readonly starts: number;
+}
+
+/** Of all containers. */
+export interface RotatedLogs {
+  ids(): readonly string[];
+  /** undefined: nothing is to be compressed, or the container is about to be removed. */
+  get(id: string): RotatedLog | undefined;
 }
 
 const PERIOD_MS = 5000;
 
 export class LogCompressor {
-  readonly #logs: () => readonly RotatedLog[];
+  readonly #source: RotatedLogs;
   readonly #warn: (message: string) => void;
-  /** Nothing is to be done for them any more, until they are active again. */
-  readonly #quiet = new Set<string>();
+  /** Those that are done, by the start after which they were. */
+  readonly #done = new Map<string, number>();
   readonly #failed = new Set<string>();
-  #current: { readonly id: string; readonly abort: AbortController; readonly done: Promise<void> } | undefined;
+  #current: { readonly id: string; readonly abort: AbortController; readonly done: Promise<boolean> } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
-  /** logs: those that are to be compressed, and are not about to be removed. */
-  constructor(logs: () => readonly RotatedLog[], warn: (message: string) => void) {
-    this.#logs = logs;
+  readonly #period: number;
+
+  /** period: milliseconds between two looks. */
+  constructor(source: RotatedLogs, warn: (message: string) => void, period = PERIOD_MS) {
+    this.#source = source;
     this.#warn = warn;
+    this.#period = period;
     this.#later();
   }
 
   #later(): void {
     if (this.#closed) return;
-    this.#timer = setTimeout(() => void this.#all().finally(() => this.#later()), PERIOD_MS).unref();
+    const look = () =>
+      this.#all()
+        .catch((error: unknown) => this.#warn(`rotated logs are not compressed: ${String(error)}`))
+        .finally(() => this.#later());
+    this.#timer = setTimeout(look, this.#period).unref();
   }
 
   async #all(): Promise<void> {
-    const logs = this.#logs();
-    for (const { id } of logs) {
+    const ids = this.#source.ids();
+    for (const id of ids) {
       // What is true of it may have changed while others were compressed.
-      const log = this.#logs().find((one) => one.id === id);
+      const log = this.#source.get(id);
       if (this.#closed) return;
-      if (log === undefined || (!log.active && this.#quiet.has(id))) continue;
-      await this.#one(log);
-      if (log.active) this.#quiet.delete(id);
-      else this.#quiet.add(id);
+      if (log === undefined || (!log.active && this.#done.get(id) === log.starts)) continue;
+      if ((await this.#one(log)) && !log.active) this.#done.set(id, log.starts);
     }
-    for (const id of this.#quiet) if (!logs.some((log) => log.id === id)) this.#quiet.delete(id);
+    const there = new Set(ids);
+    for (const id of this.#done.keys()) if (!there.has(id)) this.#done.delete(id);
   }
 
-  async #one({ id, path, files }: RotatedLog): Promise<void> {
+  /** False: it has failed, and is tried again. */
+  async #one({ id, path, files }: RotatedLog): Promise<boolean> {
     const abort = new AbortController();
     const done = compressLog(path, files, abort.signal).then(
-      () => void this.#failed.delete(id),
+      () => {
+        this.#failed.delete(id);
+        return true;
+      },
       (error: unknown) => {
-        if (abort.signal.aborted || this.#failed.has(id)) return;
-        this.#failed.add(id);
-        this.#warn(`rotated logs of container ${id} are not compressed: ${String(error)}`);
+        if (!abort.signal.aborted && !this.#failed.has(id)) {
+          this.#failed.add(id);
+          this.#warn(`rotated logs of container ${id} are not compressed: ${String(error)}`);
+        }
+        return false;
       },
     );
     this.#current = { id, abort, done };
-    await done;
+    const succeeded = await done;
     this.#current = undefined;
+    return succeeded;
   }
 
   /** Nothing is open in the log's directory when it resolves. */
