@@ -165,17 +165,19 @@ export async function copy(
   hash: Hash,
   most: number,
 ): Promise<number> {
-  // One for all: a new one for each megabyte would be garbage faster than it is collected.
-  const buffer = Buffer.allocUnsafe(BUFFER);
+  // Two for all, one written while the other is filled: a new one for each megabyte would be garbage faster than it is
+  // collected.
+  let [buffer, other] = [Buffer.allocUnsafe(BUFFER), Buffer.allocUnsafe(BUFFER)];
+  let writing: Promise<void> = Promise.resolve();
   let at = from;
   let filled = 0;
   const flush = async () => {
-    for (let done = 0; done < filled; ) {
-      const { bytesWritten } = await write(fd, buffer, done, filled - done, at + done);
-      done += bytesWritten;
-    }
+    await writing;
+    writing = writeAll(fd, buffer.subarray(0, filled), at);
+    writing.catch(() => undefined); // whoever waits for it next is told
     at += filled;
     filled = 0;
+    [buffer, other] = [other, buffer];
   };
   try {
     for await (const chunk of source) {
@@ -191,8 +193,16 @@ export async function copy(
     }
   } finally {
     if (filled > 0) await flush(); // of an answer that broke off too: the next attempt goes on behind it
+    await writing;
   }
   return at;
+}
+
+async function writeAll(fd: number, bytes: Uint8Array, at: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await write(fd, bytes, done, bytes.length - done, at + done);
+    done += bytesWritten;
+  }
 }
 
 export function publish({ path }: { readonly path: string }, final: string): void {

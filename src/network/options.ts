@@ -54,6 +54,9 @@ export function bridgeOptions(options: Options, internal = false): BridgeOptions
   };
 }
 
+/** What compose files of old have in place of enable_ipv6. */
+export const ipv6Option = (options: Options): boolean => flag(options, 'com.docker.network.enable_ipv6', false);
+
 export function mtuOption(options: Options): number | undefined {
   const text = options[MTU];
   if (text === undefined || text === '' || text === '0') return undefined;

@@ -4,7 +4,7 @@ import { quote } from '../util/quote.js';
 import type { Family } from './address.js';
 import { NetworkError } from './errors.js';
 import { type AddressPool, planSubnets, type TakenPrefix } from './ipam.js';
-import { bridgeOptions, ipvlanOptions, macvlanOptions } from './options.js';
+import { bridgeOptions, ipv6Option, ipvlanOptions, macvlanOptions } from './options.js';
 import type { NetworkDriver, NetworkRecord, NetworkRequest } from './types.js';
 
 /** dockerd takes more than it says; nothing of ours is called by it. */
@@ -92,9 +92,10 @@ function checkDriver(driver: string, predefined: boolean): NetworkDriver {
   }
 }
 
-function familiesOf({ enableIPv4, enableIPv6 }: NetworkRequest, driver: NetworkDriver): Family[] {
+function familiesOf({ enableIPv4, enableIPv6, options = {} }: NetworkRequest, driver: NetworkDriver): Family[] {
   if (driver === 'host' || driver === 'null') return [];
-  const families: Family[] = [...(enableIPv4 === false ? [] : [4 as const]), ...(enableIPv6 ? [6 as const] : [])];
+  const ipv6 = enableIPv6 === true || ipv6Option(options);
+  const families: Family[] = [...(enableIPv4 === false ? [] : [4 as const]), ...(ipv6 ? [6 as const] : [])];
   if (families.length === 0)
     throw new NetworkError('NETWORK_INVALID', 'IPv4 or IPv6 must be enabled', { hint: 'leave --ipv4=false out' });
   return families;

@@ -127,3 +127,16 @@ t.test(
     t.match(inNetwork('ip', '-o', 'link').stdout, /parent0/, 'the parent is not ours to remove');
   },
 );
+
+t.test(
+  'a network of a compose file of old has IPv6 by an option, and a prefix of link-local addresses',
+  { skip },
+  async (t) => {
+    const { docker } = started(t, []);
+    const ipam = ['--subnet', '172.31.90.0/24', '--subnet', 'fe80::/64', '--gateway', 'fe80::1001:1'];
+    must(docker(['network', 'create', '-o', 'com.docker.network.enable_ipv6=true', ...ipam, 'old']));
+    const run = ['run', '--rm', '--network', 'old', '--ip', '172.31.90.100', '--ip6', 'fe80::1001:100'];
+    const shown = must(docker([...run, IMAGE, 'ip', '-o', 'addr', 'show', 'eth0'])).stdout;
+    t.match(shown, /inet 172\.31\.90\.100\/24[\s\S]*inet6 fe80::1001:100\/64/);
+  },
+);

@@ -24,8 +24,8 @@ const MAX_HEADER_BYTES = 256 * 1024;
 const HEADERS_MS = 60_000;
 const KEEP_ALIVE_MS = 5 * 60_000;
 const CLOSING_MS = 2000;
-/** For a client that still sends a body that nobody reads. */
-const LINGER_MS = 1000;
+/** For a client that still sends a body that nobody wants. */
+const LINGER_MS = 10_000;
 
 export interface HttpOptions {
   readonly routes: readonly Route[];
@@ -183,14 +183,15 @@ function refuse({ outlet, method, url }: Exchange, error: unknown, log: Log): vo
     return;
   }
   const { req: request } = response;
-  if (!request.complete && outlet.connection === undefined) {
-    response.shouldKeepAlive = false;
-    // A client that is cut off while it sends may never read why.
-    request.resume();
-    response.once('finish', () => setTimeout(() => request.destroy(), LINGER_MS).unref());
-  }
+  if (!request.complete && outlet.connection === undefined) drain(request);
   const message = error instanceof Error ? error.message : String(error);
   sendFailure(response, failure ?? { status: 500, message });
+}
+
+/** A client that is cut off while it sends may never read why: docker build says "broken pipe" then. */
+function drain(request: IncomingMessage): void {
+  const timer = setTimeout(() => request.destroy(), LINGER_MS).unref();
+  request.once('close', () => clearTimeout(timer)).resume();
 }
 
 const REFUSALS: { readonly [code: string]: string } = {

@@ -139,6 +139,31 @@ t.test('queries: numbers within bounds, dockerd’s booleans', async (t) => {
     t.match((await call(socket, 'GET', `/numbers?n=${n}`)).json, { message: /invalid query parameter n/ }, n);
 });
 
+t.test('a client that still sends its body reads the refusal, and goes on with the connection', async (t) => {
+  const { socket } = await start(t);
+  const client = connect(socket);
+  const broken: Error[] = [];
+  let seen = '';
+  client.on('error', (error) => broken.push(error));
+  client.on('data', (data) => {
+    seen += String(data);
+  });
+  const comes = async (what: RegExp) => {
+    const closed = once(client, 'close').then(() => Promise.reject(new Error(`closed: ${broken}`)));
+    while (!what.test(seen)) await Promise.race([once(client, 'data'), closed]);
+  };
+  client.write('POST /taken HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n');
+  await comes(/^HTTP\/1.1 409 [\s\S]*it is taken/);
+  for (let n = 0; n < 5; n++) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    client.write(`fa00\r\n${'x'.repeat(0xfa00)}\r\n`);
+  }
+  client.write('0\r\n\r\nGET /plain HTTP/1.1\r\nHost: d\r\n\r\n');
+  await comes(/\{"version":/);
+  t.same(broken, []);
+  client.destroy();
+});
+
 t.test('what is no HTTP is refused, and once is enough', async (t) => {
   const { socket } = await start(t);
   const bad = [
