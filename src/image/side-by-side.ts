@@ -27,10 +27,30 @@ export async function sideBySide<T>(
   if (failures.length > 0) throw failures[0];
 }
 
-/** Ends a stream when another one has failed. */
+/** Ends a stream when another one has failed, or nobody wants it any more: at once, also one of which nothing comes. */
 export async function* untilAborted<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncIterable<T> {
-  for await (const item of source) {
-    if (signal.aborted) throw new Error('given up, because another part failed');
-    yield item;
+  if (signal.aborted) throw givenUp();
+  const iterator = source[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const { done, value } = await orAborted(iterator.next(), signal);
+      if (done === true) return;
+      yield value;
+    }
+  } finally {
+    const ended = iterator.return?.();
+    // One that hangs ends with its connection: nobody waits for that.
+    if (signal.aborted) ended?.catch(() => undefined);
+    else await ended;
   }
+}
+
+const givenUp = () => new Error('given up, because another part failed or the client has gone');
+
+function orAborted<T>(action: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(givenUp());
+    signal.addEventListener('abort', abort, { once: true });
+    action.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }

@@ -167,17 +167,28 @@ async function get(deps: ArchiveDeps, request: ApiRequest): Promise<Reply> {
   const path = askedPath(request);
   // Clients replace what they asked for at the beginning of each name: "dir", "." of "dir/.", or "/".
   const name = path === '/' ? path : path.endsWith('/.') ? '.' : posix.basename(path);
-  const opened = await openArchive(deps, record, path, name);
+  const opened = await openArchive(deps, record, path, name, request.signal);
   publish(deps.events, 'archive-path', record, path);
   return stream(200, { 'Content-Type': 'application/x-tar', [PATH_STAT]: opened.stat }, opened.source);
 }
 
-/** The head is sent when the path is known to be there; the view stays until the last byte has gone. */
-async function openArchive(deps: ArchiveDeps, record: ContainerRecord, path: string, name: string) {
+/**
+ * The head is sent when the path is known to be there; the view stays until the last byte has gone, or the client: nobody
+ * begins to read for one that has gone before.
+ */
+async function openArchive(
+  deps: ArchiveDeps,
+  record: ContainerRecord,
+  path: string,
+  name: string,
+  signal: AbortSignal,
+) {
   let finished: () => void = () => undefined;
   const over = new Promise<void>((resolve) => {
     finished = resolve;
   });
+  if (signal.aborted) finished();
+  signal.addEventListener('abort', finished, { once: true });
   return new Promise<{ readonly stat: string; readonly source: AsyncIterable<Uint8Array> }>((resolve, reject) => {
     viewing(deps, record, async (view) => {
       const { entry, target } = await described(view, path);
