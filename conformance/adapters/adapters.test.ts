@@ -1,10 +1,14 @@
 // What the adapters make of the output of outside suites, each in the words that suite really prints. No suite is run.
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { readJunit } from './critest.js';
 import { parseSuite, runSuiteOfOthers } from './index.js';
+import { imageOf } from './podman.js';
+import { answersFor, type Blob, serveImage } from './podman-image.js';
 import { readTap, resultsOf } from './tap.js';
 
 const ended = { status: 0, stderr: '', timedOut: false };
@@ -96,3 +100,58 @@ t.test('runSuiteOfOthers runs the programs that are wanted, with the runtime in 
     ],
   );
 });
+
+const HELPERS = `PODMAN_TEST_IMAGE_REGISTRY=\${PODMAN_TEST_IMAGE_REGISTRY:-"quay.io"}
+PODMAN_TEST_IMAGE_USER=\${PODMAN_TEST_IMAGE_USER:-"libpod"}
+PODMAN_TEST_IMAGE_NAME=\${PODMAN_TEST_IMAGE_NAME:-"testimage"}
+PODMAN_TEST_IMAGE_TAG=\${PODMAN_TEST_IMAGE_TAG:-"20220615"}
+PODMAN_NONLOCAL_IMAGE_TAG=\${PODMAN_NONLOCAL_IMAGE_TAG:-"00000004"}
+`;
+const TEST_IMAGE = { name: 'libpod/testimage', tag: '20220615', otherTag: '00000004' };
+
+t.test('imageOf finds the image in the helpers of Podman, and says what they lack', async (t) => {
+  t.strictSame(imageOf(HELPERS), TEST_IMAGE);
+  t.throws(() => imageOf(HELPERS.replace(/^PODMAN_TEST_IMAGE_TAG.*$/m, '')), /has no PODMAN_TEST_IMAGE_TAG/);
+});
+
+t.test(
+  'serveImage has two images of the same layers, each by tag and digest, whose digests are those of the bytes',
+  async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'tsrun-suite-'));
+    const socketPath = join(dir, 'registry');
+    const server = await serveImage(answersFor(TEST_IMAGE, Buffer.from('a layer')), socketPath);
+    t.teardown(() => {
+      server.close();
+      rmSync(dir, { recursive: true, force: true });
+    });
+    const ask = (path: string): Promise<Pick<Blob, 'type' | 'bytes'> & { readonly status: number | undefined }> =>
+      new Promise((resolve, reject) => {
+        get({ socketPath, path }, (response) => {
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          const answer = () => ({ type: response.headers['content-type'] ?? '', bytes: Buffer.concat(chunks) });
+          response.on('end', () => resolve({ ...answer(), status: response.statusCode }));
+        }).on('error', reject);
+      });
+    const manifests = [];
+    for (const tag of ['20220615', '00000004']) {
+      const manifest = await ask(`/v2/libpod/testimage/manifests/${tag}`);
+      const { mediaType, config, layers } = JSON.parse(manifest.bytes.toString());
+      t.equal(mediaType, manifest.type);
+      const digest = `sha256:${createHash('sha256').update(manifest.bytes).digest('hex')}`;
+      t.strictSame(await ask(`/v2/libpod/testimage/manifests/${digest}`), manifest);
+      for (const one of [config, ...layers]) {
+        const { type, bytes } = await ask(`/v2/libpod/testimage/blobs/${one.digest}`);
+        const found = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+        t.strictSame({ mediaType: type, digest: found, size: bytes.length }, one);
+      }
+      const { rootfs } = JSON.parse((await ask(`/v2/libpod/testimage/blobs/${config.digest}`)).bytes.toString());
+      const digests = layers.map(({ digest: one }: { readonly digest: string }) => one);
+      t.strictSame(rootfs.diff_ids, digests, 'no layer is compressed');
+      manifests.push(digest);
+    }
+    t.not(manifests[0], manifests[1]);
+    t.equal((await ask('/v2/')).status, 200);
+    t.equal((await ask('/v2/library/other/manifests/latest')).status, 404);
+  },
+);

@@ -9,17 +9,9 @@ import { needProblem } from '../harness/host.js';
 import { readText } from '../harness/lab.js';
 import { type Adapter, type AdapterOptions, absent, runProgram } from './adapter.js';
 import { resultsOf } from './tap.js';
-import { makeTree, packTree } from './tree.js';
+import { ARCHITECTURE, makeTree, packTree } from './tree.js';
 
 const TESTS = 'tests/integration';
-/** Go's words for what uname says. */
-const ARCHITECTURES: { readonly [machine: string]: string } = {
-  x64: 'amd64',
-  arm64: 'arm64',
-  ppc64: 'ppc64le',
-  s390x: 's390x',
-};
-const ARCHITECTURE = ARCHITECTURES[process.arch] ?? process.arch;
 /** A test's files are many; what one test leaves behind is told by the next, so each file has its own directory. */
 /** Without it every test with a terminal would fail: where runc 1.3 has it, and older ones. */
 const RECVTTY = ['tests/cmd/_bin/recvtty', 'tests/cmd/recvtty/recvtty', 'contrib/cmd/recvtty/recvtty'] as const;

@@ -10,11 +10,13 @@ import { bats } from './bats.js';
 import { critest } from './critest.js';
 import { crun } from './crun.js';
 import { ctr } from './ctr.js';
+import { podman } from './podman.js';
 import { runtimeTools } from './runtime-tools.js';
 
 export const ADAPTERS: { readonly [name: string]: Adapter } = {
   'runtime-tools': runtimeTools,
   'runc-bats': bats,
+  'podman-bats': podman,
   'crun-python': crun,
   critest,
   ctr,

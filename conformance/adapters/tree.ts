@@ -3,6 +3,15 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+/** Go's words for what uname says. */
+const ARCHITECTURES: { readonly [machine: string]: string } = {
+  x64: 'amd64',
+  arm64: 'arm64',
+  ppc64: 'ppc64le',
+  s390x: 's390x',
+};
+export const ARCHITECTURE = ARCHITECTURES[process.arch] ?? process.arch;
+
 const DIRECTORIES = ['bin', 'sbin', 'usr/bin', 'usr/sbin', 'etc', 'root', 'dev', 'proc', 'sys', 'tmp', 'var', 'home'];
 
 const FILES = {
@@ -26,8 +35,9 @@ export function makeTree(tree: string, programs: readonly string[] = []): void {
   for (const name of programs) must('sh', ['-c', COPY, 'sh', tree, name]);
 }
 
+/** Compressed as the archive's name says: tar(1), --auto-compress. */
 export function packTree(tree: string, archive: string): void {
-  must('tar', ['-C', tree, '-cJf', archive, '.']);
+  must('tar', ['-C', tree, '-caf', archive, '.']);
 }
 
 function must(command: string, args: readonly string[]): void {
