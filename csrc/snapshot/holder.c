@@ -24,6 +24,7 @@
 #include "sys.h"
 #include "userns.h"
 
+#define VARIABLE "TSRUN_HOLDER"
 #define PATIENCE 500 /* times 10 ms: somebody else is making the holder */
 
 static const struct timespec STEP = { .tv_nsec = 10 * 1000 * 1000 };
@@ -155,13 +156,15 @@ static int make(int record, char **words, struct refusal *refusal)
 void enter_held_namespaces(char **words)
 {
 	struct refusal refusal = { 0 };
-	int record = open(words[0], O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int record;
 
+	(void)unsetenv(VARIABLE);
+	record = open(words[0], O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (record < 0)
 		(void)refuse(&refusal, "open");
 	else if (is_locked_by_another(record))
 		(void)join(record, &refusal);
-	else
-		(void)make(record, words + 1, &refusal);
+	else if (make(record, words + 1, &refusal) == 0)
+		(void)setenv(VARIABLE, "made", 1);
 	become_program(words + 5, &refusal);
 }

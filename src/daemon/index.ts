@@ -2,7 +2,7 @@
  * `tsrun daemon`: from its options to its end. A bundle of its own (scripts/build.mjs), so that other commands do not load
  * it; what is thrown here is of another copy of errors.ts than the command line's, so a failure leaves as plain data.
  */
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { TsrunError, UsageError } from '../errors.js';
 import { readActivation } from '../runtime/activation.js';
 import { replaceFile } from '../util/replace-file.js';
@@ -14,8 +14,9 @@ import { openDaemon } from './daemon.js';
 import { createHttp } from './http/server.js';
 import { FIRST_FD, listen } from './listen.js';
 import { type Log, type LogSettings, openLog } from './log.js';
-import { namespacesRecord } from './rootless/namespaces.js';
+import { letGo, namespacesRecord } from './rootless/namespaces.js';
 import { serviceManager } from './service-manager.js';
+import { makeRoot } from './store/lock.js';
 
 export interface DaemonRequest extends Omit<ConfigRequest, 'places'> {
   readonly environment: { readonly [name: string]: string | undefined };
@@ -59,7 +60,11 @@ async function run(config: DaemonConfig, request: Asked): Promise<void> {
   const activation = readActivation(environment, process.pid);
   log.info(`tsrun ${VERSION} begins`, { dataRoot: config.dataRoot, execRoot: config.execRoot });
   const manager = serviceManager(activation.notifySocket, log);
-  const daemon = await openDaemon(config, log, environment);
+  const daemon = await openDaemon(config, log, environment).catch((error: unknown) => {
+    // Where there was a holder before, containers may run in its namespaces.
+    if (config.rootless && environment['TSRUN_HOLDER'] === 'made') letGo(config.execRoot);
+    throw error;
+  });
   const http = createHttp({
     routes: daemon.routes,
     log,
@@ -93,7 +98,7 @@ async function run(config: DaemonConfig, request: Asked): Promise<void> {
 
 /** Returns in them: see DaemonRequest. */
 async function enterNamespaces(execRoot: string, { environment, enter }: Asked): Promise<void> {
-  mkdirSync(execRoot, { recursive: true, mode: 0o700 });
+  makeRoot(execRoot, '--exec-root', 0o700);
   const { listenFds } = readActivation(environment, process.pid);
   await enter({ hold: namespacesRecord(execRoot), keep: Array.from({ length: listenFds }, (_, at) => FIRST_FD + at) });
 }

@@ -4,7 +4,7 @@ import { chownSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs
 import { join } from 'node:path';
 import t from 'tap';
 import { IMAGE, imageArchive, must } from '../helpers/engine.js';
-import { eventually } from '../helpers/runtime.js';
+import { eventually, RUNTIME } from '../helpers/runtime.js';
 import { HOST, needUserDaemon, OUTSIDE, UID, userDaemon } from '../helpers/user-daemon.js';
 
 t.setTimeout(200_000);
@@ -126,4 +126,16 @@ t.test('what a user may not is refused with its reason or said, and the rest wor
     "the host's links are not its",
   );
   must(docker(['rm', '-f', 'one']));
+});
+
+t.test('a daemon that cannot begin says why, and leaves no namespaces', { skip }, async (t) => {
+  const { user, processes, execRoot } = userDaemon(t);
+  const refused = user([RUNTIME, 'daemon', '--data-root', '/nonexistent/data']);
+  t.match(refused, { status: 1, stderr: /--data-root: "\/nonexistent\/data": EACCES[\s\S]*hint: give a --data-root/ });
+  t.ok(eventually(() => processes(/tsrun-snapshot hold/).length === 0));
+  t.notOk(existsSync(join(execRoot, 'namespaces')));
+  t.match(user([RUNTIME, 'daemon', '--exec-root', '/nonexistent/exec']), {
+    status: 1,
+    stderr: /--exec-root: .*EACCES/,
+  });
 });

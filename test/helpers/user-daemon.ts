@@ -47,6 +47,7 @@ export interface UserDaemon extends Place {
   /** In the host's namespaces, as root. */
   host(command: string, ...args: readonly string[]): Result;
   outside(command: string, ...args: readonly string[]): Result;
+  user(args: readonly string[], options?: RunOptions): Result;
   /** The docker command of the user. */
   docker(args: readonly string[], options?: RunOptions): Result;
   /** The daemon, as the user starts it. Returns its process. */
@@ -78,6 +79,8 @@ export function userDaemon(t: Test, { tun = true } = {}): UserDaemon {
     `TSRUN_TEST=${basename(directory)}`,
   ];
   const asUser = [`--reuid=${UID}`, `--regid=${UID}`, '--clear-groups', 'env', '--ignore-environment', ...variables];
+  const user: UserDaemon['user'] = (args, options) =>
+    own.run('nsenter', [...enter, 'setpriv', ...asUser, ...args], options);
   const socket = join(runtime, 'docker.sock');
   const execRoot = join(runtime, 'tsrun-daemon');
   return {
@@ -86,8 +89,8 @@ export function userDaemon(t: Test, { tun = true } = {}): UserDaemon {
     host: (command, ...args) => own.run('nsenter', [...enter, command, ...args]),
     outside: (command, ...args) =>
       own.run('nsenter', ['--target', readFileSync(outsidePid, 'utf8').trim(), '--net', command, ...args]),
-    docker: (args, options) =>
-      own.run('nsenter', [...enter, 'setpriv', ...asUser, 'docker', '--host', `unix://${socket}`, ...args], options),
+    user,
+    docker: (args, options) => user(['docker', '--host', `unix://${socket}`, ...args], options),
     start: () => {
       const words = [...enter, 'setpriv', ...asUser, RUNTIME, 'daemon', '--log-level', 'debug'];
       return own.daemon('nsenter', words, () => answers(own, socket)).pid ?? 0;

@@ -6,11 +6,24 @@ import { closeSync, ftruncateSync, mkdirSync, readFileSync, writeSync } from 'no
 import { join } from 'node:path';
 import { TsrunError } from '../../errors.js';
 import { openLockFile, tryLock } from '../../image/locks.js';
+import { describeSystemError } from '../../util/errno.js';
 import { quote } from '../../util/quote.js';
+
+/** flag: which root it is. Throws TsrunError USAGE when it cannot be made. */
+export function makeRoot(root: string, flag: string, mode: number): void {
+  try {
+    mkdirSync(root, { recursive: true, mode });
+  } catch (cause) {
+    throw new TsrunError('USAGE', `${flag}: ${quote(root)}: ${describeSystemError(cause)}`, {
+      cause,
+      hint: `give a ${flag} that this user can make`,
+    });
+  }
+}
 
 /** flag: which root it is. Throws TsrunError USAGE when another daemon has it; nothing was written then. */
 export function lockRoot(root: string, flag: string): { release(): void } {
-  mkdirSync(root, { recursive: true, mode: 0o711 });
+  makeRoot(root, flag, 0o711);
   const path = join(root, 'daemon.lock');
   const fd = openLockFile(path);
   if (!tryLock(fd)) {
