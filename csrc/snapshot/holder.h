@@ -8,7 +8,8 @@
 /*
  * words: RECORD, then those of enter_user_namespace(). RECORD is a file with the process id of the holder, which has it
  * locked, flock(2), for as long as it lives. Joins its namespaces; without a holder makes them, and the holder. A
- * refusal is told as there; TSRUN_HOLDER is "made" where the holder is new. Returns only when the program cannot be executed.
+ * refusal is told as there; TSRUN_HOLDER is "made" where the holder is new. Returns only when the program cannot be
+ * executed.
  */
 void enter_held_namespaces(char **words);
 
