@@ -97,6 +97,30 @@ t.test('clients that go in the middle', { skip: needDocker() }, async (t) => {
   t.equal(docker(['exec', '-i', 'run', 'cat'], { input: 'still\n' }).stdout, 'still\n');
 });
 
+/** CVE-2022-1708, CVE-2022-31030: of a program that writes without end the daemon keeps no more than it passes on. */
+t.test('output that nobody reads stays with the program', { skip: needDocker() }, async (t) => {
+  const daemon = tsrunDaemon(t);
+  const { docker, socket, pid, api } = daemon;
+  must(docker(['load', '-i', imageArchive(daemon.directory)]));
+  t.teardown(() => docker(['rm', '-f', 'run']));
+  must(docker(['run', '-d', '--name', 'run', '--network', 'none', IMAGE, 'sleep', '1000']));
+  const memory = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]) / 1024;
+  const before = memory();
+  const begin = async () => {
+    const { json } = await post(socket, '/containers/run/exec', { Cmd: ['cat', '/dev/zero'], AttachStdout: true });
+    const client = connect(socket);
+    client.write(`POST /exec/${json.Id}/start HTTP/1.1\r\nHost: d\r\n${UPGRADE}\r\n`);
+    await until(client, /101 UPGRADED/);
+    return client;
+  };
+  const clients = await Promise.all(Array.from({ length: TIMES }, begin));
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  const after = memory();
+  t.ok(after - before < 48, `${before} MiB, then ${after} MiB`);
+  t.equal((await api('GET', '/_ping')).text, 'OK');
+  for (const client of clients) client.destroy();
+});
+
 interface Held {
   readonly descriptors: number;
   readonly helpers: number;
