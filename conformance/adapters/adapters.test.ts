@@ -43,6 +43,13 @@ ok 6 - simple #SKIP
   ]);
 });
 
+t.test('readTap keeps both ends of a long diagnostic: the place, and what was found there', async (t) => {
+  const text = `not ok 1 a\n# (in test file a.bats, line 7)\n${'# and so on\n'.repeat(1000)}# actual: 5\nok 2 b\n`;
+  const [first] = readTap(text);
+  t.match(first?.detail, /^\(in test file a\.bats, line 7\) .* … .* actual: 5$/);
+  t.equal(first?.detail.length, 1003);
+});
+
 t.test('resultsOf tells points of one name apart, and a program that ends before its time', async (t) => {
   const ids = (stdout: string, more = {}) =>
     resultsOf('start', { ...ended, ...more, stdout }).map(({ id, status }) => `${status} ${id}`);

@@ -31,14 +31,17 @@ export function readTap(text: string): Point[] {
   });
 }
 
+/** Both ends: where it failed is said first, and what it found in the end. */
+const bothEnds = (text: string): string => (text.length <= 1000 ? text : `${text.slice(0, 400)} … ${text.slice(-600)}`);
+
 function detailAfter(lines: readonly string[], index: number): string {
   const end = lines.findIndex((line, at) => at > index && !DETAIL.test(line));
-  return lines
+  const detail = lines
     .slice(index + 1, end < 0 ? undefined : end)
     .map((line) => line.replace(/^#\s?/, '').trim())
     .filter((line) => !/^(---|\.\.\.|[{}])$/.test(line))
-    .join(' ')
-    .slice(0, 1000);
+    .join(' ');
+  return bothEnds(detail);
 }
 
 /** The points of a program, and its end as one more where that tells of a failure that no point does. */
