@@ -18,7 +18,8 @@ export interface EndpointSurroundings {
 }
 
 const MAC = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i;
-const ALIAS = /^[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,252}[a-zA-Z0-9_])?$/;
+/** Compose gives the names of services, which need not be host names. */
+const ALIAS = /^[a-zA-Z0-9_-]([a-zA-Z0-9_.-]{0,252}[a-zA-Z0-9_-])?$/;
 const DRIVERS_WITH_ENDPOINTS: readonly string[] = ['bridge', 'macvlan', 'ipvlan'];
 
 /** The default bridge is the one without DNS. */
@@ -66,7 +67,8 @@ export function checkEndpoint(request: EndpointRequest): void {
       'write six bytes as 02:42:ac:11:00:02, not a group address',
     );
   for (const alias of aliases)
-    if (!ALIAS.test(alias)) throw invalid(`invalid Aliases: ${quote(alias)}`, 'an alias is a host name');
+    if (!ALIAS.test(alias))
+      throw invalid(`invalid Aliases: ${quote(alias)}`, 'letters, digits, dashes, underscores and dots between them');
   for (const [text, family] of [[ipv4Address, 4] as const, [ipv6Address, 6] as const]) {
     if (text !== undefined && parseAddress(text, `IPv${family}Address`).family !== family)
       throw invalid(`invalid IPv${family}Address: ${quote(text)}`);

@@ -60,7 +60,12 @@ t.test(
     const { docker, inNetwork } = daemon;
     mkdirSync(daemon.at('shop'));
     writeFileSync(daemon.at('shop/docker-compose.yml'), COMPOSE);
-    const env = { DOCKER_HOST: `unix://${daemon.socket}`, COMPOSE_PROJECT_NAME: 'shop', HOME: daemon.directory };
+    const env = {
+      DOCKER_HOST: `unix://${daemon.socket}`,
+      COMPOSE_PROJECT_NAME: 'shop',
+      COMPOSE_API_VERSION: 'auto',
+      HOME: daemon.directory,
+    };
     const compose = (...args: readonly string[]) =>
       must(
         daemon.run('docker-compose', ['-f', daemon.at('shop/docker-compose.yml'), ...args], { env, timeout: 200_000 }),
@@ -79,6 +84,10 @@ t.test(
     );
     compose('up', '-d', '--scale', 'db=2');
     t.match(docker(['ps', '--format', '{{.Names}}']).stdout, /shop_db_2/);
+    const before = docker(['ps', '-q', '--filter', 'name=shop_web']).stdout;
+    compose('up', '-d', '--force-recreate', '--no-deps', 'web');
+    t.ok(eventually(served), 'made anew it answers');
+    t.not(docker(['ps', '-q', '--filter', 'name=shop_web']).stdout, before);
     compose('stop', 'web');
     t.notOk(served());
     compose('start', 'web');

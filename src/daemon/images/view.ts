@@ -96,7 +96,7 @@ export function imageInspect(
   atLeast: AtLeast,
 ) {
   const { Config, Descriptor, Comment, Author, ...rest } = inspectImage(content, stored);
-  const config = typeof Config === 'object' ? Config : {};
+  const config = typeof Config === 'object' && Config !== null ? Config : {};
   const size = imageSize(group, snapshots);
   const old = atLeast('1.50') ? config : { ...LEGACY_CONFIG, ...config };
   return {
@@ -112,7 +112,9 @@ export function imageInspect(
     GraphDriver: { Name: snapshots.driver.name, Data: null },
     Metadata: { LastTagTime: '0001-01-01T00:00:00Z' },
     ...(atLeast('1.48') ? { Descriptor } : {}),
-    ...(atLeast('1.45') ? {} : { Container: '', ContainerConfig: LEGACY_CONFIG }),
+    ...(atLeast('1.45') ? {} : { Container: '' }),
+    // Gone since API 1.45, but docker-compose 1.29 looks here for volumes to keep, whatever version it speaks.
+    ContainerConfig: { ...LEGACY_CONFIG, Volumes: 'Volumes' in config ? config.Volumes : null },
     ...(atLeast('1.44') ? {} : { VirtualSize: size }),
   };
 }
