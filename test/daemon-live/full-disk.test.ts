@@ -17,7 +17,7 @@ const skip = skipUnless(needDocker(), needCommand('nft', 'nftables'), needComman
 /** Its program is under way, and may have ended, when there is no room to say so. */
 const LATE = ['exec'];
 /** Blocks that are free when everything begins. */
-const ROOM = [0, 2, 6];
+const ROOM = [0, 4];
 
 t.test('a full disk refuses what needs room, and nothing else happens', { skip }, async (t) => {
   const own = place(t);

@@ -18,7 +18,7 @@ t.setTimeout(240_000);
 const skip = skipUnless(needDocker(), needCommand('nft', 'nftables'), needCommand('ip', 'iproute2'));
 
 /** Killed with the acknowledgement of this number. */
-const POINTS = [1, 4, 8, 13];
+const POINTS = [1, 6, 12];
 
 t.test('what was acknowledged is done, whenever the daemon is killed, and the rest is whole', { skip }, async (t) => {
   const own = place(t);

@@ -122,7 +122,9 @@ export class Containers {
     }
   }
 
-  async remove(record: ContainerRecord): Promise<void> {
+  /** anyway: it is forgotten even if the disk does not take it: it is there as one that is to be removed. */
+  async remove(record: ContainerRecord, anyway = false): Promise<void> {
+    if (anyway) this.#forget(record);
     await this.#table.remove(record.id);
     this.#forget(record);
   }

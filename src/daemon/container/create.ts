@@ -155,7 +155,9 @@ async function fill({ content, snapshots, mounts }: CreateDeps, container: Conta
     container.become({ status: 'created' });
     await container.saved();
   } catch (error) {
-    await finishRemoval(container, true).catch((second: unknown) => needs.warn(`undo of a create: ${String(second)}`));
+    await finishRemoval(container, true, true).catch((second: unknown) =>
+      needs.warn(`undo of a create: ${String(second)}`),
+    );
     throw ofFiles(error);
   }
   container.happened('create');

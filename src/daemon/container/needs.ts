@@ -9,7 +9,8 @@ import type { ContainerRecord } from './record.js';
 /** Where the records of containers are kept. Both have reached the disk when they resolve. */
 export interface Records {
   save(record: ContainerRecord): Promise<void>;
-  remove(record: ContainerRecord): Promise<void>;
+  /** anyway: it is forgotten even if the disk does not take it, and finished by the next daemon. */
+  remove(record: ContainerRecord, anyway?: boolean): Promise<void>;
 }
 
 export interface Happened {

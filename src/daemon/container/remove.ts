@@ -42,8 +42,8 @@ export async function remove(container: Container, { force, volumes }: RemoveReq
   }
 }
 
-/** Also of what another daemon has begun. */
-export async function finishRemoval(container: Container, volumes: boolean): Promise<void> {
+/** Also of what another daemon has begun. anyway: of a create that fails, whose record may stay for the next daemon. */
+export async function finishRemoval(container: Container, volumes: boolean, anyway = false): Promise<void> {
   const before = container.record.state.status;
   container.record.volumesGo = volumes;
   container.become({ status: 'removing' });
@@ -59,8 +59,9 @@ export async function finishRemoval(container: Container, volumes: boolean): Pro
   }
   for (const { directory } of container.execs.values()) rmSync(directory, { recursive: true, force: true });
   try {
-    await container.needs.records.remove(container.record);
+    await container.needs.records.remove(container.record, anyway);
   } catch (error) {
+    if (anyway) container.forget();
     container.become({ status: 'dead', error: String(error) });
     throw error;
   }

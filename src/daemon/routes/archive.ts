@@ -187,18 +187,26 @@ async function openArchive(
   const over = new Promise<void>((resolve) => {
     finished = resolve;
   });
+  let isRead = false;
+  const unlessRead = () => (isRead ? undefined : finished());
   if (signal.aborted) finished();
-  signal.addEventListener('abort', finished, { once: true });
+  signal.addEventListener('abort', unlessRead, { once: true });
+  const begun = () => {
+    isRead = true;
+    return finished;
+  };
   return new Promise<{ readonly stat: string; readonly source: AsyncIterable<Uint8Array> }>((resolve, reject) => {
     viewing(deps, record, async (view) => {
       const { entry, target } = await described(view, path);
-      resolve({ stat: pathStat(entry, path, target), source: until(getPath(view, path, name), finished) });
+      resolve({ stat: pathStat(entry, path, target), source: until(getPath(view, path, name), begun) });
       await over;
     }).catch((error: unknown) => reject(explained(error, path, record)));
   });
 }
 
-async function* until(source: AsyncIterable<Uint8Array>, finished: () => void): AsyncGenerator<Uint8Array> {
+/** begun: returns what is to be called at the end, whatever it is. */
+async function* until(source: AsyncIterable<Uint8Array>, begun: () => () => void): AsyncGenerator<Uint8Array> {
+  const finished = begun();
   try {
     yield* source;
   } finally {
