@@ -1,6 +1,6 @@
 /** Ports of the host that containers are reached by: which are taken, and a socket for each (forward/listener.ts). */
 import { NetworkError } from './errors.js';
-import { type Listener, listen, type Target } from './forward/listener.js';
+import { type Listener, type ListenRequest, listen, type Target } from './forward/listener.js';
 import type { Gate, PortRequest, Protocol, PublishedPort } from './types.js';
 
 /** Where a container is reached, of each family. */
@@ -122,17 +122,19 @@ export class Ports {
     const taken = port !== 0 && this.#held.some((held) => clashes(held, protocol, hostIp, port));
     if (taken) throw allocated(hostIp, port);
     if (protocol === 'sctp' && this.#gate !== undefined) throw noSctp(hostIp, port);
-    const open = (udpOrTcp: 'tcp' | 'udp'): Promise<Listener> =>
-      this.#gate?.open({ protocol: udpOrTcp, hostIp, port }) ?? listen({ protocol: udpOrTcp, hostIp, port, target });
     const listener =
       protocol === 'sctp'
         ? undefined
-        : await open(protocol).catch((error: unknown) => {
+        : await this.#listen({ protocol, hostIp, port, target }).catch((error: unknown) => {
             throw bindError(error, protocol, hostIp, port);
           });
     const held = { owner, protocol, containerPort, hostIp, hostPort: listener?.port ?? port, listener };
     this.#held.push(held);
     return held;
+  }
+
+  #listen(request: ListenRequest): Promise<Listener> {
+    return this.#gate?.open(request) ?? listen(request);
   }
 
   /** The same family if the container has it. */
