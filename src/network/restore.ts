@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { makeBridge, networkMark, temporaryName } from './bridge.js';
 import { type Context, hasResolver } from './context.js';
 import { containerAddresses } from './firewall-state.js';
-import { deleteLink, findLink, listLinks } from './netlink/link.js';
+import { deleteLink, findLink, type Link, listLinks } from './netlink/link.js';
 import { withNetlink } from './netlink/socket.js';
 import { endpointMark, removeSandbox } from './sandbox.js';
 import type { ContainerNetworkRecord, EndpointRecord, NetworkRecord, NetworkState } from './types.js';
@@ -83,6 +83,9 @@ export async function restoreContainers(context: Context): Promise<void> {
   }
 }
 
+/** As plan-endpoint.ts names them. */
+const HOST_IFNAME = /^veth[0-9a-f]{7}$/;
+
 /** Namespaces and links with our mark that no record knows. Returns what was removed, for the log. */
 export function sweep({ options, book, netlink, table }: Context): string[] {
   const known = new Set([
@@ -91,8 +94,16 @@ export function sweep({ options, book, netlink, table }: Context): string[] {
   ]);
   const ours = (alias: string): boolean =>
     alias.startsWith(`${table} network `) || alias.startsWith(`${table} endpoint `);
-  const links = listLinks(netlink).filter(
-    ({ name, alias }) => name === temporaryName(table) || (alias !== undefined && ours(alias) && !known.has(alias)),
+  const all = listLinks(netlink);
+  const bridges = new Set(all.flatMap(({ index, alias }) => (alias?.startsWith(`${table} network `) ? [index] : [])));
+  // Linux takes no alias at creation: one on a bridge of ours without any was just being made.
+  const begun = ({ name, alias, master }: Link): boolean =>
+    alias === undefined && master !== undefined && bridges.has(master) && HOST_IFNAME.test(name);
+  const links = all.filter(
+    (link) =>
+      link.name === temporaryName(table) ||
+      begun(link) ||
+      (link.alias !== undefined && ours(link.alias) && !known.has(link.alias)),
   );
   for (const { name } of links) deleteLink(netlink, name);
   const directory = join(options.runDirectory, 'netns');

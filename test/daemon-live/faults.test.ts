@@ -102,3 +102,22 @@ function links(home: number, kind: string): string {
 function isZombie(pid: number): boolean {
   return spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).stdout.startsWith('Z');
 }
+
+t.test('a link that a killed daemon had just made for a container goes', { skip: needDocker() }, async (t) => {
+  const own = place(t);
+  const home = own.daemon('unshare', ['--net', 'sh', '-c', 'ip link set lo up; exec sleep 1000'], () => true).pid ?? 0;
+  const first = tsrunDaemonBeside(own, home);
+  const { json } = await post(first.socket, '/networks/create', { Name: 'net' });
+  const ip = (...args: readonly string[]) =>
+    must(own.run('nsenter', ['--net', '--target', String(home), 'ip', ...args]));
+  const bridge = `br-${json.Id.slice(0, 12)}`;
+  // Its mark comes after it: for a moment it has none. Of other names are links that somebody else put there.
+  for (const name of ['veth0123abc', 'of-another'])
+    ip('link', 'add', name, 'type', 'veth', 'peer', 'name', `p-${name.slice(0, 10)}`);
+  for (const name of ['veth0123abc', 'of-another']) ip('link', 'set', name, 'master', bridge);
+  process.kill(first.pid, 'SIGKILL');
+  t.ok(eventually(() => isZombie(first.pid)));
+  tsrunDaemonBeside(own, home);
+  t.notMatch(links(home, 'veth'), 'veth0123abc');
+  t.match(links(home, 'veth'), 'of-another');
+});
