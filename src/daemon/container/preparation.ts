@@ -191,12 +191,7 @@ async function unmountShm(place: string): Promise<void> {
 
 function devicesOf({ hostConfig }: ContainerRecord): HostDevice[] {
   const { Privileged = false, Devices = [] } = hostConfig;
-  // The link to its own devpts is there in its place.
-  const isMultiplexer = ({ path }: { readonly path: string }) => path === '/dev/ptmx';
-  if (Privileged)
-    return allDevices()
-      .filter((device) => !isMultiplexer(device))
-      .map((device) => ({ ...device, access: 'rwm' }));
+  if (Privileged) return allDevices().map((device) => ({ ...device, access: 'rwm' }));
   return Devices.flatMap(({ PathOnHost = '', PathInContainer = '', CgroupPermissions = '' }) => {
     const inside = PathInContainer || PathOnHost;
     return deviceNodes(PathOnHost).map((device) => {
