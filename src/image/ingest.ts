@@ -6,6 +6,7 @@
 import { createHash, type Hash, randomUUID } from 'node:crypto';
 import {
   closeSync,
+  fdatasync as fdatasyncCallback,
   fstatSync,
   fsync as fsyncCallback,
   ftruncateSync,
@@ -28,11 +29,13 @@ import type { Places } from './places.js';
 import type { FetchFrom, Lease } from './store.js';
 
 const fsync = promisify(fsyncCallback);
+const fdatasync = promisify(fdatasyncCallback);
 const read = promisify(readCallback);
 const write = promisify(writeCallback);
 
 /** What a write(2) carries: sockets hand out 64 kB, and a call for each would cost more than the copy. */
 const BUFFER = 1024 * 1024;
+const WRITEBACK = 16 * BUFFER;
 const POLL_MS = 50;
 /** Begins the names of those whose digest is not known yet. */
 export const NEW = 'new-';
@@ -171,10 +174,12 @@ export async function copy(
   let writing: Promise<void> = Promise.resolve();
   let at = from;
   let filled = 0;
+  const writeback = new Writeback(fd);
   const flush = async () => {
     await writing;
     writing = writeAll(fd, buffer.subarray(0, filled), at);
     writing.catch(() => undefined); // whoever waits for it next is told
+    writeback.wrote(filled);
     at += filled;
     filled = 0;
     [buffer, other] = [other, buffer];
@@ -194,8 +199,35 @@ export async function copy(
   } finally {
     if (filled > 0) await flush(); // of an answer that broke off too: the next attempt goes on behind it
     await writing;
+    await writeback.end();
   }
   return at;
+}
+
+/** What is on its way to the disk while the rest comes: the fsync at the end has little to wait for then. */
+class Writeback {
+  readonly #fd: number;
+  #behind = 0;
+  #running: Promise<void> | undefined;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  wrote(bytes: number): void {
+    this.#behind += bytes;
+    if (this.#behind < WRITEBACK || this.#running !== undefined) return;
+    this.#behind = 0;
+    this.#running = fdatasync(this.#fd).then(() => {
+      this.#running = undefined;
+    });
+    this.#running.catch(() => undefined); // it stays, for end()
+  }
+
+  /** Throws what the kernel tells once, and no fsync after it: fsync(2), EIO. */
+  async end(): Promise<void> {
+    await this.#running;
+  }
 }
 
 async function writeAll(fd: number, bytes: Uint8Array, at: number): Promise<void> {
