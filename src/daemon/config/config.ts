@@ -61,7 +61,7 @@ export interface ConfigRequest {
   /** Of the command line. */
   readonly flags: Given;
   readonly home: string | undefined;
-  /** Where things are that nothing says; of a user's daemon, unless it is root's. */
+  /** Where things are unless the command line or the file says so: root's, or a user's. */
   readonly places: Places;
   readonly rootless: boolean;
   /** Makes a path absolute. */
