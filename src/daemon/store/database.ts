@@ -32,6 +32,7 @@ const MIGRATIONS: readonly Migration[] = [() => undefined];
 const VERSION_KEY = 'version';
 const MOST_TABLES = 32;
 const EIO = 5;
+const PATIENCE_MS = 10_000;
 const ENOSPC = 28;
 /** Bytes; more than one commit takes. */
 const FULL = 1024 * 1024;
@@ -44,7 +45,7 @@ export function openDatabase(dataRoot: string, migrations = MIGRATIONS): Databas
   migrate(root, path, migrations);
   /** Throws TsrunError IO. */
   const written: Written = (action) =>
-    action.catch(async (error: unknown) => {
+    settled(action).catch(async (error: unknown) => {
       throw await commitFailure(error, path);
     });
   return {
@@ -52,7 +53,14 @@ export function openDatabase(dataRoot: string, migrations = MIGRATIONS): Databas
       const db = root.openDB<unknown, string>({ name, encoding: 'json' });
       return tableOf(db, written);
     },
-    transaction: async (action) => void (await written(root.transaction(action))),
+    // At once: the promise of a transaction whose commit a full disk refuses may never settle. They are few and small.
+    transaction: async (action) => {
+      try {
+        root.transactionSync(action);
+      } catch (error) {
+        throw await commitFailure(error, path);
+      }
+    },
     close: () => root.close(),
   };
 }
@@ -70,10 +78,21 @@ function openRoot(path: string): RootDatabase {
   }
 }
 
+/** Of commits that a full disk refuses, one after the other, a promise may be left that never settles. */
+function settled(action: Promise<unknown>): Promise<unknown> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(Object.assign(new Error('no answer'), { code: EIO })), PATIENCE_MS);
+  });
+  return Promise.race([action, late]).finally(() => clearTimeout(timer));
+}
+
 /** The reason of a commit that failed is in a promise of its own. */
 async function commitFailure(error: unknown, path: string): Promise<unknown> {
-  if (!(error instanceof Error && 'commitError' in error)) return error;
-  const cause = await Promise.resolve(error.commitError).catch((reason: unknown) => reason);
+  if (!(error instanceof Error) || error instanceof TsrunError) return error;
+  if (!('commitError' in error) && !('code' in error)) return error;
+  const own = 'commitError' in error ? error.commitError : error;
+  const cause = await Promise.resolve(own).catch((reason: unknown) => reason);
   const errno = cause instanceof Error && 'code' in cause ? Number(cause.code) : 0;
   const why = errno > 0 ? describeErrno(errno === EIO && isFull(path) ? ENOSPC : errno) : String(cause);
   return new TsrunError('IO', `the daemon's database is not written: ${why}`, {
