@@ -41,6 +41,7 @@ for group in "$@"; do
 		want man man-db
 		want groff groff-base
 		want zstd zstd
+		want xz xz-utils
 		want setfattr attr
 		want setcap libcap2-bin
 		want umoci umoci

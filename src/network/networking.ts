@@ -124,7 +124,11 @@ function refuseSharedBridge({ book }: Context, link: string): void {
   if (other) throw new NetworkError('NETWORK_FORBIDDEN', `the bridge ${link} belongs to network ${other.name}`);
 }
 
-async function remove(context: Context, text: string): Promise<NetworkRecord> {
+async function remove(
+  context: Context,
+  text: string,
+  forget: (network: NetworkRecord) => Promise<void> = async () => undefined,
+): Promise<NetworkRecord> {
   const { book, made, netlink, table, firewall, log } = context;
   const network = book.find(text);
   if (network.predefined)
@@ -138,7 +142,14 @@ async function remove(context: Context, text: string): Promise<NetworkRecord> {
       `error while removing network: network ${network.name} has active endpoints (${active.join(', ')})`,
       { hint: 'stop the containers, or docker network disconnect them' },
     );
+  // From here on nobody connects to it.
   book.networks.delete(network.id);
+  try {
+    await forget(network);
+  } catch (error) {
+    book.networks.set(network.id, network);
+    throw error;
+  }
   if (made.delete(network.id)) {
     dropBridge(netlink, table, network);
     await firewall?.apply().catch((error: unknown) => log('error', `rules without ${network.name}: ${String(error)}`));
@@ -159,7 +170,7 @@ function networkingOf(context: Context): Networking {
     find: (network) => book.find(network),
     list: () => [...book.networks.values()],
     create: (request) => create(context, request),
-    remove: (network) => remove(context, network),
+    remove: (network, forget) => remove(context, network, forget),
     endpointsOf: (networkId) => book.endpointsOf(networkId),
     prepare: (request) => prepare(context, request),
     release: (containerId) => release(context, containerId),

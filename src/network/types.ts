@@ -255,8 +255,8 @@ export interface Networking {
   find(network: string): NetworkRecord;
   list(): readonly NetworkRecord[];
   create(request: NetworkRequest): Promise<NetworkRecord>;
-  /** NETWORK_FORBIDDEN for predefined ones and those with endpoints. */
-  remove(network: string): Promise<NetworkRecord>;
+  /** NETWORK_FORBIDDEN for predefined ones and those with endpoints. forget: told before; when it throws nothing is done. */
+  remove(network: string, forget?: (network: NetworkRecord) => Promise<void>): Promise<NetworkRecord>;
   /** The endpoints of a network, with their containers. */
   endpointsOf(networkId: string): readonly {
     readonly container: ContainerNetworkRecord;

@@ -12,13 +12,7 @@ import { clear, expect, NETWORKS, OPERATIONS, readStage } from '../helpers/opera
 import { eventually } from '../helpers/runtime.js';
 
 t.setTimeout(240_000);
-const OPEN = 'an open fault: in some runs one request is never answered; TSRUN_FULL_DISK=1 runs it';
-const skip = skipUnless(
-  process.env['TSRUN_FULL_DISK'] === '1' ? false : OPEN,
-  needDocker(),
-  needCommand('nft', 'nftables'),
-  needCommand('ip', 'iproute2'),
-);
+const skip = skipUnless(needDocker(), needCommand('nft', 'nftables'), needCommand('ip', 'iproute2'));
 
 /** Its program is under way, and may have ended, when there is no room to say so. */
 const LATE = ['exec'];

@@ -64,12 +64,20 @@ export class Containers {
     const left = withoutLink(record?.hostConfig ?? {}, alias);
     if (record === undefined || left === undefined)
       throw conflict('Conflict, cannot remove the default link name of the container');
-    const { hostConfig } = record;
-    record.hostConfig = left;
+    await this.change(record, { hostConfig: left });
+  }
+
+  /** On the disk too, or not at all. Throws TsrunError IO. */
+  async change(
+    record: ContainerRecord,
+    change: Partial<Pick<ContainerRecord, 'hostConfig' | 'networks'>>,
+  ): Promise<void> {
+    const { hostConfig, networks } = record;
+    Object.assign(record, change);
     try {
       await this.save(record);
     } catch (error) {
-      record.hostConfig = hostConfig;
+      Object.assign(record, { hostConfig, networks });
       throw error;
     }
   }

@@ -35,7 +35,14 @@ async function settle(container: Container, run: Pick<Run, 'pid'>, exit: Exit | 
   container.health?.stop();
   container.health = undefined;
   const oomKilled = wasOomKilled(container);
-  await unmake(container);
+  // What stays is found by the monitor's directory, when the container is removed or another daemon begins.
+  const isUnmade = await unmake(container).then(
+    () => true,
+    (error: unknown) => {
+      container.needs.warn(`the end of container ${container.id}: ${String(error)}`);
+      return false;
+    },
+  );
   container.run = undefined;
   container.attachments.disconnect();
   // What was not begun in this run is of no other.
@@ -54,7 +61,7 @@ async function settle(container: Container, run: Pick<Run, 'pid'>, exit: Exit | 
     () => true,
     () => false,
   );
-  if (isSaved) rmSync(container.monitorDirectory, { recursive: true, force: true });
+  if (isSaved && isUnmade) rmSync(container.monitorDirectory, { recursive: true, force: true });
   if (oomKilled) container.happened('oom');
   container.happened('die', {
     exitCode: String(ending.exitCode),

@@ -126,8 +126,7 @@ export class Networks {
   }
 
   async remove(text: string): Promise<NetworkRecord> {
-    const network = await this.#networking.remove(text);
-    await this.#networks.remove(network.id);
+    const network = await this.#networking.remove(text, ({ id }) => this.#networks.remove(id));
     this.#publish('destroy', network);
     return network;
   }

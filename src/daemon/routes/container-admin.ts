@@ -126,11 +126,13 @@ async function applied(
       await updateLimits(record, limits);
     } catch (error) {
       record.hostConfig = before;
-      throw error;
-    } finally {
       delete record.updating;
-      await containers.save(record);
+      await containers.save(record).catch(() => undefined); // why they are refused is what counts
+      throw error;
     }
+    delete record.updating;
+    // They are applied; on the disk they are about to be, which a daemon that begins does once more.
+    await containers.save(record).catch(() => undefined);
   } else await containers.save(record);
 }
 

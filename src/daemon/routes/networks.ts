@@ -21,7 +21,7 @@ export interface NetworkDeps {
     connect(record: ContainerRecord, request: EndpointRequest, wishes: ContainerRecord['networks']): Promise<void>;
     disconnect(record: ContainerRecord, network: string, wishes: ContainerRecord['networks']): Promise<void>;
   };
-  readonly containers: Pick<Containers, 'find' | 'save' | 'list'>;
+  readonly containers: Pick<Containers, 'change' | 'find' | 'list'>;
 }
 
 const LIST_FILTERS = ['driver', 'id', 'label', 'name', 'scope', 'type', 'dangling'];
@@ -144,7 +144,7 @@ async function connect(deps: NetworkDeps, request: ApiRequest): Promise<Reply> {
   else {
     checkEndpoint(wanted);
     refuseUnlessJoinable(record, network);
-    await saveWishes(containers, record, wishes);
+    await containers.change(record, { networks: wishes });
   }
   return empty(200);
 }
@@ -187,22 +187,6 @@ async function disconnect(deps: NetworkDeps, request: ApiRequest): Promise<Reply
   const { [network.name]: there, ...rest } = wishes;
   if (networks.isConnected(record)) await networks.disconnect(record, network.id, rest);
   else if (there === undefined) throw forbidden(`container ${record.name} is not connected to network ${network.name}`);
-  else await saveWishes(containers, record, rest);
+  else await containers.change(record, { networks: rest });
   return empty(200);
-}
-
-/** Of one that does not run. */
-async function saveWishes(
-  containers: NetworkDeps['containers'],
-  record: ContainerRecord,
-  wishes: ContainerRecord['networks'],
-): Promise<void> {
-  const before = record.networks;
-  record.networks = wishes;
-  try {
-    await containers.save(record);
-  } catch (error) {
-    record.networks = before;
-    throw error;
-  }
 }

@@ -4,6 +4,7 @@
  */
 import { mkdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { open, type RootDatabase } from 'lmdb';
 import { TsrunError } from '../../errors.js';
 import { describeErrno } from '../../util/errno.js';
@@ -31,11 +32,12 @@ export type Migration = (root: RootDatabase) => void;
 const MIGRATIONS: readonly Migration[] = [() => undefined];
 const VERSION_KEY = 'version';
 const MOST_TABLES = 32;
+/** For a reason that is told a moment after the failure. */
+const REASON_MS = 100;
 const EIO = 5;
-const PATIENCE_MS = 10_000;
 const ENOSPC = 28;
 /** Bytes; more than one commit takes. */
-const FULL = 1024 * 1024;
+const FULL = 4 * 1024 * 1024;
 
 /** Throws TsrunError RECORD_CORRUPT for what is none, or of a later tsrun, which is left as it is. */
 export function openDatabase(dataRoot: string, migrations = MIGRATIONS): Database {
@@ -43,24 +45,33 @@ export function openDatabase(dataRoot: string, migrations = MIGRATIONS): Databas
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const root = openRoot(path);
   migrate(root, path, migrations);
+  let inTransaction = false;
   /** Throws TsrunError IO. */
-  const written: Written = (action) =>
-    settled(action).catch(async (error: unknown) => {
+  const written: Written = async (action) => {
+    // A transaction has been let through as a whole.
+    if (!inTransaction && isFull(path)) throw notWritten(path, ENOSPC);
+    try {
+      await action();
+    } catch (error) {
       throw await commitFailure(error, path);
-    });
+    }
+  };
   return {
     table: (name) => {
       const db = root.openDB<unknown, string>({ name, encoding: 'json' });
       return tableOf(db, written);
     },
-    // At once: the promise of a transaction whose commit a full disk refuses may never settle. They are few and small.
-    transaction: async (action) => {
-      try {
-        root.transactionSync(action);
-      } catch (error) {
-        throw await commitFailure(error, path);
-      }
-    },
+    transaction: (action) =>
+      written(() =>
+        root.transaction(() => {
+          inTransaction = true;
+          try {
+            action();
+          } finally {
+            inTransaction = false;
+          }
+        }),
+      ),
     close: () => root.close(),
   };
 }
@@ -78,30 +89,27 @@ function openRoot(path: string): RootDatabase {
   }
 }
 
-/** Of commits that a full disk refuses, one after the other, a promise may be left that never settles. */
-function settled(action: Promise<unknown>): Promise<unknown> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(Object.assign(new Error('no answer'), { code: EIO })), PATIENCE_MS);
-  });
-  return Promise.race([action, late]).finally(() => clearTimeout(timer));
+/**
+ * The reason of a commit that failed is in a promise of its own. Of several that fail at once, lmdb settles the promise of
+ * the first alone: whoever waited for another one would wait for ever.
+ */
+async function commitFailure(error: unknown, path: string): Promise<unknown> {
+  if (!(error instanceof Error && 'commitError' in error)) return error;
+  const told = Promise.resolve(error.commitError).catch((reason: unknown) => reason);
+  const cause = await Promise.race([told, sleep(REASON_MS)]);
+  const code = cause instanceof Error && 'code' in cause ? Number(cause.code) : EIO;
+  // LMDB calls a write that came to its end in the middle EIO.
+  return notWritten(path, code === EIO && isFull(path) ? ENOSPC : code, cause);
 }
 
-/** The reason of a commit that failed is in a promise of its own. */
-async function commitFailure(error: unknown, path: string): Promise<unknown> {
-  if (!(error instanceof Error) || error instanceof TsrunError) return error;
-  if (!('commitError' in error) && !('code' in error)) return error;
-  const own = 'commitError' in error ? error.commitError : error;
-  const cause = await Promise.resolve(own).catch((reason: unknown) => reason);
-  const errno = cause instanceof Error && 'code' in cause ? Number(cause.code) : 0;
-  const why = errno > 0 ? describeErrno(errno === EIO && isFull(path) ? ENOSPC : errno) : String(cause);
-  return new TsrunError('IO', `the daemon's database is not written: ${why}`, {
+function notWritten(path: string, errno: number, cause?: unknown): TsrunError {
+  return new TsrunError('IO', `the daemon's database is not written: ${describeErrno(errno)}`, {
     cause,
     hint: `make room where ${quote(path)} is`,
   });
 }
 
-/** LMDB calls a write that came to its end in the middle EIO. */
+/** Looked at before each write: one that fails damages the memory of lmdb 3.5, and with it the daemon. */
 function isFull(path: string): boolean {
   const { bavail, bsize } = statfsSync(path);
   return bavail * bsize < FULL;
@@ -121,13 +129,13 @@ function migrate(root: RootDatabase, path: string, migrations: readonly Migratio
   });
 }
 
-type Written = (action: Promise<unknown>) => Promise<unknown>;
+type Written = (action: () => Promise<unknown>) => Promise<void>;
 
 function tableOf<T>(db: ReturnType<RootDatabase['openDB']>, written: Written): Table<T> {
   return {
     get: (key) => db.get(key) as T | undefined,
     entries: () => [...db.getRange()].map(({ key, value }) => [String(key), value as T] as const),
-    put: async (key, value) => void (await written(db.put(key, value))),
-    remove: async (key) => void (await written(db.remove(key))),
+    put: (key, value) => written(() => db.put(key, value)),
+    remove: (key) => written(() => db.remove(key)),
   };
 }
